@@ -1,0 +1,47 @@
+"""Which core runs: the compiled one where it was built, or the same files interpreted.
+
+``STRETTO_CORE=py`` in the environment chooses the interpreted core, ``STRETTO_CORE=c`` insists on the compiled one.
+The choice is for the whole process and is made before any other module of the package is loaded: a compiled module
+beside an interpreted one that it cimports does not load.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from types import ModuleType
+
+
+class _SourceOnly:
+    """A meta path finder that finds only the ``.py`` files of this package."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if path is None or not name.startswith("stretto."):
+            return None
+        for folder in path:
+            spec = FileFinder(folder, (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(name)
+            if spec is not None:
+                return spec
+        return None
+
+
+def choose() -> None:
+    """Act on STRETTO_CORE; raises ImportError for another value than ``py``, ``c`` or none."""
+    wanted = os.environ.get("STRETTO_CORE", "")
+    if wanted not in ("", "py", "c"):
+        raise ImportError(f"STRETTO_CORE must be 'py' or 'c', not {wanted!r}")
+    if wanted == "py":
+        sys.meta_path.insert(0, _SourceOnly)  # type: ignore[arg-type]  # the protocol's find_spec is static here
+    elif wanted == "c":
+        from stretto.wire import buffer
+
+        if not is_compiled(buffer):
+            raise ImportError("STRETTO_CORE=c, but the core is not compiled: run 'make build'")
+
+
+def is_compiled(module: ModuleType) -> bool:
+    """Tell whether a module was loaded from an extension."""
+    return not str(module.__file__).endswith(".py")

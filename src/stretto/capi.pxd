@@ -1,0 +1,91 @@
+# cython: language_level=3
+# The C side of capi.py: inline C functions, so that cimporting them needs no compiled module.
+
+cdef extern from *:
+    """
+    #include "datetime.h"
+    #include "structmember.h"
+
+    static inline int stretto_import_datetime(void) {
+        PyDateTime_IMPORT;
+        return PyDateTimeAPI == NULL ? -1 : 0;
+    }
+    static inline PyObject *stretto_new_date(int y, int m, int d) {
+        return PyDateTimeAPI->Date_FromDate(y, m, d, PyDateTimeAPI->DateType);
+    }
+    static inline PyObject *stretto_new_time(int h, int mi, int s, int us, PyObject *tz) {
+        return PyDateTimeAPI->Time_FromTime(h, mi, s, us, tz, PyDateTimeAPI->TimeType);
+    }
+    static inline PyObject *stretto_new_datetime(int y, int mo, int d, int h, int mi, int s, int us, PyObject *tz) {
+        return PyDateTimeAPI->DateTime_FromDateAndTime(y, mo, d, h, mi, s, us, tz, PyDateTimeAPI->DateTimeType);
+    }
+    static inline PyObject *stretto_new_timedelta(int d, int s, int us) {
+        return PyDateTimeAPI->Delta_FromDelta(d, s, us, 1, PyDateTimeAPI->DeltaType);
+    }
+    static inline PyObject *stretto_new_row(PyObject *cls, PyObject *values) {
+        Py_ssize_t i, n = PyList_GET_SIZE(values);
+        PyObject *row = ((PyTypeObject *)cls)->tp_alloc((PyTypeObject *)cls, n);
+        if (row == NULL) return NULL;
+        for (i = 0; i < n; i++) {
+            PyObject *value = PyList_GET_ITEM(values, i);
+            Py_INCREF(value);
+            PyTuple_SET_ITEM(row, i, value);
+        }
+        return row;
+    }
+    static inline PyObject *stretto_new_object(PyObject *cls) {
+        return ((PyTypeObject *)cls)->tp_alloc((PyTypeObject *)cls, 0);
+    }
+    static inline Py_ssize_t stretto_slot_of(PyObject *descriptor) {
+        PyMemberDef *member;
+        if (Py_TYPE(descriptor) != &PyMemberDescr_Type
+            || (member = ((PyMemberDescrObject *)descriptor)->d_member)->type != T_OBJECT_EX) {
+            PyErr_SetString(PyExc_TypeError, "not a slot's member descriptor");
+            return -1;
+        }
+        return member->offset;
+    }
+    static inline void stretto_set_slot(PyObject *obj, Py_ssize_t slot, PyObject *value) {
+        PyObject **place = (PyObject **)((char *)obj + slot);
+        PyObject *old = *place;
+        Py_INCREF(value);
+        *place = value;
+        Py_XDECREF(old);
+    }
+    static inline double stretto_float4_from_bits(unsigned int bits) {
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    static inline double stretto_float8_from_bits(unsigned long long bits) {
+        double value;
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    static inline unsigned int stretto_bits_from_float4(double wide) {
+        float value = (float)wide;
+        unsigned int bits;
+        memcpy(&bits, &value, sizeof bits);
+        return bits;
+    }
+    static inline unsigned long long stretto_bits_from_float8(double value) {
+        unsigned long long bits;
+        memcpy(&bits, &value, sizeof bits);
+        return bits;
+    }
+    """
+    double float4_from_bits "stretto_float4_from_bits" (unsigned int bits)
+    double float8_from_bits "stretto_float8_from_bits" (unsigned long long bits)
+    unsigned int bits_from_float4 "stretto_bits_from_float4" (double value)
+    unsigned long long bits_from_float8 "stretto_bits_from_float8" (double value)
+    int import_datetime "stretto_import_datetime" () except -1
+    object new_date "stretto_new_date" (int year, int month, int day)
+    object new_time "stretto_new_time" (int hour, int minute, int second, int microsecond, object tz)
+    object new_datetime "stretto_new_datetime" (int year, int month, int day, int hour, int minute, int second, int microsecond, object tz)
+    object new_timedelta "stretto_new_timedelta" (int days, int seconds, int microseconds)
+    object new_row "stretto_new_row" (object cls, list values)
+    object new_object "stretto_new_object" (object cls)
+    Py_ssize_t slot_of "stretto_slot_of" (object descriptor) except -1
+    void set_slot "stretto_set_slot" (object obj, Py_ssize_t slot, object value)
+    int gc_disable "PyGC_Disable" ()
+    int gc_enable "PyGC_Enable" ()

@@ -1,0 +1,84 @@
+"""The few calls of CPython's C API that the compiled core makes, with Python stand-ins of the same meaning.
+
+A compiled module writes ``from stretto import capi`` and its ``.pxd`` writes ``from stretto cimport capi``: compiled,
+``capi.new_row(...)`` is the inline C function of ``capi.pxd``; interpreted, it is the function here. This module itself
+is never compiled. Nothing else in the project may differ between the two builds.
+"""
+
+from __future__ import annotations
+
+import gc
+import struct
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+
+def import_datetime() -> None:
+    """Load the datetime C API; each compiled module that makes dates calls it once, when it is imported."""
+
+
+def new_date(year: int, month: int, day: int) -> date:
+    return date(year, month, day)
+
+
+def new_time(hour: int, minute: int, second: int, microsecond: int, tz: tzinfo | None) -> time:
+    return time(hour, minute, second, microsecond, tz)
+
+
+def new_datetime(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, microsecond: int, tz: tzinfo | None
+) -> datetime:
+    return datetime(year, month, day, hour, minute, second, microsecond, tz)
+
+
+def new_timedelta(days: int, seconds: int, microseconds: int) -> timedelta:
+    return timedelta(days, seconds, microseconds)
+
+
+def new_row(cls: type, values: list[Any]) -> Any:
+    """Make an instance of ``cls``, a subclass of tuple, from a list of values."""
+    return tuple.__new__(cls, values)
+
+
+def new_object(cls: type) -> Any:
+    """Make an instance of ``cls`` without calling ``__init__``; its layout must be object's (plus slots)."""
+    return cls.__new__(cls)
+
+
+def slot_of(descriptor: Any) -> Any:
+    """Turn a slot's member descriptor into what ``set_slot`` takes (compiled: the offset in the object)."""
+    return descriptor
+
+
+def set_slot(obj: Any, slot: Any, value: Any) -> None:
+    """Store ``value`` in a slot of a *new* object, as ``object.__setattr__`` would."""
+    slot.__set__(obj, value)
+
+
+def gc_disable() -> bool:
+    """Hold the cyclic garbage collector off; return whether it was on."""
+    was = gc.isenabled()
+    gc.disable()
+    return was
+
+
+def gc_enable() -> None:
+    gc.enable()
+
+
+def float4_from_bits(bits: int) -> float:
+    value: float = struct.unpack(">f", bits.to_bytes(4, "big"))[0]
+    return value
+
+
+def float8_from_bits(bits: int) -> float:
+    value: float = struct.unpack(">d", bits.to_bytes(8, "big"))[0]
+    return value
+
+
+def bits_from_float4(value: float) -> int:
+    return int.from_bytes(struct.pack(">f", value), "big")
+
+
+def bits_from_float8(value: float) -> int:
+    return int.from_bytes(struct.pack(">d", value), "big")

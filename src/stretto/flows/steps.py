@@ -1,0 +1,80 @@
+"""What a flow may yield: the steps that only a runtime can take.
+
+A flow is a generator. It yields one of these (or a ``Request``, see ``protocol.request``), the runtime does it, and
+sends back what the step's docstring says; what goes wrong is thrown into the flow at its ``yield``. A flow returns its
+result. Flows have no socket, no clock and no thread, so that a test drives one with a list of canned answers.
+
+Steps on a raw socket, before the protocol machine has it (connecting, cancelling). They all speak about the one socket
+that the flow opened last.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Look a host name up. Sent back: a list of ``(family, address)``; raises OSError."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Connect a socket to an address that Resolve gave, or (AF_UNIX) a path. Sent back: None; raises OSError.
+
+    ``options`` are ``(level, name, value)`` for setsockopt. A socket that was open before is closed first.
+    """
+
+    family: int
+    address: Any
+    options: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write all of ``data``. Sent back: None; raises OSError."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read what is there, waiting for at least one byte. Sent back: bytes, ``b""`` at the end of the stream."""
+
+    limit: int = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class StartTLS:
+    """Do a TLS handshake as client. Sent back: the ``ssl.SSLSocket`` or ``ssl.SSLObject``; raises ssl.SSLError, OSError."""
+
+    context: ssl.SSLContext
+    server_hostname: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Call a function that takes long (key derivation) without stopping anybody else. Sent back: its result."""
+
+    function: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait. Sent back: None."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the socket if one is open. Sent back: None."""
+
+
+Step = Resolve | Open | Write | Read | StartTLS | Compute | Sleep | Close
