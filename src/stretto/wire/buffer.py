@@ -149,7 +149,7 @@ class WriteBuffer:
 
     def write_uint8(self, value: int) -> None:
         if value < 0 or value > 0xFF:
-            raise EncodeError(f"{value} is out of range for a byte")
+            raise EncodeError("the value is out of range for a byte")
         self._reserve(1)
         data = self._data
         data[self.pos] = value
@@ -157,12 +157,12 @@ class WriteBuffer:
 
     def write_int16(self, value: int) -> None:
         if value < -0x8000 or value > 0x7FFF:
-            raise EncodeError(f"{value} is out of range for int2")
+            raise EncodeError("the value is out of range for int2")
         self.write_uint16(value & 0xFFFF)
 
     def write_uint16(self, value: int) -> None:
         if value < 0 or value > 0xFFFF:
-            raise EncodeError(f"{value} is out of range for a 16-bit count")
+            raise EncodeError("the value is out of range for a 16-bit count")
         self._reserve(2)
         data = self._data
         pos = self.pos
@@ -172,12 +172,12 @@ class WriteBuffer:
 
     def write_int32(self, value: int) -> None:
         if value < -0x80000000 or value > 0x7FFFFFFF:
-            raise EncodeError(f"{value} is out of range for int4")
+            raise EncodeError("the value is out of range for int4")
         self.write_uint32(value & 0xFFFFFFFF)
 
     def write_uint32(self, value: int) -> None:
         if value < 0 or value > 0xFFFFFFFF:
-            raise EncodeError(f"{value} is out of range for a 32-bit number")
+            raise EncodeError("the value is out of range for a 32-bit number")
         self._reserve(4)
         data = self._data
         pos = self.pos
@@ -189,13 +189,13 @@ class WriteBuffer:
 
     def write_int64(self, value: int) -> None:
         if value < -0x8000000000000000 or value > 0x7FFFFFFFFFFFFFFF:
-            raise EncodeError(f"{value} is out of range for int8")
+            raise EncodeError("the value is out of range for int8")
         self.write_uint32(value >> 32 & 0xFFFFFFFF)
         self.write_uint32(value & 0xFFFFFFFF)
 
     def write_float4(self, value: float) -> None:
         if value - value == 0 and (value >= FLOAT4_LIMIT or value <= -FLOAT4_LIMIT):
-            raise EncodeError(f"{value!r} is out of range for float4")
+            raise EncodeError("the value is out of range for float4")
         self.write_uint32(capi.bits_from_float4(value))
 
     def write_float8(self, value: float) -> None:

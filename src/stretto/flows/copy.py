@@ -1,0 +1,186 @@
+"""COPY: its SQL, its start and its end, as flows; the data between them is written by the front doors.
+
+The simple protocol carries it: a Sync sent ahead would be swallowed (PostgreSQL manual, "COPY Operations"). A COPY is
+all or nothing: what ends before CopyDone leaves no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
+from typing import Any
+
+from stretto.codecs.base import Codec
+from stretto.errors import UsageError
+from stretto.flows.names import quote_literal, quote_name, quote_table
+from stretto.flows.query import Flow, check, prepare
+from stretto.flows.shared import Shared
+from stretto.protocol.copying import TRAILER, encode_rows
+from stretto.protocol.request import Request
+from stretto.protocol.statement import encode_sql
+from stretto.wire import backend, frontend
+from stretto.wire.buffer import WriteBuffer
+
+COPY_IN = ord("G")
+COPY_OUT = ord("H")
+FORMATS = ("text", "csv", "binary")
+CHUNK_ROWS = 500
+CHUNK_BYTES = 1 << 16
+
+_FLAGS = {"freeze", "header"}
+_STRINGS = {"delimiter", "null", "quote", "escape", "default"}
+_COLUMNS = {"force_quote", "force_not_null", "force_null"}
+_WORDS = {"on_error": {"stop", "ignore"}, "log_verbosity": {"default", "verbose", "silent"}}
+
+
+def copy_sql(
+    target: str | tuple[str, ...], columns: Sequence[str] | None, direction: str, format: str, options: Mapping[str, Any]
+) -> str:
+    """Write the COPY command: ``direction`` is ``FROM STDIN`` or ``TO STDOUT``. Raises UsageError for a bad option.
+
+    A target that is a query (it starts with ``select``, ``with``, ``values`` or ``table``) is taken as it is.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"format={format!r}: COPY has the formats {', '.join(FORMATS)}")
+    if is_query(target):
+        if columns is not None:
+            raise UsageError("columns= goes with a table, not with a query")
+        source = f"({str(target).strip().rstrip(';')})"
+    else:
+        source = quote_table(target)
+        if columns is not None:
+            source += f" ({', '.join(quote_name(column) for column in columns)})"
+    words = [f"FORMAT {format}", *[_option(name, value) for name, value in options.items() if value is not None]]
+    return f"COPY {source} {direction} WITH ({', '.join(words)})"
+
+
+def is_query(target: str | tuple[str, ...]) -> bool:
+    """Tell a query from a table's name by its first word and the space behind it."""
+    if not isinstance(target, str):
+        return False
+    words = target.strip().split(None, 1)
+    return len(words) == 2 and words[0].lower() in ("select", "with", "values", "table", "insert", "update", "delete")
+
+
+def _option(name: str, value: Any) -> str:
+    if name in _FLAGS:
+        if name == "header" and value == "match":
+            return "HEADER match"
+        return f"{name.upper()} {'true' if value else 'false'}"
+    if name in _STRINGS:
+        return f"{name.upper()} {quote_literal(str(value))}"
+    if name in _COLUMNS:
+        if value is True or value == "*":
+            return f"{name.upper()} *"
+        return f"{name.upper()} ({', '.join(quote_name(column) for column in value)})"
+    if name in _WORDS and value in _WORDS[name]:
+        return f"{name.upper()} {value}"
+    known = ", ".join(sorted([*_FLAGS, *_STRINGS, *_COLUMNS, *_WORDS]))
+    raise UsageError(f"COPY has no option {name}={value!r} here: there are {known}")
+
+
+def start(sql: str, message: int) -> Generator[Request, Any, Request]:
+    """Start a COPY; return its request, which now takes or gives data. One round trip."""
+    buf = WriteBuffer()
+    frontend.query(buf, encode_sql(sql))
+    request = Request(buf.getvalue(), b"Q")
+    request.allow_copy = message
+    yield request
+    if request.done:
+        check(request, sql)
+        raise UsageError("this statement is not the COPY that was asked for")
+    request.copying = 0
+    request.partial = True
+    return request
+
+
+def finish(request: Request, sql: str) -> Flow:
+    """Wait for the end of a COPY whose data is complete; return the command tag. Raises the server's error."""
+    while not request.done:
+        request.take()
+        yield request
+    check(request, sql)
+    return backend.command_tag(request.tag) if request.tag is not None else ""
+
+
+def receive(request: Request, sql: str) -> Flow:
+    """Return the next chunks of a COPY to us, or the empty list at its end. Raises the server's error."""
+    if not request.slices and not request.done:
+        yield request
+    slices = request.take()
+    if not slices and request.done:
+        check(request, sql)
+    return [slices[i][slices[i + 1] : slices[i + 2]] for i in range(0, len(slices), 3)]
+
+
+def data_message(data: bytes) -> bytes:
+    """Make a CopyData message."""
+    buf = WriteBuffer(len(data) + 16)
+    frontend.copy_data(buf, data)
+    return buf.getvalue()
+
+
+def fail_message(error: BaseException) -> bytes:
+    """Make the CopyFail message for a source that raised."""
+    buf = WriteBuffer()
+    frontend.copy_fail(buf, f"the source raised {type(error).__name__}")
+    return buf.getvalue()
+
+
+def columns_of(shared: Shared, target: str | tuple[str, ...], columns: Sequence[str] | None) -> Flow:
+    """Return ``(name, codec)`` of the columns that are copied: all of the table where ``columns`` is None."""
+    names = "*" if columns is None else ", ".join(quote_name(column) for column in columns)
+    statement = yield from prepare(shared, f"select {names} from {quote_table(target)} limit 0")
+    return [(c.name, codec) for c, codec in zip(statement.columns, statement.codecs, strict=True)]
+
+
+class RowEncoder:
+    """Turns rows (tuples, lists, dicts or objects) into CopyData messages of the binary format."""
+
+    def __init__(self, columns: Sequence[tuple[str, Codec]]) -> None:
+        self.names = [name for name, _ in columns]
+        self.codecs = [codec for _, codec in columns]
+        self.count = 0
+        text = [codec.name for codec in self.codecs if codec.format != 1]
+        if text:
+            raise UsageError(f"COPY in binary cannot carry the type {text[0]}: copy text or csv instead")
+        self._pick: Callable[[Any], tuple[Any, ...]] | None = None
+        self._begun = False
+
+    def encode(self, rows: list[Any]) -> bytes:
+        """Make one message; the first carries the header. Raises EncodeError naming the row, from 0, and the column."""
+        if rows and not isinstance(rows[0], (tuple, list)):
+            rows = [self._values(row) for row in rows]
+        message = encode_rows(rows, self.codecs, self.count, not self._begun)
+        self._begun = True
+        self.count += len(rows)
+        return message
+
+    def end(self) -> bytes:
+        """Make the last message: the trailer, and the header if there were no rows."""
+        head = b"" if self._begun else encode_rows([], self.codecs, 0, True)
+        return head + data_message(TRAILER) + frontend.COPY_DONE
+
+    def _values(self, row: Any) -> tuple[Any, ...]:
+        if isinstance(row, (tuple, list)):
+            return tuple(row)
+        getter = itemgetter if isinstance(row, Mapping) else attrgetter
+        if self._pick is None:
+            pick = getter(*self.names)
+            self._pick = pick if len(self.names) > 1 else lambda one: (pick(one),)
+        try:
+            return self._pick(row)
+        except (KeyError, AttributeError) as error:
+            raise UsageError(f"row of class {type(row).__name__} has no value for column {error}") from None
+
+
+def batched(rows: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    """Cut an iterable into lists of ``size``."""
+    batch: list[Any] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,276 @@
+"""Queries: prepare, fetch, execute, executemany, batch, as flows that yield Requests.
+
+A Request is sent back to the flow when it is done or ready (``Request.ready``); a lost connection is thrown in. Each
+public flow states its round trips: "cold" is the first time a Database sees the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any
+
+from stretto.codecs import catalog
+from stretto.codecs.base import Codec
+from stretto.codecs.registry import UnknownTypes
+from stretto.errors import DatabaseError, UsageError
+from stretto.flows.shared import Shared
+from stretto.model.plan import plan_for
+from stretto.protocol.request import Request
+from stretto.protocol.rows import decode_rows
+from stretto.protocol.statement import MAX_PARAMETERS, Statement, describe_request, encode_sql
+from stretto.sqlstate import error_from_fields
+from stretto.wire import backend, frontend
+from stretto.wire.buffer import WriteBuffer
+
+Flow = Generator[Request, Any, Any]
+
+def server_error(request: Request, sql: str | None) -> DatabaseError:
+    """Make the error that the server answered a request with."""
+    return error_from_fields(backend.fields(request.error or b""), sql)
+
+
+def check(request: Request, sql: str | None) -> None:
+    """Raise what became of a request that is done: the server's error, or why it was not let through."""
+    if request.failure is not None:
+        raise request.failure
+    if request.error is not None:
+        raise server_error(request, sql)
+
+
+def prepare(shared: Shared, sql: str) -> Generator[Request, Any, Statement]:
+    """Describe a statement, from the cache or (cold) in one round trip, one more for each level of unknown types."""
+    statement = shared.statements.get(sql)
+    if statement is not None:
+        return statement
+    statement, request = describe_request(sql)
+    yield request
+    check(request, sql)
+    oids = backend.parameter_description(request.parameters or b"\0\0")
+    columns = backend.row_description(request.columns) if request.columns is not None else ()
+    results = [column.type_oid for column in columns]
+    yield from resolve(shared, {*oids, *results})
+    statement.describe(_codecs(shared, oids), columns, _codecs(shared, results))
+    shared.statements.put(statement)
+    return statement
+
+
+def _codecs(shared: Shared, oids: Iterable[int]) -> list[Codec]:
+    return [shared.codecs[oid] for oid in oids]
+
+
+def resolve(shared: Shared, oids: Iterable[int]) -> Generator[Request, Any, None]:
+    """Ask the catalogue about the types that are not known yet, all at once, level by level."""
+    missing = shared.codecs.missing(oids)
+    while missing:
+        rows: list[Any] = []
+        yield from perform(shared, catalog.QUERY, (sorted(missing),), tuple, rows)
+        missing = shared.codecs.define(rows)
+
+
+def _shape(statement: Statement) -> tuple[tuple[str, Codec], ...]:
+    return tuple(
+        (column.name, codec) for column, codec in zip(statement.columns, statement.codecs, strict=True)
+    )
+
+
+def maker_for(statement: Statement, into: Any) -> Any:
+    """The Maker of a statement's rows for a target, made once."""
+    try:
+        return statement.makers[into]
+    except KeyError:
+        maker = statement.makers[into] = plan_for(into, _shape(statement))
+        return maker
+
+
+def perform(
+    shared: Shared, sql: str, args: Any, into: Any, rows: list[Any] | None, many: bool = False
+) -> Generator[Request, Any, Request]:
+    """Execute a statement and append its rows to ``rows`` (None: throw them away); return the request, which is done.
+
+    One round trip; two when cold; with a stale statement outside a transaction, it is prepared anew and tried once more.
+    """
+    healed = False
+    while True:
+        statement = shared.statements.get(sql)
+        if statement is None:
+            statement = yield from prepare(shared, sql)
+        request = statement.bind_many(args) if many else statement.bind(args)
+        if rows is None:
+            request.abandoned = True
+            yield request
+        else:
+            maker = maker_for(statement, into)
+            request.partial = True
+            yield request
+            while not request.done:
+                yield from _decode(shared, request, statement, maker, rows)
+                yield request
+        if request.error is None and request.failure is None:
+            break
+        yield from _heal(shared, request, statement, healed)
+        healed = True
+        if rows is not None:
+            rows.clear()
+    if request.slices and rows is not None:
+        yield from _decode(shared, request, statement, maker, rows)
+    return request
+
+
+def _decode(
+    shared: Shared, request: Request, statement: Statement, maker: Any, rows: list[Any]
+) -> Generator[Request, Any, None]:
+    """Decode what is there; anonymous records may name types that nobody has asked about yet."""
+    slices = request.take()
+    before = len(rows)
+    while True:
+        try:
+            decode_rows(slices, statement.codecs, maker, rows)
+        except UnknownTypes as unknown:
+            oids = unknown.oids
+        else:
+            return
+        del rows[before:]
+        while not request.done:
+            request.partial = False
+            yield request
+        slices += request.take()
+        yield from resolve(shared, oids)
+
+
+def _heal(shared: Shared, request: Request, statement: Statement, healed: bool) -> Generator[Request, Any, None]:
+    """Return where a stale statement may be tried again: outside a transaction, once; else raise."""
+    if request.failure is not None:
+        raise request.failure
+    error = server_error(request, statement.sql)
+    if not is_stale(error):
+        raise error
+    shared.statements.discard(statement)
+    yield from forget(statement)
+    if healed or chr(request.status) != "I":
+        raise error
+
+
+def is_stale(error: DatabaseError) -> bool:
+    """Tell whether our description of a statement, or its plan, no longer fits the server's catalogue.
+
+    26000 is invalid_sql_statement_name; 0A000 from RevalidateCachedQuery is "cached plan must not change result type".
+    """
+    return error.sqlstate == "26000" or (
+        error.sqlstate == "0A000" and error.fields.get("R", "RevalidateCachedQuery") == "RevalidateCachedQuery"
+    )
+
+
+def forget(statement: Statement) -> Generator[Request, Any, None]:
+    """Close a statement on this connection, so that it is parsed anew."""
+    buf = WriteBuffer()
+    frontend.close_statement(buf, statement.name)
+    buf.write_bytes(frontend.SYNC)
+    request = Request(buf.getvalue(), b"CY")
+    request.forget = statement.name
+    yield request
+
+
+def _count(args: Sequence[Any]) -> None:
+    if len(args) > MAX_PARAMETERS:
+        raise UsageError(
+            f"{len(args)} arguments, but a statement has at most {MAX_PARAMETERS}: pass an array (= any($1)) or use COPY"
+        )
+
+
+def fetch(shared: Shared, sql: str, args: tuple[Any, ...], into: Any = None) -> Flow:
+    """Return the rows as a list of ``into``. Round trips as perform."""
+    _count(args)
+    rows: list[Any] = []
+    yield from perform(shared, sql, args, into, rows)
+    return rows
+
+
+def fetchrow(shared: Shared, sql: str, args: tuple[Any, ...], into: Any = None) -> Flow:
+    """Return the first row or None. Round trips as perform."""
+    rows = yield from fetch(shared, sql, args, into)
+    return rows[0] if rows else None
+
+
+def fetchval(shared: Shared, sql: str, args: tuple[Any, ...], column: int = 0) -> Flow:
+    """Return one value of the first row, or None without one. Round trips as perform."""
+    rows = yield from fetch(shared, sql, args, tuple)
+    if not rows:
+        return None
+    if not -len(rows[0]) <= column < len(rows[0]):
+        raise UsageError(f"column={column}, but the statement gives {len(rows[0])} columns")
+    return rows[0][column]
+
+
+def execute(shared: Shared, sql: str, args: tuple[Any, ...]) -> Flow:
+    """Return the command tag. Without arguments: the simple protocol, so several statements may be given; one trip."""
+    if args:
+        _count(args)
+        request = yield from perform(shared, sql, args, None, None)
+    else:
+        request = simple(sql)
+        yield request
+        check(request, sql)
+    return backend.command_tag(request.tag) if request.tag is not None else ""
+
+
+def simple(sql: str) -> Request:
+    """Make the request of the simple protocol; its rows are thrown away."""
+    buf = WriteBuffer()
+    frontend.query(buf, encode_sql(sql))
+    request = Request(buf.getvalue(), b"Q")
+    request.abandoned = True
+    return request
+
+
+def executemany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]]) -> Flow:
+    """Execute for each row under one Sync: all or nothing, outside a transaction too. Round trips as perform."""
+    arguments = list(rows)
+    if arguments:
+        yield from perform(shared, sql, arguments, None, None, True)
+
+
+def fetchmany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]], into: Any = None) -> Flow:
+    """As executemany, and return the rows of all executions as one list."""
+    arguments = list(rows)
+    found: list[Any] = []
+    if arguments:
+        yield from perform(shared, sql, arguments, into, found, True)
+    return found
+
+
+class BatchResult:
+    """What one statement of a batch gave: its rows (a list) and its command tag."""
+
+    __slots__ = ("rows", "tag")
+
+    def __init__(self, rows: list[Any], tag: str) -> None:
+        self.rows = rows
+        self.tag = tag
+
+    def __repr__(self) -> str:
+        return f"<BatchResult {self.tag} rows={len(self.rows)}>"
+
+
+def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> Flow:
+    """Execute statements under one Sync: one fate, one round trip (and one for each that is cold).
+
+    ``items`` are ``(sql, args, into)``. Returns a BatchResult for each.
+    """
+    statements = []
+    for sql, args, _ in items:
+        _count(args)
+        statements.append((yield from prepare(shared, sql)))
+    if not statements:
+        return []
+    bound = [statement.bind(item[1]) for statement, item in zip(statements, items, strict=True)]
+    data = b"".join([part.data[: -len(frontend.SYNC)] for part in bound]) + frontend.SYNC
+    request = Request(data, b"BE" * len(bound) + b"Y", tuple(statements))
+    request.results = []
+    yield request
+    check(request, items[min(len(request.results), len(items) - 1)][0])
+    answers = []
+    for statement, (_, _, into), (tag, slices, _) in zip(statements, items, request.results, strict=True):
+        rows: list[Any] = []
+        decode_rows(slices, statement.codecs, maker_for(statement, into), rows)
+        answers.append(BatchResult(rows, backend.command_tag(tag) if tag is not None else ""))
+    return answers

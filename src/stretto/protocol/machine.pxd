@@ -1,0 +1,68 @@
+cimport cython
+from libc.stdint cimport int64_t
+
+from stretto.protocol.request cimport Request
+from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
+
+cdef bytes _TABLE
+cdef int _ILLEGAL
+cdef int _ADVANCE
+cdef int _COPY_END
+cdef int _EXHAUSTED
+cdef int _SYNC
+cdef int _QUERY
+cdef int _EXECUTE
+cdef int _PARSE
+
+
+@cython.final
+cdef class Machine:
+    cdef readonly dict parameters
+    cdef readonly str status
+    cdef readonly object inflight
+    cdef readonly list finished
+    cdef readonly object events
+    cdef readonly Py_ssize_t events_seen
+    cdef readonly dict prepared
+    cdef public bint closed
+    cdef public bytes farewell
+    cdef Request _head
+    cdef Py_ssize_t _statements
+    cdef list _outgoing
+    cdef list _unsent
+    cdef bytearray _partial
+    cdef Py_ssize_t _need
+    cdef ReadBuffer _buf
+
+    cpdef submit(self, Request request)
+    cdef _prepare(self, Request request, dict wanted)
+    cpdef extend(self, Request request)
+    cpdef write(self, bytes data)
+    cpdef bint pending(self) noexcept
+    @cython.locals(outgoing=list, request=Request)
+    cpdef bytes data_to_send(self)
+    cpdef bint idle(self) noexcept
+    cpdef Py_ssize_t depth(self) except -1
+    cpdef Request head(self)
+    @cython.locals(buf=ReadBuffer, end=Py_ssize_t, rows_from=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t, kind=int, length=int64_t)
+    cpdef receive_data(self, bytes data)
+    @cython.locals(buf=ReadBuffer)
+    cdef _keep(self, bytes data, Py_ssize_t start, Py_ssize_t end)
+    @cython.locals(request=Request)
+    cdef bint _rows_allowed(self) except -1
+    @cython.locals(request=Request)
+    cdef _rows(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
+    @cython.locals(request=Request, then=int)
+    cdef _message(self, int kind, Py_ssize_t length)
+    @cython.locals(buf=ReadBuffer)
+    cdef _store(self, Request request, int kind, Py_ssize_t length)
+    @cython.locals(step=Py_ssize_t)
+    cdef _advance(self, Request request)
+    cdef _complete(self, Request request)
+    cdef _copy(self, Request request, int kind)
+    @cython.locals(last=Py_ssize_t)
+    cdef _error(self, Request request, bytes body)
+    @cython.locals(status=int)
+    cdef _ready(self, Request request, Py_ssize_t length)
+    cdef _asynchronous(self, int kind, Py_ssize_t length)
+    cpdef list lost(self)

@@ -1,0 +1,350 @@
+"""Machine: one conversation with one server, without I/O.
+
+Rules of this room. Bytes in (``receive_data``), bytes out (``data_to_send``), requests in (``submit``), finished
+requests out (``finished``). Replies match requests by position and by nothing else. A request is queued in the same
+step that appends its bytes. A message that the table of ``protocol.state`` does not allow raises ProtocolError: then
+the connection must be closed, it is never resynchronised by guess. Values are not looked at: bodies and slices of
+rows are stored in the request, and whoever asked decodes them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from stretto.errors import ProtocolError, UsageError
+from stretto.protocol import state as states
+from stretto.protocol.request import LARGE, Request
+from stretto.wire import backend, frontend
+from stretto.wire.buffer import MAX_MESSAGE, ReadBuffer, WriteBuffer
+
+_TABLE = states.flatten()
+_ILLEGAL = states.ILLEGAL
+_ADVANCE = states.ADVANCE
+_COPY_END = states.COPY_END
+_EXHAUSTED = ord(states.EXHAUSTED)
+_SYNC = ord(states.SYNC)
+_QUERY = ord(states.QUERY)
+_EXECUTE = ord(states.EXECUTE)
+_PARSE = ord(states.PARSE)
+
+# Notices and notifications wait here for whoever listens; a flood drops the oldest, and is counted.
+EVENTS_KEPT = 1000
+
+
+class Machine:
+    """The client's side of one connection after its start-up.
+
+    ``parameters``: what the server reported by ParameterStatus. ``status``: the transaction status of the last
+    ReadyForQuery: ``I``, ``T`` or ``E``. ``finished``: requests that are done or ready (``Request.ready``), for the
+    runtime to wake whoever waits and to clear. ``events``: bodies of notices and notifications, as ``(kind, body)``.
+    """
+
+    def __init__(self, parameters: dict[str, str], statements: int = 256) -> None:
+        self.parameters = parameters
+        self.status = "I"
+        self.inflight: deque[Request] = deque()
+        self.finished: list[Request] = []
+        self.events: deque[tuple[str, bytes]] = deque(maxlen=EVENTS_KEPT)
+        self.events_seen = 0
+        self.prepared: dict[bytes, Any] = {}
+        self.closed = False
+        self.farewell: bytes | None = None
+        self._head: Request | None = None
+        self._statements = statements
+        self._outgoing: list[bytes] = []
+        self._unsent: list[Request] = []
+        self._partial = bytearray()
+        self._need = 0
+        self._buf = ReadBuffer(b"")
+
+    # What we say ------------------------------------------------------------------------------------------------
+
+    def submit(self, request: Request) -> None:
+        """Queue a request and its bytes; puts Parse in front where its statement is not prepared here yet."""
+        if self.closed:
+            raise UsageError("this connection is closed")
+        statement = request.statement
+        if statement is None:
+            if request.forget is not None:
+                self.prepared.pop(request.forget, None)
+        elif type(statement) is tuple:
+            self._prepare(request, {one.name: one for one in statement})
+        elif statement.name not in self.prepared:
+            self._prepare(request, {statement.name: statement})
+        request.queued = True
+        self._outgoing.append(request.data)
+        self._unsent.append(request)
+        if self._head is None:
+            self._head = request
+        else:
+            self.inflight.append(request)
+
+    def _prepare(self, request: Request, wanted: dict[bytes, Any]) -> None:
+        """Say Parse first, and Close for the statements that were prepared longest ago when there are too many."""
+        buf = WriteBuffer()
+        script = b""
+        for name, statement in wanted.items():
+            if name in self.prepared:
+                continue
+            oldest = next(iter(self.prepared), None)
+            if oldest is not None and oldest not in wanted and len(self.prepared) >= self._statements:
+                del self.prepared[oldest]
+                frontend.close_statement(buf, oldest)
+                script += b"C"
+            buf.write_bytes(statement.parse)
+            self.prepared[name] = None
+            script += b"P"
+        if script:
+            self._outgoing.append(buf.getvalue())
+            request.prepend(script)
+
+    def extend(self, request: Request) -> None:
+        """Say what ``Request.say`` left there; the request must be the last one queued."""
+        if self.inflight or self._head is not request or request.extra is None:
+            raise UsageError("only the last request of an exclusive connection can be extended")
+        self._outgoing.append(request.extra)
+        request.extend(request.extra_script)
+        request.extra = None
+
+    def write(self, data: bytes) -> None:
+        """Say what has no reply of its own (CopyData, CopyDone, Terminate)."""
+        self._outgoing.append(data)
+
+    def pending(self) -> bool:
+        """Tell whether there is something to send."""
+        return bool(self._outgoing)
+
+    def data_to_send(self) -> bytes:
+        """Take all bytes that wait to be sent; from here on their requests count as sent."""
+        outgoing = self._outgoing
+        self._outgoing = []
+        for request in self._unsent:
+            request.sent = True
+        self._unsent.clear()
+        return outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+
+    def idle(self) -> bool:
+        """Tell whether no reply is due."""
+        return self._head is None
+
+    def depth(self) -> int:
+        """Count the requests whose replies are due."""
+        return 0 if self._head is None else 1 + len(self.inflight)
+
+    def head(self) -> Request | None:
+        """The request whose reply is due next."""
+        return self._head
+
+    # What we hear -----------------------------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came, in whatever pieces. Raises ProtocolError; then the connection must be closed."""
+        if self._need:
+            self._partial += data
+            if len(self._partial) < self._need:
+                return
+            data = bytes(self._partial)
+            self._partial = bytearray()
+            self._need = 0
+        buf = self._buf
+        end = len(data)
+        buf.attach(data, 0, end)
+        rows_from = -1
+        start = 0
+        while end - start >= 5:
+            kind = buf.read_uint8()
+            length = buf.read_uint32()
+            if length < 4 or length > MAX_MESSAGE:
+                raise ProtocolError(f"the server sent a message {chr(kind)!r} of length {length}")
+            stop = start + 1 + length
+            if stop > end:
+                break
+            if kind == 0x44 and rows_from >= 0:
+                pass
+            elif kind == 0x44 and self._rows_allowed():
+                rows_from = start
+            else:
+                if rows_from >= 0:
+                    self._rows(data, rows_from, start)
+                    rows_from = -1
+                self._message(kind, length - 4)
+            buf.pos = stop
+            start = stop
+        if rows_from >= 0:
+            self._rows(data, rows_from, start)
+        if start < end:
+            self._keep(data, start, end)
+
+    def _keep(self, data: bytes, start: int, end: int) -> None:
+        """Keep the beginning of a message until the rest is there; memory grows with what came, not with its claim."""
+        buf = self._buf
+        self._need = 5
+        if end - start >= 5:
+            buf.pos = start + 1
+            self._need = 1 + buf.read_uint32()
+        buf.pos = start
+        self._partial = bytearray(buf.read_bytes(end - start))
+
+    def _rows_allowed(self) -> bool:
+        request = self._head
+        return request is not None and _TABLE[request.state * 128 + 0x44] != _ILLEGAL
+
+    def _rows(self, data: bytes, start: int, stop: int) -> None:
+        request = self._head
+        if request is None:
+            raise ProtocolError("the server sent rows that nobody asked for")
+        if not request.abandoned:
+            request.slices.append(data)
+            request.slices.append(start)
+            request.slices.append(stop)
+            request.buffered += stop - start
+            if request.partial and request.buffered >= LARGE:
+                self.finished.append(request)
+
+    def _message(self, kind: int, length: int) -> None:
+        """Act on one message; the buffer stands at its body."""
+        if kind == 0x53 or kind == 0x4E or kind == 0x41:
+            self._asynchronous(kind, length)
+            return
+        request = self._head
+        if request is None:
+            if kind == 0x45:
+                self.farewell = self._buf.read_bytes(length)
+                return
+            raise ProtocolError(f"the server sent {_name(kind)} although nothing was asked")
+        if kind == 0x45:
+            self._error(request, self._buf.read_bytes(length))
+            return
+        then = _TABLE[request.state * 128 + kind] if kind < 128 else _ILLEGAL
+        if then == _ILLEGAL:
+            raise ProtocolError(f"the server sent {_name(kind)} where {_expected(request.state)} was due")
+        if kind == 0x5A:
+            self._ready(request, length)
+            return
+        if length:
+            self._store(request, kind, length)
+        if kind == 0x43 or kind == 0x49:
+            self._complete(request)
+        elif kind == 0x73:
+            request.suspended = True
+        elif kind == 0x47 or kind == 0x48:
+            self._copy(request, kind)
+        if then == _ADVANCE:
+            self._advance(request)
+        elif then == _COPY_END:
+            request.copying = 0
+            if request.script[request.step] == _EXECUTE:
+                self._advance(request)
+            else:
+                request.state = _QUERY
+        elif then != request.state:
+            request.state = then
+
+    def _store(self, request: Request, kind: int, length: int) -> None:
+        buf = self._buf
+        if kind == 0x43:
+            request.tag = buf.read_bytes(length)
+        elif kind == 0x54:
+            request.columns = buf.read_bytes(length)
+        elif kind == 0x74:
+            request.parameters = buf.read_bytes(length)
+        elif kind == 0x47 or kind == 0x48:
+            request.copy_response = buf.read_bytes(length)
+        elif kind == 0x64:
+            if not request.abandoned and request.allow_copy:
+                request.slices.append(buf.data)
+                request.slices.append(buf.pos)
+                request.slices.append(buf.pos + length)
+                request.buffered += length
+                if request.buffered >= LARGE:
+                    self.finished.append(request)
+
+    def _advance(self, request: Request) -> None:
+        step = request.step + 1
+        request.step = step
+        if step < len(request.script):
+            request.state = request.script[step]
+        else:
+            request.state = _EXHAUSTED
+            request.suspended = True
+            self.finished.append(request)
+
+    def _complete(self, request: Request) -> None:
+        """A statement has ended: keep its result apart where several are wanted."""
+        if request.results is not None:
+            request.results.append((request.tag, request.take(), request.columns))
+
+    def _copy(self, request: Request, kind: int) -> None:
+        """A COPY has begun: hand over to whoever wants it, or get out of it where nobody does."""
+        if request.allow_copy == kind:
+            request.copying = kind
+            self.finished.append(request)
+            return
+        verb = "copy_in" if kind == 0x47 else "copy_out"
+        request.failure = UsageError(f"COPY is not run by this verb: use {verb}()")
+        if kind == 0x47:
+            buf = WriteBuffer()
+            frontend.copy_fail(buf, "COPY FROM STDIN is run by copy_in()")
+            if request.script[request.step] == _EXECUTE:
+                buf.write_bytes(frontend.SYNC)  # the server passes over a Sync that comes during COPY
+            self.write(buf.getvalue())
+
+    def _error(self, request: Request, body: bytes) -> None:
+        """Keep the first error, and wait for the Sync's answer next."""
+        if request.error is None:
+            request.error = body
+        if request.state == _PARSE and request.statement is not None:
+            statement = request.statement
+            for one in statement if type(statement) is tuple else (statement,):
+                self.prepared.pop(one.name, None)
+        last = len(request.script) - 1
+        request.copying = 0
+        if request.script[last] == _SYNC or request.script[last] == _QUERY:
+            request.step = last
+            request.state = _SYNC
+        else:
+            request.step = last + 1
+            request.state = _EXHAUSTED
+            request.suspended = True
+            self.finished.append(request)
+
+    def _ready(self, request: Request, length: int) -> None:
+        """ReadyForQuery: the request is done, whatever became of it."""
+        if length != 1:
+            raise ProtocolError("the server sent a ReadyForQuery without a status")
+        status = self._buf.read_uint8()
+        if status != 0x49 and status != 0x54 and status != 0x45:
+            raise ProtocolError(f"the server sent an unknown transaction status {status}")
+        self.status = chr(status)
+        request.status = status
+        request.done = True
+        self._head = self.inflight.popleft() if self.inflight else None
+        self.finished.append(request)
+
+    def _asynchronous(self, kind: int, length: int) -> None:
+        body = self._buf.read_bytes(length)
+        if kind == 0x53:
+            name, value = backend.parameter_status(body)
+            self.parameters[name] = value
+        else:
+            self.events_seen += 1
+            self.events.append((chr(kind), body))
+
+    def lost(self) -> list[Request]:
+        """The connection is gone: take all requests whose replies were due, the oldest first."""
+        self.closed = True
+        requests = [] if self._head is None else [self._head, *self.inflight]
+        self._head = None
+        self.inflight.clear()
+        self._outgoing.clear()
+        return requests
+
+
+def _name(kind: int) -> str:
+    return backend.NAMES.get(chr(kind), f"an unknown message {chr(kind)!r}")
+
+
+def _expected(state: int) -> str:
+    row = states.TABLE.get(chr(state), {})
+    return " or ".join(backend.NAMES[letter] for letter in row) or "nothing"

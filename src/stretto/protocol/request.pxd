@@ -1,0 +1,40 @@
+cimport cython
+
+
+@cython.final
+cdef class Request:
+    cdef readonly bytes data
+    cdef public bytes script
+    cdef readonly object statement
+    cdef public Py_ssize_t step
+    cdef public int state
+    cdef public bint done
+    cdef public bint queued
+    cdef public bint sent
+    cdef public bint abandoned
+    cdef public bint partial
+    cdef public bint suspended
+    cdef public int allow_copy
+    cdef public int copying
+    cdef public list slices
+    cdef public Py_ssize_t buffered
+    cdef public bytes tag
+    cdef public list tags
+    cdef public list results
+    cdef public bytes columns
+    cdef public bytes parameters
+    cdef public bytes copy_response
+    cdef public bytes error
+    cdef public object failure
+    cdef public bytes forget
+    cdef public bytes extra
+    cdef public bytes extra_script
+    cdef public bint hurry
+    cdef public int status
+    cdef public object waiter
+
+    cpdef bint ready(self) noexcept
+    cpdef say(self, bytes data, bytes script)
+    cpdef prepend(self, bytes script)
+    cpdef extend(self, bytes script)
+    cpdef list take(self)

@@ -1,0 +1,82 @@
+"""Request: a unit of work up to its ReadyForQuery, and the place where its reply is collected.
+
+``script`` says which replies are due, one letter for each message sent; the machine walks it (``protocol.machine``
+has the table). The machine only stores: bodies of messages as bytes, rows as slices of what was received, so that
+nothing here can fail for a reason that lies in the values. Whoever asked reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Where a reply is taken away in parts while the rest is on the way (see Request.ready).
+LARGE = 1 << 17
+
+
+class Request:
+    """One unit of work. Which of the fields of the reply are set depends on the script.
+
+    ``partial``: whoever waits takes rows away before the end. ``results``: set to ``[]``, it gets each statement's
+    ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of the COPY that is wanted.
+    ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
+    one that it closes. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: nobody waits any more, the reply is thrown away as it comes.
+    """
+
+    def __init__(self, data: bytes, script: bytes, statement: Any = None) -> None:
+        self.data = data
+        self.script = script
+        self.statement = statement
+        self.step = 0
+        self.state = script[0]
+        self.done = False
+        self.queued = False
+        self.sent = False
+        self.abandoned = False
+        self.partial = False
+        self.suspended = False
+        self.allow_copy = 0
+        self.copying = 0
+        self.slices: list[Any] = []
+        self.buffered = 0
+        self.tag: bytes | None = None
+        self.tags: list[bytes] | None = None
+        self.results: list[Any] | None = None
+        self.columns: bytes | None = None
+        self.parameters: bytes | None = None
+        self.copy_response: bytes | None = None
+        self.error: bytes | None = None
+        self.failure: BaseException | None = None
+        self.forget: bytes | None = None
+        self.extra: bytes | None = None
+        self.extra_script = b""
+        self.hurry = False
+        self.status = 0
+        self.waiter: Any = None
+
+    def ready(self) -> bool:
+        """Tell whether whoever waits has something to do: the end, a suspended portal, a COPY's start, much data."""
+        return self.done or self.suspended or self.copying != 0 or (self.partial and self.buffered >= LARGE)
+
+    def say(self, data: bytes, script: bytes) -> None:
+        """Say more when the request is yielded the next time; only where its Sync was not sent yet."""
+        self.extra = data
+        self.extra_script = script
+
+    def prepend(self, script: bytes) -> None:
+        """More replies are due before the others, for messages sent in front."""
+        self.script = script + self.script
+        self.state = self.script[0]
+
+    def extend(self, script: bytes) -> None:
+        """More replies are due behind the others."""
+        self.suspended = False
+        self.script += script
+        if self.step < len(self.script):
+            self.state = self.script[self.step]
+
+    def take(self) -> list[Any]:
+        """Take the slices of rows (or COPY data) received so far: ``data, start, stop`` and again."""
+        slices = self.slices
+        self.slices = []
+        self.buffered = 0
+        return slices

@@ -1,0 +1,159 @@
+"""Statement: what is known of one SQL text for a whole Database, and StatementCache, which keeps them.
+
+A statement's name is a digest of its text, so that the bytes of its Bind are right on any connection; the machine
+puts the Parse in front where a connection has not seen it. The server infers the parameters' types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from stretto.codecs.base import Codec, encode_value
+from stretto.errors import EncodeError, Error, UsageError
+from stretto.protocol.request import Request
+from stretto.wire import frontend
+from stretto.wire.backend import ColumnDescription
+from stretto.wire.buffer import WriteBuffer
+
+MAX_PARAMETERS = 65535  # Bind counts them in 16 bits
+_EXECUTE_SYNC = frontend.EXECUTE_ALL_SYNC
+_EXECUTE = frontend.EXECUTE_ALL
+
+
+class Statement:
+    """One prepared statement: its name, its Parse message, its parameters' and columns' codecs."""
+
+    def __init__(self, sql: str, name: bytes, parse: bytes) -> None:
+        self.sql = sql
+        self.name = name
+        self.parse = parse
+        self.parameters: list[Codec] = []
+        self.columns: tuple[ColumnDescription, ...] = ()
+        self.codecs: list[Codec] = []
+        self.makers: dict[Any, Any] = {}
+        self._head = b""
+        self._tail = b""
+
+    def describe(
+        self, parameters: Sequence[Codec], columns: tuple[ColumnDescription, ...], codecs: Sequence[Codec]
+    ) -> None:
+        """Fill in what the server said of it."""
+        self.parameters = list(parameters)
+        self.columns = columns
+        self.codecs = list(codecs)
+        self._head = frontend.bind_head(b"", self.name, [codec.format for codec in parameters])
+        self._tail = frontend.format_block([codec.format for codec in codecs])
+
+    def bind(self, args: tuple[Any, ...]) -> Request:
+        """Make the request that executes it once. Raises UsageError for a wrong count, EncodeError for a value."""
+        buf = WriteBuffer()
+        self._bind(buf, args, -1)
+        buf.write_bytes(_EXECUTE_SYNC)
+        return Request(buf.getvalue(), b"BEY", self)
+
+    def bind_many(self, rows: Iterable[Sequence[Any]]) -> Request:
+        """Make the request that executes it for each row under one Sync."""
+        buf = WriteBuffer(4096)
+        number = 0
+        for row in rows:
+            self._bind(buf, tuple(row), number)
+            buf.write_bytes(_EXECUTE)
+            number += 1
+        buf.write_bytes(frontend.SYNC)
+        return Request(buf.getvalue(), b"BE" * number + b"Y", self)
+
+    def bind_portal(self, args: tuple[Any, ...], limit: int) -> Request:
+        """Make the request that begins to execute it, ``limit`` rows first; the Sync is still to be sent."""
+        buf = WriteBuffer()
+        self._bind(buf, args, -1)
+        frontend.execute(buf, b"", limit)
+        buf.write_bytes(frontend.FLUSH)
+        return Request(buf.getvalue(), b"BE", self)
+
+    def _bind(self, buf: WriteBuffer, args: tuple[Any, ...], row: int) -> None:
+        codecs = self.parameters
+        count = len(args)
+        if count != len(codecs):
+            raise UsageError(wrong_count(len(codecs), count, row))
+        place = frontend.begin_bind(buf, self._head)
+        i = 0
+        try:
+            while i < count:
+                codec = codecs[i]
+                encode_value(codec, buf, args[i])
+                i += 1
+        except (Error, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+            raise blame(error, i, codecs[i], row) from error
+        frontend.end_bind(buf, place, self._tail)
+
+
+def blame(error: Exception, position: int, codec: Codec, row: int = -1) -> EncodeError:
+    """Say which argument of which row it was."""
+    where = f"argument ${position + 1}" if row < 0 else f"row {row}, value {position + 1}"
+    reason = str(error) if isinstance(error, Error) else f"the value does not fit ({type(error).__name__}: {error})"
+    return EncodeError(f"{where} ({codec.name}): {reason}")
+
+
+def wrong_count(expected: int, given: int, row: int = -1) -> str:
+    """The text of the error for a wrong number of arguments."""
+    where = "" if row < 0 else f"row {row}: "
+    names = "none" if expected == 0 else "$1" if expected == 1 else f"$1 to ${expected}"
+    return f"{where}the statement has {expected} parameters ({names}), but {given} arguments were given"
+
+
+def encode_sql(sql: str) -> bytes:
+    """Encode SQL; raises UsageError for what cannot be sent."""
+    if not isinstance(sql, str):
+        raise UsageError(f"SQL must be a str, not {type(sql).__name__}")
+    try:
+        text = sql.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the SQL has a character that is not valid Unicode, at {error.start}") from None
+    if b"\0" in text:
+        raise UsageError(f"the SQL has a NUL character, at {sql.index(chr(0))}")
+    return text
+
+
+def describe_request(sql: str) -> tuple[Statement, Request]:
+    """Make the request that prepares a statement and asks for its types, and the statement to fill in.
+
+    Raises UsageError for SQL that cannot be sent.
+    """
+    text = encode_sql(sql)
+    name = b"stretto_" + blake2b(text, digest_size=12).hexdigest().encode()
+    buf = WriteBuffer()
+    frontend.parse(buf, name, text)
+    statement = Statement(sql, name, buf.getvalue())
+    buf = WriteBuffer()
+    frontend.describe_statement(buf, name)
+    buf.write_bytes(frontend.SYNC)
+    return statement, Request(buf.getvalue(), b"pcY", statement)
+
+
+class StatementCache:
+    """The statements of one Database by their SQL; the one that was put in longest ago leaves first."""
+
+    def __init__(self, size: int = 1024) -> None:
+        self._size = size
+        self._statements: dict[str, Statement] = {}
+
+    def get(self, sql: str) -> Statement | None:
+        return self._statements.get(sql)
+
+    def put(self, statement: Statement) -> None:
+        statements = self._statements
+        if len(statements) >= self._size:
+            statements.pop(next(iter(statements)), None)
+        statements[statement.sql] = statement
+
+    def discard(self, statement: Statement) -> None:
+        """Forget one statement, because the server no longer agrees with what is known of it."""
+        self._statements.pop(statement.sql, None)
+
+    def clear(self) -> None:
+        self._statements.clear()
+
+    def __len__(self) -> int:
+        return len(self._statements)

@@ -1,0 +1,441 @@
+"""The asyncio runtime: non-blocking sockets and the loop's own readiness callbacks (asyncio's loop and uvloop).
+
+No transports and no protocols: what an asyncio driver pays for is the loop's passes and the system calls, so all that
+is said in one turn of the loop is one ``send``, and what is heard is handed to the machine from the one callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import socket
+import ssl
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from stretto.errors import PoolTimeout, ProtocolError, StatementTimeout
+from stretto.flows import cancel as cancelling
+from stretto.flows import steps
+from stretto.flows.connect import Greeting, connect
+from stretto.flows.shared import Shared
+from stretto.protocol.machine import Machine
+from stretto.protocol.request import Request
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release
+from stretto.wire import frontend
+
+_PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
+_T = TypeVar("_T")
+_WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Plug:
+    """Takes the steps of a connecting flow on one socket."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float | None) -> None:
+        self.sock: socket.socket | ssl.SSLSocket | None = None
+        self._loop = loop
+        self._timeout = timeout
+        self._deadline: float | None = None
+
+    async def drive(self, flow: Generator[steps.Step, Any, Any]) -> Any:
+        """Run the flow to its end and return its result; the socket is closed where it fails."""
+        try:
+            step = flow.send(None)
+            while True:
+                try:
+                    async with asyncio.timeout_at(self._deadline):
+                        answer = await self._take(step)
+                except (OSError, ssl.SSLError) as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+        except StopIteration as stop:
+            return stop.value
+        except BaseException:
+            self.close()
+            raise
+
+    async def _take(self, step: steps.Step) -> Any:
+        match step:
+            case steps.Resolve(host, port):
+                found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                return [(family, address) for family, _, _, _, address in found]
+            case steps.Open(family, address, options):
+                await self._open(family, address, options)
+            case steps.Write(data):
+                await self._write(data)
+            case steps.Read(limit):
+                return await self._retry(lambda: self._ready().recv(limit))
+            case steps.StartTLS(context, server_hostname):
+                return await self._start_tls(context, server_hostname)
+            case steps.Compute(function):
+                result = await self._loop.run_in_executor(None, function)
+                return await result if inspect.isawaitable(result) else result
+            case steps.Sleep(seconds):
+                await asyncio.sleep(seconds)
+            case steps.Close():
+                self.close()
+        return None
+
+    async def _open(self, family: int, address: Any, options: tuple[tuple[int, int, int], ...]) -> None:
+        self.close()
+        self._deadline = None if self._timeout is None else self._loop.time() + self._timeout
+        self.sock = socket.socket(family, socket.SOCK_STREAM)
+        self.sock.setblocking(False)
+        for level, name, value in options:
+            self.sock.setsockopt(level, name, value)
+        async with asyncio.timeout_at(self._deadline):
+            await self._loop.sock_connect(self.sock, address)
+
+    async def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[await self._retry(self._ready().send, view, write=True) :]
+
+    async def _start_tls(self, context: ssl.SSLContext, server_hostname: str | None) -> ssl.SSLSocket:
+        sock = context.wrap_socket(self._ready(), server_hostname=server_hostname, do_handshake_on_connect=False)
+        self.sock = sock
+        await self._retry(sock.do_handshake)
+        return sock
+
+    async def _retry(self, action: Callable[..., _T], *args: Any, write: bool = False) -> _T:
+        """Do something on the socket as soon as it can be done without blocking."""
+        while True:
+            try:
+                return action(*args)
+            except ssl.SSLWantReadError:
+                await ready(self._loop, self._ready(), write=False)
+            except ssl.SSLWantWriteError:
+                await ready(self._loop, self._ready(), write=True)
+            except (BlockingIOError, InterruptedError):
+                await ready(self._loop, self._ready(), write=write)
+
+    def _ready(self) -> socket.socket:
+        if self.sock is None:
+            raise OSError("no socket is open")
+        return self.sock
+
+    def close(self) -> None:
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+
+async def ready(loop: asyncio.AbstractEventLoop, sock: socket.socket, *, write: bool) -> None:
+    """Wait until a socket can be read, or written."""
+    waiter: asyncio.Future[None] = loop.create_future()
+    add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
+    fd = sock.fileno()
+    add(fd, _wake, waiter)
+    try:
+        await waiter
+    finally:
+        remove(fd)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+class Link:
+    """One connection. Many tasks may have requests in flight on it; who may, is decided above."""
+
+    def __init__(
+        self, shared: Shared, loop: asyncio.AbstractEventLoop, sock: socket.socket, greeting: Greeting
+    ) -> None:
+        self.shared = shared
+        self.greeting = greeting
+        self.machine = Machine(greeting.parameters)
+        self.opened = loop.time()
+        self._loop = loop
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._unwritten: memoryview | None = None
+        self._flush_due = False
+        self._paused = False
+        self._recovery: asyncio.Task[None] | None = None
+        self._quiet: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._event: asyncio.Future[None] | None = None
+        self._sock.setblocking(False)
+        loop.add_reader(self._fd, self._readable)
+
+    @classmethod
+    async def connect(cls, shared: Shared) -> Link:
+        """Connect by the Database's configuration; raises ConnectError and its kin."""
+        loop = asyncio.get_running_loop()
+        plug = Plug(loop, shared.config.connect_timeout)
+        greeting = await plug.drive(connect(shared.config))
+        if plug.sock is None:
+            raise ProtocolError("the flow ended without a socket")
+        return cls(shared, loop, plug.sock, greeting)
+
+    @property
+    def closed(self) -> bool:
+        return self.machine.closed
+
+    async def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:
+        """Drive a flow; after ``timeout`` seconds the statement is cancelled and StatementTimeout raised."""
+        if self._recovery is not None:
+            await self.recover()
+        deadline = None if timeout is None else self._loop.time() + timeout
+        try:
+            request = flow.send(None)
+            while True:
+                self._submit(request)
+                if request.hurry:
+                    request.hurry = False
+                elif not request.ready():
+                    if deadline is None:
+                        await self._wait(request)
+                    else:
+                        await self._wait_until(request, deadline, timeout)
+                request = flow.send(request)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            flow.close()
+
+    def _submit(self, request: Request) -> None:
+        """Queue a request that is not yet queued, and see that what there is to send is sent in this turn."""
+        machine = self.machine
+        if not request.queued:
+            if machine.closed:
+                request.failure = lost(None, sent=False)
+                request.done = True
+                return
+            busy = not machine.idle()
+            machine.submit(request)
+            if busy and not self._flush_due:
+                self._flush_due = True
+                self._loop.call_soon(self._flush_later)
+        elif request.extra is not None and not machine.closed:
+            machine.extend(request)
+        if machine.pending() and not self._flush_due:
+            self._flush()
+
+    async def _wait(self, request: Request) -> None:
+        if self._paused:
+            self._resume()
+        waiter = self._loop.create_future()
+        request.waiter = waiter
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self._give_up(request)
+            raise
+
+    async def _wait_until(self, request: Request, deadline: float, timeout: float | None) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._wait(request)
+        except TimeoutError:
+            raise StatementTimeout(
+                f"no answer within {timeout} seconds", outcome="unknown" if request.sent else "not_sent"
+            ) from None
+
+    # The socket ---------------------------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(RECEIVE)
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        self._feed(data)
+        if isinstance(self._sock, ssl.SSLSocket):
+            while not self.machine.closed and self._sock.pending():
+                self._feed(self._sock.recv(RECEIVE))
+
+    def _feed(self, data: bytes) -> None:
+        if not data:
+            self._lost(None)
+            return
+        machine = self.machine
+        try:
+            machine.receive_data(data)
+        except ProtocolError as error:
+            self._break(error)
+            return
+        finished = machine.finished
+        if finished:
+            for request in finished:
+                waiter = request.waiter
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(None)
+            if len(finished) > 1 and not self._flush_due:
+                # All that are woken now say what they have to say in one write, in the same pass of the loop.
+                self._flush_due = True
+                self._loop.call_soon(self._flush_later)
+            finished.clear()
+            if self._quiet is not None and machine.idle():
+                _wake(self._quiet)
+        if self._event is not None and machine.events:
+            _wake(self._event)
+        head = machine.head()
+        if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
+            self._paused = True
+            self._loop.remove_reader(self._fd)
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._fd >= 0:
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _flush_later(self) -> None:
+        self._flush_due = False
+        if self.machine.pending():
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._unwritten is not None:
+            return
+        data = self.machine.data_to_send()
+        try:
+            sent = self._sock.send(data)
+        except _WOULD_BLOCK:
+            sent = 0
+        except OSError as error:
+            self._lost(error)
+            return
+        if sent < len(data):
+            self._unwritten = memoryview(data)[sent:]
+            self._loop.add_writer(self._fd, self._writable)
+
+    def _writable(self) -> None:
+        rest = self._unwritten
+        if rest is None:
+            return
+        try:
+            rest = rest[self._sock.send(rest) :]
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        self._unwritten = rest
+        if not rest:
+            self._unwritten = None
+            self._loop.remove_writer(self._fd)
+            if self._drained is not None:
+                _wake(self._drained)
+            if self.machine.pending():
+                self._flush()
+
+    async def send(self, data: bytes) -> None:
+        """Write what has no reply of its own (CopyData), and wait until the socket has taken it."""
+        self.machine.write(data)
+        if self._unwritten is None:
+            self._flush()
+        while self._unwritten is not None and not self.machine.closed:
+            self._drained = self._loop.create_future()
+            await self._drained
+
+    async def wait_event(self, timeout: float | None = None) -> bool:
+        """Wait for a notice or notification; False when ``timeout`` seconds have passed or the connection is gone."""
+        while not self.machine.events and not self.machine.closed:
+            self._event = self._loop.create_future()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._event
+            except TimeoutError:
+                return False
+            finally:
+                self._event = None
+        return not self.machine.closed
+
+    # The end --------------------------------------------------------------------------------------------------------
+
+    def _lost(self, cause: BaseException | None) -> None:
+        self._shut(fail_all(self.machine, cause))
+
+    def _break(self, error: ProtocolError) -> None:
+        requests = fail_all(self.machine, error)
+        for request in requests:
+            request.failure = error
+        self._shut(requests)
+
+    def _shut(self, requests: list[Request]) -> None:
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+            self._fd = -1
+            self._sock.close()
+        for request in requests:
+            if request.waiter is not None:
+                _wake(request.waiter)
+        for waiter in (self._quiet, self._event, self._drained):
+            if waiter is not None:
+                _wake(waiter)
+
+    def _give_up(self, request: Request) -> None:
+        """Nobody waits for the request any more: ask the server to stop, and throw its reply away as it comes."""
+        if self.machine.closed or request.done:
+            return
+        request.abandoned = True
+        request.take()
+        if self._recovery is None:
+            self._recovery = self._loop.create_task(self._recover())
+
+    async def recover(self) -> None:
+        """After a statement was given up: wait until the connection is usable again, or closed."""
+        recovery = self._recovery
+        if recovery is not None:
+            await asyncio.shield(recovery)
+            self._recovery = None
+
+    async def _recover(self) -> None:
+        """Cancel what runs, and wait for both: the end of the cancel's socket and ReadyForQuery."""
+        machine = self.machine
+        try:
+            async with asyncio.timeout(CANCEL_GRACE):
+                plug = Plug(self._loop, CANCEL_GRACE)
+                with contextlib.suppress(OSError):
+                    await plug.drive(cancelling.cancel(self.shared.config, self.greeting))
+                if self._paused:
+                    self._resume()
+                head = machine.head()
+                if head is not None:
+                    release(machine, head)
+                    self._flush()
+                while not machine.idle():
+                    self._quiet = self._loop.create_future()
+                    await self._quiet
+        except TimeoutError:
+            self.abort()
+        finally:
+            self._quiet = None
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+        self._lost(None)
+
+    async def close(self) -> None:
+        """Say Terminate and close."""
+        if not self.machine.closed:
+            self.machine.write(frontend.TERMINATE)
+            self._flush()
+            self.abort()
+
+
+class Gate:
+    """A counting semaphore that lets waiters through in the order they came."""
+
+    def __init__(self, places: int) -> None:
+        self._semaphore = asyncio.Semaphore(places)
+
+    async def acquire(self, timeout: float | None) -> None:
+        """Take a place; raises PoolTimeout after ``timeout`` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._semaphore.acquire()
+        except TimeoutError:
+            raise PoolTimeout(f"no connection became free within {timeout} seconds") from None
+
+    def release(self) -> None:
+        """Give a place back, to whoever waits longest."""
+        self._semaphore.release()

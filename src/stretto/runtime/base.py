@@ -1,0 +1,60 @@
+"""What both runtimes share: how a lost connection is told, the limits, and the contract of a Link.
+
+A Link is one connection in the hands of a runtime. ``run(flow, timeout)`` drives a flow and returns its result;
+``recover()`` makes the connection usable after a statement was given up, or closes it; ``close()`` says goodbye.
+"""
+
+from __future__ import annotations
+
+from stretto.errors import ConnectionLost, Error
+from stretto.protocol import state as states
+from stretto.protocol.machine import Machine
+from stretto.protocol.request import Request
+from stretto.sqlstate import error_from_fields
+from stretto.wire import backend, frontend
+from stretto.wire.buffer import WriteBuffer
+
+RECEIVE = 1 << 16  # bytes asked for at once
+CANCEL_GRACE = 2.0  # seconds for a cancelled statement to end before its connection is discarded
+
+
+def _copy_given_up() -> bytes:
+    buf = WriteBuffer()
+    frontend.copy_fail(buf, "the client gave the COPY up")
+    return buf.getvalue()
+
+
+_COPY_IN = ord(states.COPY_IN)
+COPY_GIVEN_UP = _copy_given_up()
+
+
+def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
+    """The connection is gone: give each request that waits an error that says what became of it; return them."""
+    requests = machine.lost()
+    farewell = machine.farewell
+    if farewell is None and requests and requests[0].error is not None:
+        farewell = requests[0].error
+    if farewell is not None:
+        cause = error_from_fields(backend.fields(farewell))
+    for request in requests:
+        if request.failure is None:
+            request.failure = lost(cause, sent=request.sent)
+        request.done = True
+    return requests
+
+
+def lost(cause: BaseException | None, *, sent: bool) -> Error:
+    """Make the error for a statement whose connection is gone."""
+    reason = "the server closed the connection" if cause is None else str(cause) or type(cause).__name__
+    error = ConnectionLost(f"the connection was lost: {reason}", outcome="unknown" if sent else "not_sent")
+    error.__cause__ = cause
+    return error
+
+
+def release(machine: Machine, head: Request) -> None:
+    """End what the given up request still has open: a COPY, or a portal whose Sync was not sent."""
+    if head.state == _COPY_IN:
+        machine.write(COPY_GIVEN_UP)
+    elif not head.script.endswith((b"Y", b"Q")):
+        head.say(frontend.SYNC, b"Y")
+        machine.extend(head)
