@@ -103,6 +103,13 @@ def finish(request: Request, sql: str) -> Flow:
     return backend.command_tag(request.tag) if request.tag is not None else ""
 
 
+def drain(request: Request) -> Generator[Request, Any, None]:
+    """Wait for the end of a COPY that was given up, whatever it is."""
+    while not request.done:
+        request.take()
+        yield request
+
+
 def receive(request: Request, sql: str) -> Flow:
     """Return the next chunks of a COPY to us, or the empty list at its end. Raises the server's error."""
     if not request.slices and not request.done:

@@ -21,8 +21,8 @@ cdef class Machine:
     cdef readonly str status
     cdef readonly object inflight
     cdef readonly list finished
-    cdef readonly object events
-    cdef readonly Py_ssize_t events_seen
+    cdef readonly object notices
+    cdef readonly object notifications
     cdef readonly dict prepared
     cdef public bint closed
     cdef public bytes farewell

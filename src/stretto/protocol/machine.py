@@ -28,7 +28,7 @@ _QUERY = ord(states.QUERY)
 _EXECUTE = ord(states.EXECUTE)
 _PARSE = ord(states.PARSE)
 
-# Notices and notifications wait here for whoever listens; a flood drops the oldest, and is counted.
+# Notices and notifications wait for whoever listens; a flood drops the oldest.
 EVENTS_KEPT = 1000
 
 
@@ -37,7 +37,7 @@ class Machine:
 
     ``parameters``: what the server reported by ParameterStatus. ``status``: the transaction status of the last
     ReadyForQuery: ``I``, ``T`` or ``E``. ``finished``: requests that are done or ready (``Request.ready``), for the
-    runtime to wake whoever waits and to clear. ``events``: bodies of notices and notifications, as ``(kind, body)``.
+    runtime to wake whoever waits and to clear. ``notices``, ``notifications``: bodies of what came unasked.
     """
 
     def __init__(self, parameters: dict[str, str], statements: int = 256) -> None:
@@ -45,8 +45,8 @@ class Machine:
         self.status = "I"
         self.inflight: deque[Request] = deque()
         self.finished: list[Request] = []
-        self.events: deque[tuple[str, bytes]] = deque(maxlen=EVENTS_KEPT)
-        self.events_seen = 0
+        self.notices: deque[bytes] = deque(maxlen=EVENTS_KEPT)
+        self.notifications: deque[bytes] = deque(maxlen=EVENTS_KEPT)
         self.prepared: dict[bytes, Any] = {}
         self.closed = False
         self.farewell: bytes | None = None
@@ -327,9 +327,10 @@ class Machine:
         if kind == 0x53:
             name, value = backend.parameter_status(body)
             self.parameters[name] = value
+        elif kind == 0x4E:
+            self.notices.append(body)
         else:
-            self.events_seen += 1
-            self.events.append((chr(kind), body))
+            self.notifications.append(body)
 
     def lost(self) -> list[Request]:
         """The connection is gone: take all requests whose replies were due, the oldest first."""

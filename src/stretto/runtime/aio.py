@@ -14,14 +14,14 @@ import ssl
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from stretto.errors import PoolTimeout, ProtocolError, StatementTimeout
+from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout
 from stretto.flows import cancel as cancelling
 from stretto.flows import steps
 from stretto.flows.connect import Greeting, connect
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
 from stretto.wire import frontend
 
 _PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
@@ -176,6 +176,10 @@ class Link:
     def closed(self) -> bool:
         return self.machine.closed
 
+    def alive(self) -> bool:
+        """Tell whether an idle connection can be used; the loop has noticed its end."""
+        return not self.machine.closed
+
     async def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:
         """Drive a flow; after ``timeout`` seconds the statement is cancelled and StatementTimeout raised."""
         if self._recovery is not None:
@@ -274,7 +278,7 @@ class Link:
             finished.clear()
             if self._quiet is not None and machine.idle():
                 _wake(self._quiet)
-        if self._event is not None and machine.events:
+        if self._event is not None and machine.notifications:
             _wake(self._event)
         head = machine.head()
         if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
@@ -335,9 +339,9 @@ class Link:
             self._drained = self._loop.create_future()
             await self._drained
 
-    async def wait_event(self, timeout: float | None = None) -> bool:
-        """Wait for a notice or notification; False when ``timeout`` seconds have passed or the connection is gone."""
-        while not self.machine.events and not self.machine.closed:
+    async def wait_notification(self, timeout: float | None = None) -> bool:
+        """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
+        while not self.machine.notifications and not self.machine.closed:
             self._event = self._loop.create_future()
             try:
                 async with asyncio.timeout(timeout):
@@ -409,6 +413,10 @@ class Link:
             self.abort()
         finally:
             self._quiet = None
+
+    def why_lost(self) -> Error:
+        """The error for whoever waits on this connection, which is gone, without a statement of his own."""
+        return why_lost(self.machine)
 
     def abort(self) -> None:
         """Close the socket at once."""

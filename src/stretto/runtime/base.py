@@ -31,16 +31,21 @@ COPY_GIVEN_UP = _copy_given_up()
 def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
     """The connection is gone: give each request that waits an error that says what became of it; return them."""
     requests = machine.lost()
-    farewell = machine.farewell
-    if farewell is None and requests and requests[0].error is not None:
-        farewell = requests[0].error
-    if farewell is not None:
-        cause = error_from_fields(backend.fields(farewell))
+    if machine.farewell is None and requests:
+        machine.farewell = requests[0].error
+    if machine.farewell is not None:
+        cause = error_from_fields(backend.fields(machine.farewell))
     for request in requests:
         if request.failure is None:
             request.failure = lost(cause, sent=request.sent)
         request.done = True
     return requests
+
+
+def why_lost(machine: Machine) -> Error:
+    """Make the error for a connection that is gone while nothing was asked."""
+    farewell = machine.farewell
+    return lost(None if farewell is None else error_from_fields(backend.fields(farewell)), sent=False)
 
 
 def lost(cause: BaseException | None, *, sent: bool) -> Error:

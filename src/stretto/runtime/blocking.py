@@ -16,14 +16,14 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any
 
-from stretto.errors import PoolTimeout, ProtocolError, StatementTimeout, UsageError
+from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout, UsageError
 from stretto.flows import cancel as cancelling
 from stretto.flows import steps
 from stretto.flows.connect import Greeting, connect
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
 from stretto.wire import frontend
 
 _SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
@@ -133,6 +133,15 @@ class Link:
     def closed(self) -> bool:
         return self.machine.closed
 
+    def alive(self) -> bool:
+        """Tell whether an idle connection can be used; what the server said meanwhile is heard."""
+        try:
+            while not self.machine.closed and select.select([self._sock], [], [], 0)[0]:
+                self._receive(None)
+        except (OSError, ValueError) as error:
+            self._lost(error)
+        return not self.machine.closed
+
     def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:
         """Drive a flow; after ``timeout`` seconds the statement is cancelled and StatementTimeout raised."""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -238,10 +247,10 @@ class Link:
         self.machine.write(data)
         self._send(self.machine.data_to_send(), None)
 
-    def wait_event(self, timeout: float | None = None) -> bool:
-        """Wait for a notice or notification; False when ``timeout`` seconds have passed or the connection is gone."""
+    def wait_notification(self, timeout: float | None = None) -> bool:
+        """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not self.machine.events and not self.machine.closed:
+        while not self.machine.notifications and not self.machine.closed:
             try:
                 self._receive(deadline)
             except TimeoutError:
@@ -278,6 +287,10 @@ class Link:
         except TimeoutError:
             self.abort()
         machine.finished.clear()
+
+    def why_lost(self) -> Error:
+        """The error for whoever waits on this connection, which is gone, without a statement of his own."""
+        return why_lost(self.machine)
 
     def abort(self) -> None:
         """Close the socket at once."""

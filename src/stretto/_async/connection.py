@@ -1,0 +1,178 @@
+"""AsyncConnection: one reserved server session, with the verbs and what needs a session: streams, COPY, LISTEN."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from typing import Any, TypeVar, overload
+
+from stretto._async.verbs import AsyncVerbs
+from stretto.codecs.makers import Row
+from stretto.errors import Notice, UsageError
+from stretto.flows import copy, stream
+from stretto.flows.listen import Notification, notifications, read_notices
+from stretto.flows.names import quote_name
+from stretto.flows.shared import Shared
+from stretto.runtime.aio import Link
+from stretto.runtime.sources import achunks_of, arows_of, asink_of
+
+T = TypeVar("T")
+
+
+class AsyncConnection(AsyncVerbs):
+    """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
+
+    def __init__(self, link: Link, shared: Shared) -> None:
+        self._link = link
+        self._shared = shared
+        self._notice_listener: Callable[[Notice], None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, where it told one."""
+        return self._link.greeting.pid
+
+    @property
+    def closed(self) -> bool:
+        return self._link.closed
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the server reported of itself: ``server_version``, ``TimeZone`` and so on (ParameterStatus)."""
+        return dict(self._link.machine.parameters)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction block is open, failed ones included (ReadyForQuery's status)."""
+        return self._link.machine.status != "I"
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "in transaction" if self.in_transaction else "idle"
+        return f"<{type(self).__name__} pid={self.pid} {state}>"
+
+    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        try:
+            return await self._link.run(flow, timeout)
+        finally:
+            if self._notice_listener is not None:
+                for notice in read_notices(self._link.machine):
+                    self._notice_listener(notice)
+
+    def on_notice(self, listener: Callable[[Notice], None] | None) -> None:
+        """Call ``listener`` with each Notice that the server sends from now on; None: no longer."""
+        self._notice_listener = listener
+
+    @overload
+    def stream(
+        self, sql: str, /, *args: Any, into: None = None, batch: int = 1000, timeout: float | None = None
+    ) -> AsyncIterator[Row]: ...
+    @overload
+    def stream(
+        self, sql: str, /, *args: Any, into: type[T], batch: int = 1000, timeout: float | None = None
+    ) -> AsyncIterator[T]: ...
+    async def stream(
+        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+    ) -> AsyncIterator[Any]:
+        """Iterate over a statement's rows in bounded memory: ``batch`` of them at a time, and the next on their way.
+
+        ``timeout`` is for each batch. No other statement may run on this connection meanwhile.
+        """
+        portal = await self._run(stream.open_portal(self._shared, sql, args, into, batch), timeout)
+        try:
+            while rows := await self._run(portal.more(), timeout):
+                for row in rows:
+                    yield row
+        finally:
+            await self._run(portal.close(), timeout)
+
+    async def copy_in(
+        self,
+        target: str | tuple[str, ...],
+        source: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        format: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Copy into a table, all or nothing, and return the command tag, as ``'COPY 3'``.
+
+        ``source``: rows (an iterable or async iterable of tuples, dicts or objects; they travel in binary), or with
+        ``format="csv" | "text" | "binary"`` bytes in COPY's own format: a path, a file, bytes, or an iterable of bytes.
+        ``options``: ``header, delimiter, null, quote, escape, force_null, force_not_null, on_error ...`` as COPY's.
+        What the source raises is raised here, and no row is left.
+        """
+        if format is None:
+            return await self._copy_rows(target, source, columns, options)
+        sql = copy.copy_sql(target, columns, "FROM STDIN", format, options)
+        return await self._copy_messages(sql, achunks_of(source))
+
+    async def _copy_rows(self, target: Any, source: Any, columns: Any, options: dict[str, Any]) -> str:
+        described = await self._run(copy.columns_of(self._shared, target, columns), None)
+        encoder = copy.RowEncoder(described)
+        sql = copy.copy_sql(target, encoder.names, "FROM STDIN", "binary", options)
+        return await self._copy_messages(sql, arows_of(source, encoder))
+
+    async def _copy_messages(self, sql: str, messages: AsyncIterator[bytes]) -> str:
+        request = await self._run(copy.start(sql, copy.COPY_IN), None)
+        try:
+            async for message in messages:
+                if request.done or request.error is not None:
+                    break
+                await self._link.send(message)
+        except BaseException as error:
+            if not self._link.closed:
+                await self._link.send(copy.fail_message(error))
+                await self._run(copy.drain(request), None)
+            raise
+        return await self._run(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+
+    async def copy_out(
+        self,
+        source: str | tuple[str, ...],
+        sink: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        format: str = "csv",
+        **options: Any,
+    ) -> str:
+        """Copy a table or a query's result to ``sink`` and return the command tag, as ``'COPY 3'``.
+
+        ``sink``: a path, a binary file, or a function (or async function) that takes bytes. ``format``: ``csv``,
+        ``text`` or ``binary``; ``options`` as COPY's. Memory is bounded: a slow sink slows the server.
+        """
+        sql = copy.copy_sql(source, columns, "TO STDOUT", format, options)
+        async with asink_of(sink) as write:
+            request = await self._run(copy.start(sql, copy.COPY_OUT), None)
+            while chunks := await self._run(copy.receive(request, sql), None):
+                await write(b"".join(chunks))
+        return await self._run(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+
+    async def listen(self, *channels: str) -> None:
+        """LISTEN to channels; ``notifications()`` gives what comes."""
+        if not channels:
+            raise UsageError("listen() needs a channel")
+        await self.execute("; ".join(f"LISTEN {quote_name(channel)}" for channel in channels))
+
+    async def unlisten(self, *channels: str) -> None:
+        """UNLISTEN to channels, or to all."""
+        await self.execute("; ".join(f"UNLISTEN {quote_name(channel)}" for channel in channels) or "UNLISTEN *")
+
+    async def notifications(self, timeout: float | None = None) -> AsyncIterator[Notification]:
+        """Iterate over the notifications that come; ends when none came for ``timeout`` seconds.
+
+        Raises ConnectionLost when the connection is gone.
+        """
+        while True:
+            for notification in notifications(self._link.machine):
+                yield notification
+            if not await self._link.wait_notification(timeout):
+                if self._link.closed:
+                    raise self._link.why_lost()
+                return
+
+    async def reset(self) -> None:
+        """Put the session's state back: settings, listened channels, cursors, advisory locks, temporary tables."""
+        if self.in_transaction:
+            await self.execute("ROLLBACK")
+        await self.execute(
+            "SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP; DISCARD SEQUENCES"
+        )

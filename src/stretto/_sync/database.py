@@ -1,0 +1,171 @@
+# Generated from src/stretto/_async/database.py by tools/make_sync.py: do not edit.
+"""Database: the front door. It connects on first use and hands each statement to a connection of its pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, overload
+
+from stretto._sync.connection import Connection
+from stretto._sync.pool import Pool
+from stretto._sync.verbs import Verbs
+from stretto.codecs.makers import Row
+from stretto.config import Config
+from stretto.errors import ConnectionLost, UsageError
+from stretto.flows.listen import Notification
+from stretto.flows.shared import Shared
+
+T = TypeVar("T")
+
+
+class Database(Verbs):
+    """A PostgreSQL database, for blocking code, threads and gevent.
+
+    ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
+    defaults. ``connections``: how many at most. ``timeout``: seconds for each call that names none (None: no limit);
+    ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. Further keywords are
+    libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected before first use.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        connections: int = 10,
+        timeout: float | None = None,
+        acquire_timeout: float | None = 30.0,
+        dumps: Callable[[Any], str | bytes] | None = None,
+        loads: Callable[[str | bytes], Any] | None = None,
+        **keywords: Any,
+    ) -> None:
+        if connections < 1:
+            raise UsageError(f"connections={connections}: at least one")
+        self._shared = Shared(Config.parse(url, **keywords))
+        if dumps is not None or loads is not None:
+            self._shared.codecs.set_json(dumps, loads)
+        self._timeout = timeout
+        self._pool = Pool(self._shared, connections, acquire_timeout)
+
+    def __repr__(self) -> str:
+        config = self._shared.config
+        hosts = ",".join(f"{host.host}:{host.port}" for host in config.hosts)
+        return f"<{type(self).__name__} {config.user}@{hosts}/{config.database}>"
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; what still runs on them gets ConnectionLost."""
+        self._pool.close()
+
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        link = self._pool.acquire()
+        try:
+            result = link.run(flow, self._timeout if timeout is None else timeout)
+            if link.machine.status != "I":
+                raise UsageError(
+                    "this statement opened a transaction on a connection that others use, so it was closed: "
+                    "take a connection of your own with connection()"
+                )
+            return result
+        finally:
+            self._pool.release(link)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
+        link = self._pool.acquire()
+        try:
+            connection = Connection(link, self._shared)
+            try:
+                yield connection
+            finally:
+                if not link.closed:
+                    connection.reset()
+        except BaseException:
+            link.abort()
+            raise
+        finally:
+            self._pool.release(link)
+
+    @overload
+    def stream(
+        self, sql: str, /, *args: Any, into: None = None, batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[Row]: ...
+    @overload
+    def stream(
+        self, sql: str, /, *args: Any, into: type[T], batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[T]: ...
+    def stream(
+        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[Any]:
+        """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
+        with self.connection() as connection:
+            for row in connection.stream(sql, *args, into=into, batch=batch, timeout=timeout):
+                yield row
+
+    def copy_in(
+        self,
+        target: str | tuple[str, ...],
+        source: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        format: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
+        with self.connection() as connection:
+            return connection.copy_in(target, source, columns=columns, format=format, **options)
+
+    def copy_out(
+        self,
+        source: str | tuple[str, ...],
+        sink: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        format: str = "csv",
+        **options: Any,
+    ) -> str:
+        """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
+        with self.connection() as connection:
+            return connection.copy_out(source, sink, columns=columns, format=format, **options)
+
+    def listen(self, *channels: str) -> Iterator[Notification]:
+        """Iterate over the notifications of ``channels``, on a reserved connection, for ever.
+
+        A lost connection is made anew and listened on again; then a Notification with ``gap=True`` and an empty payload
+        comes for each channel: what was notified meanwhile is not known. Raises ConnectError when no new one can be made.
+        """
+        again = False
+        while True:
+            with self.connection() as connection:
+                try:
+                    connection.listen(*channels)
+                    if again:
+                        for channel in channels:
+                            yield Notification(channel, "", 0, gap=True)
+                    for notification in connection.notifications():
+                        yield notification
+                except ConnectionLost:
+                    again = True
+
+    def set_type_codec(
+        self,
+        typename: str,
+        *,
+        schema: str = "public",
+        encoder: Callable[[Any], Any],
+        decoder: Callable[[Any], Any],
+        format: str = "text",
+    ) -> None:
+        """Set the codec of a type by its name, once for this Database; as asyncpg's of the same name.
+
+        ``format``: ``text`` (encoder gives str, decoder takes str) or ``binary`` (bytes). Statements that were already
+        prepared are described anew.
+        """
+        self._shared.codecs.set_type_codec(typename, schema=schema, encoder=encoder, decoder=decoder, format=format)
+        self._shared.statements.clear()

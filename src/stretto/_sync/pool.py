@@ -1,0 +1,59 @@
+# Generated from src/stretto/_async/pool.py by tools/make_sync.py: do not edit.
+"""Pool: a few connections, each used by one caller at a time.
+
+This is the simple pool: a statement takes a free connection for itself, opens one up to the limit, or waits its turn.
+"""
+
+from __future__ import annotations
+
+from stretto.errors import PoolClosed
+from stretto.flows.shared import Shared
+from stretto.runtime.blocking import Gate, Link
+
+
+class Pool:
+    """Up to ``size`` connections; ``timeout`` seconds is how long anybody waits for one (None: for ever)."""
+
+    def __init__(self, shared: Shared, size: int, timeout: float | None) -> None:
+        self._shared = shared
+        self._timeout = timeout
+        self._gate = Gate(size)
+        self._idle: list[Link] = []
+        self._busy: set[Link] = set()
+        self._closed = False
+
+    def acquire(self) -> Link:
+        """Take a connection. Raises PoolTimeout, PoolClosed, ConnectError and its kin."""
+        if self._closed:
+            raise PoolClosed("the Database is closed")
+        self._gate.acquire(self._timeout)
+        try:
+            link = self._take() or Link.connect(self._shared)
+        except BaseException:
+            self._gate.release()
+            raise
+        self._busy.add(link)
+        return link
+
+    def _take(self) -> Link | None:
+        while self._idle:
+            link = self._idle.pop()
+            if link.alive():
+                return link
+        return None
+
+    def release(self, link: Link) -> None:
+        """Give a connection back; one that is closed, or not idle, is dropped."""
+        self._busy.discard(link)
+        if self._closed or link.machine.status != "I":
+            link.close()
+        elif not link.closed:
+            self._idle.append(link)
+        self._gate.release()
+
+    def close(self) -> None:
+        """Close all connections, those in use too."""
+        self._closed = True
+        for link in [*self._idle, *self._busy]:
+            link.close()
+        self._idle.clear()

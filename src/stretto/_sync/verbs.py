@@ -1,0 +1,103 @@
+# Generated from src/stretto/_async/verbs.py by tools/make_sync.py: do not edit.
+"""The verbs that a Database and a Connection share. No logic: each asks the flows for its operation and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, TypeVar, overload
+
+from stretto.codecs.makers import Row
+from stretto.flows import query
+from stretto.flows.shared import Shared
+
+T = TypeVar("T")
+
+
+class Verbs:
+    """What can be asked of a Database, and of one Connection, alike.
+
+    ``args`` are the values of ``$1``, ``$2`` ... ; ``timeout`` is in seconds, for the whole call. Every verb raises the
+    server's error by its SQLSTATE (``stretto.sqlstate``), ``EncodeError`` and ``UsageError`` before anything was sent,
+    ``StatementTimeout`` and ``ConnectionLost`` with what became of the statement.
+    """
+
+    _shared: Shared
+
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        raise NotImplementedError
+
+    @overload
+    def fetch(self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None) -> list[Row]: ...
+    @overload
+    def fetch(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> list[T]: ...
+    def fetch(self, sql: str, /, *args: Any, into: Any = None, timeout: float | None = None) -> list[Any]:
+        """Run a statement and return its rows: Rows, or objects of the class ``into``. One round trip; cold, two."""
+        return self._run(query.fetch(self._shared, sql, args, into), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
+
+    @overload
+    def fetchrow(self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None) -> Row | None: ...
+    @overload
+    def fetchrow(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> T | None: ...
+    def fetchrow(self, sql: str, /, *args: Any, into: Any = None, timeout: float | None = None) -> Any:
+        """Run a statement and return its first row, or None when there is none. Round trips as fetch."""
+        return self._run(query.fetchrow(self._shared, sql, args, into), timeout)
+
+    def fetchval(self, sql: str, /, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
+        """Run a statement and return one value of its first row, or None when there is none. Round trips as fetch."""
+        return self._run(query.fetchval(self._shared, sql, args, column), timeout)
+
+    def execute(self, sql: str, /, *args: Any, timeout: float | None = None) -> str:
+        """Run a statement and return its command tag, as ``'INSERT 0 1'``.
+
+        Without ``args`` several statements may be given, separated by semicolons; they are one implicit transaction,
+        and the last one's tag is returned. One round trip.
+        """
+        return self._run(query.execute(self._shared, sql, args), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None) -> None:
+        """Run a statement for each of ``rows`` (its arguments), all or nothing. One round trip; cold, two."""
+        self._run(query.executemany(self._shared, sql, rows), timeout)
+
+    @overload
+    def fetchmany(
+        self, sql: str, rows: Iterable[Sequence[Any]], /, *, into: None = None, timeout: float | None = None
+    ) -> list[Row]: ...
+    @overload
+    def fetchmany(
+        self, sql: str, rows: Iterable[Sequence[Any]], /, *, into: type[T], timeout: float | None = None
+    ) -> list[T]: ...
+    def fetchmany(
+        self, sql: str, rows: Iterable[Sequence[Any]], /, *, into: Any = None, timeout: float | None = None
+    ) -> list[Any]:
+        """As executemany, and return the rows of all executions as one list."""
+        return self._run(query.fetchmany(self._shared, sql, rows, into), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
+
+    def batch(self, *, timeout: float | None = None) -> Batch:
+        """Collect several statements to be sent under one Sync: one fate, one round trip (see Batch)."""
+        return Batch(self, timeout)
+
+
+class Batch:
+    """Statements with one fate: all are kept, or none.
+
+    ``add`` collects, leaving the ``with`` block sends; then ``results`` has a ``BatchResult`` (``rows`` and ``tag``)
+    for each, in order. Leaving by an exception sends nothing.
+    """
+
+    def __init__(self, verbs: Verbs, timeout: float | None) -> None:
+        self._verbs = verbs
+        self._timeout = timeout
+        self._items: list[tuple[str, tuple[Any, ...], Any]] = []
+        self.results: list[query.BatchResult] = []
+
+    def add(self, sql: str, /, *args: Any, into: Any = None) -> None:
+        """Add one statement; its rows come as ``into``."""
+        self._items.append((sql, args, into))
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None:
+            flow = query.batch(self._verbs._shared, self._items)
+            self.results = self._verbs._run(flow, self._timeout)
