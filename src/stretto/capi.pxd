@@ -22,6 +22,18 @@ cdef extern from *:
     static inline PyObject *stretto_new_timedelta(int d, int s, int us) {
         return PyDateTimeAPI->Delta_FromDelta(d, s, us, 1, PyDateTimeAPI->DeltaType);
     }
+    /* No value can become part of a cycle: not the collector's business, or untracked for good (a dict may come back). */
+    static inline int stretto_atomic(PyObject *values) {
+        Py_ssize_t i, n = PyList_GET_SIZE(values);
+        for (i = 0; i < n; i++) {
+            PyObject *value = PyList_GET_ITEM(values, i);
+            if (PyObject_IS_GC(value) && (PyObject_GC_IsTracked(value) || PyDict_CheckExact(value))) return 0;
+        }
+        return 1;
+    }
+    static inline void stretto_untrack(PyObject *obj, PyObject *values) {
+        if (Py_TYPE(obj)->tp_dictoffset == 0 && stretto_atomic(values)) PyObject_GC_UnTrack(obj);
+    }
     static inline PyObject *stretto_new_row(PyObject *cls, PyObject *values) {
         Py_ssize_t i, n = PyList_GET_SIZE(values);
         PyObject *row = ((PyTypeObject *)cls)->tp_alloc((PyTypeObject *)cls, n);
@@ -31,7 +43,22 @@ cdef extern from *:
             Py_INCREF(value);
             PyTuple_SET_ITEM(row, i, value);
         }
+        stretto_untrack(row, values);
         return row;
+    }
+    static inline PyObject *stretto_tuple_item(PyObject *row, PyObject *key) {
+        if (!PyTuple_Check(row)) {
+            PyErr_SetString(PyExc_TypeError, "not a tuple");
+            return NULL;
+        }
+        return PyTuple_Type.tp_as_mapping->mp_subscript(row, key);
+    }
+    static inline PyObject *stretto_new_instance(PyObject *cls) {
+        PyObject *none = PyTuple_New(0), *obj;
+        if (none == NULL) return NULL;
+        obj = PyBaseObject_Type.tp_new((PyTypeObject *)cls, none, NULL);
+        Py_DECREF(none);
+        return obj;
     }
     static inline PyObject *stretto_new_object(PyObject *cls) {
         return ((PyTypeObject *)cls)->tp_alloc((PyTypeObject *)cls, 0);
@@ -84,7 +111,11 @@ cdef extern from *:
     object new_datetime "stretto_new_datetime" (int year, int month, int day, int hour, int minute, int second, int microsecond, object tz)
     object new_timedelta "stretto_new_timedelta" (int days, int seconds, int microseconds)
     object new_row "stretto_new_row" (object cls, list values)
+    object tuple_item "stretto_tuple_item" (object row, object key)
+    void untrack "stretto_untrack" (object obj, list values)
     object new_object "stretto_new_object" (object cls)
+    object new_instance "stretto_new_instance" (object cls)
+    int set_attribute "PyObject_GenericSetAttr" (object obj, object name, object value) except -1
     Py_ssize_t slot_of "stretto_slot_of" (object descriptor) except -1
     void set_slot "stretto_set_slot" (object obj, Py_ssize_t slot, object value)
     int gc_disable "PyGC_Disable" ()

@@ -36,13 +36,33 @@ def new_timedelta(days: int, seconds: int, microseconds: int) -> timedelta:
 
 
 def new_row(cls: type, values: list[Any]) -> Any:
-    """Make an instance of ``cls``, a subclass of tuple, from a list of values."""
+    """Make an instance of ``cls``, a subclass of tuple, from a list of values; see ``untrack``."""
     return tuple.__new__(cls, values)
 
 
-def new_object(cls: type) -> Any:
+def tuple_item(row: Any, key: Any) -> Any:
+    """Read an item or a slice of an instance of a tuple subclass, past its own ``__getitem__``."""
+    return tuple.__getitem__(row, key)
+
+
+def untrack(obj: Any, values: list[Any]) -> None:
+    """Take a *new* object that nobody will change away from the cyclic collector when no value can hold a cycle."""
+
+
+def new_object(cls: Any) -> Any:
     """Make an instance of ``cls`` without calling ``__init__``; its layout must be object's (plus slots)."""
     return cls.__new__(cls)
+
+
+def new_instance(cls: Any) -> Any:
+    """Make an instance as ``object.__new__`` does; the attributes may live in a ``__dict__``."""
+    obj: Any = object.__new__(cls)
+    return obj
+
+
+def set_attribute(obj: Any, name: str, value: Any) -> None:
+    """Set an attribute past the class's own ``__setattr__`` (a frozen class has one)."""
+    object.__setattr__(obj, name, value)
 
 
 def slot_of(descriptor: Any) -> Any:

@@ -1,0 +1,292 @@
+"""From a target (``into=``) and the columns of a statement to the maker of its objects.
+
+``plan_for(target, columns)`` is the whole door. Columns are pairs of a name, as the server gives it, and a codec.
+Three attributes of codecs are looked at: ``name``; a composite's ``names`` and ``codecs``; an array's ``element``.
+
+Columns and fields meet by name, and all of them must: a missing or surplus column is a DecodeError that names every
+one of them before the first row is made. Two things are converted on the way, where a field's annotation asks for it:
+a composite into a class (or a list of them, for an array) and a value into an Enum. NULL is None wherever it stands.
+"""
+
+from __future__ import annotations
+
+import enum
+import typing
+import uuid
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from types import UnionType
+from typing import Any, TypeGuard
+
+from stretto.codecs.base import Codec
+from stretto.codecs.makers import (
+    AnyMaker,
+    ArrangedMaker,
+    CompositeMaker,
+    DictMaker,
+    Maker,
+    RowMaker,
+    ScalarMaker,
+    TupleMaker,
+    row_class,
+    shown,
+)
+from stretto.codecs.makers import Row as RowBase
+from stretto.errors import DecodeError, UsageError
+from stretto.model.shapes import Field, Shape, shape_of
+
+Columns = tuple[tuple[str, Codec], ...]
+Converter = Callable[[Any], Any]
+
+# Classes that are one value. dict and tuple are not here: they are whole rows.
+SCALARS: set[type] = {
+    *(int, float, bool, str, bytes, list, Decimal, datetime, date, time, timedelta, uuid.UUID),
+    *(IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network),
+}
+_LISTS = (list, Sequence, Collection, Iterable)
+_NAMES_COMPARED = 100
+
+
+def plan_for(target: Any, columns: Columns) -> Maker:
+    """Return the maker of ``target`` (None: Row) for these columns; the same one for the same arguments.
+
+    Raises DecodeError where the columns do not fit the target and UsageError for a target that can't be one.
+    """
+    try:
+        return _plan(target, columns)
+    except TypeError as error:
+        if _hashable(target):
+            raise
+        raise UsageError(f"into={target!r} is not a class") from error
+
+
+@lru_cache(maxsize=1024)
+def _plan(target: Any, columns: Columns) -> Maker:
+    names = [name for name, _ in columns]
+    target = bare(target)
+    origin = typing.get_origin(target) or target
+    if origin is None or origin is RowBase:
+        return RowMaker(row_class(tuple(names)))
+    if origin is dict:
+        _refuse_twins("dict", names)
+        return DictMaker(names)
+    if origin is tuple:
+        return _tuples(target, columns)
+    if origin is Any or origin is object or origin in SCALARS or _is_enum(origin):
+        return _scalars(target, origin, columns)
+    shape = shape_of(origin)
+    if shape is None:
+        raise UsageError(
+            f"into={_title(target)} is nothing that a row can become: give a Model, dataclass, attrs class, msgspec"
+            " Struct, NamedTuple, TypedDict, pydantic model, another class whose __init__ has named parameters (and no"
+            " abstract method), dict, tuple or the type of a single value"
+        )
+    return _objects(shape, columns)
+
+
+def bare(annotation: Any) -> Any:
+    """Take off what says nothing of the class: Annotated, ``| None``, NewType, Required, Final and type aliases."""
+    while True:
+        origin = typing.get_origin(annotation)
+        arguments = typing.get_args(annotation)
+        if origin in (typing.Annotated, typing.Required, typing.NotRequired, typing.Final):
+            annotation = arguments[0]
+        elif origin is typing.Union or origin is UnionType:
+            others = [a for a in arguments if a is not type(None)]
+            if len(others) != 1:
+                return annotation
+            annotation = others[0]
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        elif hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        else:
+            return annotation
+
+
+def _tuples(target: Any, columns: Columns) -> Maker:
+    """Plain tuples; ``tuple[int, str]`` says how many columns there must be."""
+    items = typing.get_args(target)
+    if not items:
+        return TupleMaker()
+    if len(items) == 2 and items[1] is ...:
+        items = items[:1] * len(columns)
+    if len(items) != len(columns):
+        raise DecodeError(
+            f"into={target} takes {len(items)} columns, the statement has {len(columns)}: {_listed(columns)}"
+        )
+    converters = [_converter(item, codec, name) for item, (name, codec) in zip(items, columns, strict=True)]
+    return _arranged(TupleMaker(), list(range(len(columns))), converters)
+
+
+def _scalars(target: Any, origin: Any, columns: Columns) -> Maker:
+    """The single column's values."""
+    if len(columns) != 1:
+        raise DecodeError(
+            f"into={_title(target)} takes one column, the statement has {len(columns)}: {_listed(columns)};"
+            " select one of them, or give into= a class for the whole row"
+        )
+    name, codec = columns[0]
+    if origin is Any or origin is object or _is_enum(origin):
+        maker: Maker = AnyMaker()
+    else:
+        maker = ScalarMaker(origin, name, codec.name)
+    return _arranged(maker, [0], [_converter(target, codec, name)])
+
+
+def _objects(shape: Shape, columns: Columns) -> Maker:
+    """Objects of a class, from columns or from the attributes of the one composite that the row is."""
+    whole = _composite_columns(columns[0][1]) if len(columns) == 1 else None
+    if whole is not None:
+        fits = not _misfits(shape, [name for name, _ in whole])
+        if fits or columns[0][0] not in _taken(shape):
+            return CompositeMaker(_inner(lambda: _fitted(shape, whole), *columns[0]))
+    return _fitted(shape, columns)
+
+
+def _fitted(shape: Shape, columns: Columns) -> Maker:
+    names = [name for name, _ in columns]
+    _refuse_twins(shape.cls.__qualname__, names)
+    misfits = _misfits(shape, names)
+    if misfits:
+        raise DecodeError(misfits)
+    taken = _taken(shape)
+    order = list(range(len(names)))
+    if shape.ordered:
+        places = {field.name: place for place, field in enumerate(shape.fields)}
+        order.sort(key=lambda i: places[taken[names[i]].name])
+    fields = [taken.get(names[i], Field(names[i])) for i in order]
+    converters = [_converter(f.annotation, columns[i][1], names[i]) for f, i in zip(fields, order, strict=True)]
+    return _arranged(shape.build([field.name for field in fields]), order, converters)
+
+
+def _arranged(maker: Maker, order: list[int], converters: list[Converter | None]) -> Maker:
+    """Put what reorders or converts before a maker, where anything does."""
+    if order == list(range(len(order))) and not any(converters):
+        return maker
+    return ArrangedMaker(maker, order, converters)
+
+
+def _converter(annotation: Any, codec: Codec, column: str) -> Converter | None:
+    """Return what turns the column's value into what the annotation says, None where it is that already."""
+    annotation = bare(annotation)
+    origin = typing.get_origin(annotation) or annotation
+    if origin in _LISTS and typing.get_args(annotation):
+        return _list_converter(typing.get_args(annotation)[0], codec, column)
+    if _is_enum(origin):
+        return _enum_converter(origin, column)
+    columns = _composite_columns(codec)
+    if columns is None or origin in (tuple, RowBase) or origin in SCALARS:
+        return None
+    if origin is not dict and shape_of(origin) is None:
+        return None
+    make = _inner(lambda: _plan(annotation, columns), column, codec).make
+    return lambda value: make(list(value))
+
+
+def _inner(plan: Callable[[], Maker], column: str, codec: Codec) -> Maker:
+    """Plan what a composite column becomes; an error says which column it was."""
+    try:
+        return plan()
+    except DecodeError as error:
+        raise DecodeError(f"column {column!r} of type {codec.name}: {error}") from None
+
+
+def _list_converter(item: Any, codec: Codec, column: str) -> Converter | None:
+    """Convert an array's items. An array of any depth has one codec, so inner lists keep it."""
+    deeper = typing.get_origin(bare(item)) in _LISTS
+    convert = _converter(item, codec if deeper else getattr(codec, "element", codec), column)
+    if convert is None:
+        return None
+    return lambda values: [None if value is None else convert(value) for value in values]
+
+
+def _enum_converter(cls: type[enum.Enum], column: str) -> Converter:
+    """Convert a value into the member that has it."""
+
+    members: dict[Any, enum.Enum] = {}
+    with suppress(TypeError):  # values that can't be keys
+        members = {member.value: member for member in cls}
+
+    def convert(value: Any) -> Any:
+        try:
+            return members[value]
+        except (KeyError, TypeError):
+            pass
+        try:
+            return cls(value)  # a flag's combination, a member of its own, what _missing_ knows
+        except ValueError:
+            known = shown(member.value for member in cls)
+            raise DecodeError(
+                f"column {column!r} has a value that no member of {cls.__qualname__} has; they have {known}"
+            ) from None
+
+    return convert
+
+
+def _misfits(shape: Shape, names: list[str]) -> str:
+    """Say which columns are missing and which are surplus, and what to do; nothing where they fit."""
+    taken = _taken(shape)
+    filled = {taken[name].name for name in names if name in taken}
+    missing = [field.name for field in shape.fields if field.required and field.name not in filled]
+    surplus = [] if shape.open else [name for name in names if name not in taken]
+    if not missing and not surplus:
+        return ""
+    cls = shape.cls.__qualname__
+    text = f"{cls} does not fit the columns {shown(names)}."
+    if missing:
+        text += f" Missing: {shown(missing)}: add to the select, or take out of {cls}."
+    if surplus:
+        text += f" Surplus: {shown(surplus)}: take out of the select, or add to {cls}."
+    if missing and surplus and len(missing) + len(surplus) <= _NAMES_COMPARED:
+        near = [(m, get_close_matches(m, surplus, 1)) for m in missing]
+        meant = ", ".join(f"{found[0]!r} for {m!r}" for m, found in near if found)
+        text += f" Perhaps {meant}: name it with AS." if meant else ""
+    if "?column?" in surplus:
+        text += " An expression gets its name with AS."
+    return text
+
+
+def _taken(shape: Shape) -> dict[str, Field]:
+    """Return the fields by each name that a column may have; a field's own name comes before another's alias."""
+    by_alias = {alias: field for field in shape.fields for alias in field.also}
+    return by_alias | {field.name: field for field in shape.fields}
+
+
+def _refuse_twins(title: str, names: list[str]) -> None:
+    """Refuse columns of one name where only one could be kept."""
+    if len(set(names)) == len(names):
+        return
+    twins = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    places = "; ".join(f"{name!r} at {', '.join(str(i) for i, n in enumerate(names) if n == name)}" for name in twins)
+    raise DecodeError(f"{title} can't hold columns of one name ({places}): give them names of their own with AS")
+
+
+def _composite_columns(codec: Codec) -> Columns | None:
+    composite: Any = codec
+    return tuple(zip(composite.names, composite.codecs, strict=True)) if hasattr(codec, "names") else None
+
+
+def _is_enum(cls: Any) -> TypeGuard[type[enum.Enum]]:
+    return isinstance(cls, enum.EnumMeta)
+
+
+def _title(target: Any) -> str:
+    return target.__qualname__ if isinstance(target, type) else str(target)
+
+
+def _listed(columns: Columns) -> str:
+    return shown(name for name, _ in columns)
+
+
+def _hashable(target: Any) -> bool:
+    try:
+        hash(target)
+    except TypeError:
+        return False
+    return True
