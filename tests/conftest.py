@@ -19,5 +19,8 @@ def server_url() -> Iterator[str]:
         return
     import stretto.embedded
 
-    with tempfile.TemporaryDirectory(prefix="stretto-test-") as directory, stretto.embedded.server(Path(directory)) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="stretto-test-") as directory,
+        stretto.embedded.server(Path(directory)) as url,
+    ):
         yield url

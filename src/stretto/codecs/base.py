@@ -8,6 +8,7 @@ fit raises EncodeError, TypeError, ValueError or OverflowError; the caller adds 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from stretto.errors import EncodeError, ProtocolError
@@ -15,6 +16,18 @@ from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 TEXT_FORMAT = 0
 BINARY_FORMAT = 1
+
+
+class UnknownTypes(Exception):  # noqa: N818  # a signal between the floors, never seen by a user
+    """A value contains types that the CodecMap does not know (yet), or knows as they were before an ALTER TYPE.
+
+    ``oids`` are their OIDs: whoever decodes asks the catalogue for them, hands the rows to ``CodecMap.define``, and
+    decodes once more.
+    """
+
+    def __init__(self, oids: Iterable[int]) -> None:
+        self.oids = frozenset(oids)
+        super().__init__(f"types not known yet: {sorted(self.oids)}")
 
 
 class Codec:

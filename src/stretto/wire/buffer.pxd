@@ -10,6 +10,7 @@ cdef class ReadBuffer:
     cdef const unsigned char *_p
     cdef public Py_ssize_t pos
     cdef public Py_ssize_t end
+    cdef public int depth
 
     cpdef int attach(self, bytes data, Py_ssize_t pos, Py_ssize_t end) except -1
     cpdef Py_ssize_t remaining(self) noexcept
@@ -42,6 +43,7 @@ cdef class WriteBuffer:
     cdef bytearray _data
     cdef Py_ssize_t _capacity
     cdef readonly Py_ssize_t pos
+    cdef public int depth
 
     @cython.locals(need=Py_ssize_t, more=Py_ssize_t)
     cdef int _reserve(self, Py_ssize_t count) except -1

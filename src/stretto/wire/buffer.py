@@ -21,9 +21,13 @@ _SLICE_FROM = 48  # from this length on a slice assignment beats a loop over the
 
 
 class ReadBuffer:
-    """A cursor over ``data[pos:end]``. Reading past ``end`` raises ProtocolError and leaves ``pos`` where it was."""
+    """A cursor over ``data[pos:end]``. Reading past ``end`` raises ProtocolError and leaves ``pos`` where it was.
+
+    ``depth`` counts the values that are being read inside each other; it is kept, and bounded, by their codecs.
+    """
 
     def __init__(self, data: bytes, pos: int = 0, end: int = -1) -> None:
+        self.depth = 0
         self.attach(data, pos, len(data) if end < 0 else end)
 
     def attach(self, data: bytes, pos: int, end: int) -> None:
@@ -131,12 +135,16 @@ class ReadBuffer:
 
 
 class WriteBuffer:
-    """A growing run of bytes. A value out of its type's range raises EncodeError before anything is written."""
+    """A growing run of bytes. A value out of its type's range raises EncodeError before anything is written.
+
+    ``depth`` counts the values that are being written inside each other; it is kept, and bounded, by their codecs.
+    """
 
     def __init__(self, capacity: int = 256) -> None:
         self._data = bytearray(capacity)
         self._capacity = capacity
         self.pos = 0
+        self.depth = 0
 
     def _reserve(self, count: int) -> None:
         need = self.pos + count

@@ -1,0 +1,25 @@
+cimport cython
+from libc.stdint cimport int64_t
+
+from stretto.codecs.base cimport Codec, decode_value, encode_value
+from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
+
+
+cdef class RangeCodec(Codec):
+    cdef public Codec element
+
+    @cython.locals(flags=int)
+    cpdef encode(self, WriteBuffer buf, value)
+    cdef _write_bound(self, WriteBuffer buf, str which, value)
+    @cython.locals(flags=int)
+    cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
+    cdef _read_bound(self, ReadBuffer buf)
+
+
+cdef class Multirange(Codec):
+    cdef public Codec element
+
+    @cython.locals(values=list)
+    cpdef encode(self, WriteBuffer buf, value)
+    @cython.locals(size=int64_t, _=int64_t, items=list)
+    cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
