@@ -48,8 +48,8 @@ class AsyncDatabase(AsyncVerbs):
 
     def __repr__(self) -> str:
         config = self._shared.config
-        hosts = ",".join(f"{host.host}:{host.port}" for host in config.hosts)
-        return f"<{type(self).__name__} {config.user}@{hosts}/{config.database}>"
+        hosts = ",".join(f"{host}" for host in config.hosts)
+        return f"<{type(self).__name__} {config.user}@{hosts}/{config.dbname}>"
 
     async def __aenter__(self) -> AsyncDatabase:
         return self

@@ -49,8 +49,8 @@ class Database(Verbs):
 
     def __repr__(self) -> str:
         config = self._shared.config
-        hosts = ",".join(f"{host.host}:{host.port}" for host in config.hosts)
-        return f"<{type(self).__name__} {config.user}@{hosts}/{config.database}>"
+        hosts = ",".join(f"{host}" for host in config.hosts)
+        return f"<{type(self).__name__} {config.user}@{hosts}/{config.dbname}>"
 
     def __enter__(self) -> Database:
         return self

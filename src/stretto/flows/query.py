@@ -10,9 +10,8 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from stretto.codecs import catalog
-from stretto.codecs.base import Codec
-from stretto.codecs.registry import UnknownTypes
-from stretto.errors import DatabaseError, UsageError
+from stretto.codecs.base import Codec, UnknownTypes
+from stretto.errors import DatabaseError, DecodeError, UsageError
 from stretto.flows.shared import Shared
 from stretto.model.plan import plan_for
 from stretto.protocol.request import Request
@@ -55,16 +54,27 @@ def prepare(shared: Shared, sql: str) -> Generator[Request, Any, Statement]:
 
 
 def _codecs(shared: Shared, oids: Iterable[int]) -> list[Codec]:
-    return [shared.codecs[oid] for oid in oids]
+    found = []
+    for oid in oids:
+        codec = shared.codecs.get(oid)
+        if codec is None:
+            raise DecodeError(f"the type with OID {oid} is in a statement, but not in the server's catalogue")
+        found.append(codec)
+    return found
 
 
-def resolve(shared: Shared, oids: Iterable[int]) -> Generator[Request, Any, None]:
-    """Ask the catalogue about the types that are not known yet, all at once, level by level."""
-    missing = shared.codecs.missing(oids)
-    while missing:
+def resolve(shared: Shared, oids: Iterable[int], again: bool = False) -> Generator[Request, Any, None]:
+    """Ask the catalogue about the types that are not known yet (``again``: about all), level by level, in bulk."""
+    missing = set(oids) if again else shared.codecs.missing(oids)
+    version = shared.codecs.version
+    asked: set[int] = set()
+    while missing - asked:
+        asked |= missing
         rows: list[Any] = []
         yield from perform(shared, catalog.QUERY, (sorted(missing),), tuple, rows)
         missing = shared.codecs.define(rows)
+    if version != shared.codecs.version:
+        shared.statements.clear()  # they hold codecs that may have become others
 
 
 def _shape(statement: Statement) -> tuple[tuple[str, Codec], ...]:
@@ -99,11 +109,11 @@ def perform(
             request.abandoned = True
             yield request
         else:
-            maker = maker_for(statement, into)
+            maker_for(statement, into)  # a class that does not fit is told before anything is sent
             request.partial = True
             yield request
             while not request.done:
-                yield from _decode(shared, request, statement, maker, rows)
+                yield from _decode(shared, request, statement, into, rows)
                 yield request
         if request.error is None and request.failure is None:
             break
@@ -112,21 +122,24 @@ def perform(
         if rows is not None:
             rows.clear()
     if request.slices and rows is not None:
-        yield from _decode(shared, request, statement, maker, rows)
+        yield from _decode(shared, request, statement, into, rows)
     return request
 
 
 def _decode(
-    shared: Shared, request: Request, statement: Statement, maker: Any, rows: list[Any]
+    shared: Shared, request: Request, statement: Statement, into: Any, rows: list[Any]
 ) -> Generator[Request, Any, None]:
-    """Decode what is there; anonymous records may name types that nobody has asked about yet."""
+    """Decode what is there. Records may name types that nobody asked about yet, and composites may have changed."""
     slices = request.take()
     before = len(rows)
+    asked: set[int] = set()
     while True:
         try:
-            decode_rows(slices, statement.codecs, maker, rows)
+            decode_rows(slices, statement.codecs, maker_for(statement, into), rows)
         except UnknownTypes as unknown:
-            oids = unknown.oids
+            if asked.issuperset(unknown.oids):
+                raise DecodeError(f"a value has types that the catalogue does not know: OIDs {unknown.oids}") from None
+            asked.update(unknown.oids)
         else:
             return
         del rows[before:]
@@ -134,7 +147,12 @@ def _decode(
             request.partial = False
             yield request
         slices += request.take()
-        yield from resolve(shared, oids)
+        yield from resolve(shared, asked, again=True)
+        statement.describe(
+            _codecs(shared, [codec.oid for codec in statement.parameters]),
+            statement.columns,
+            _codecs(shared, [column.type_oid for column in statement.columns]),
+        )
 
 
 def _heal(shared: Shared, request: Request, statement: Statement, healed: bool) -> Generator[Request, Any, None]:

@@ -39,7 +39,8 @@ class Statement:
     def describe(
         self, parameters: Sequence[Codec], columns: tuple[ColumnDescription, ...], codecs: Sequence[Codec]
     ) -> None:
-        """Fill in what the server said of it."""
+        """Fill in what the server said of it, or what has changed."""
+        self.makers.clear()
         self.parameters = list(parameters)
         self.columns = columns
         self.codecs = list(codecs)

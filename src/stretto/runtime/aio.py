@@ -21,7 +21,7 @@ from stretto.flows.connect import Greeting, connect
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, peer_user, release, why_lost
 from stretto.wire import frontend
 
 _PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
@@ -37,6 +37,7 @@ class Plug:
         self._loop = loop
         self._timeout = timeout
         self._deadline: float | None = None
+        self._attempt = -1
 
     async def drive(self, flow: Generator[steps.Step, Any, Any]) -> Any:
         """Run the flow to its end and return its result; the socket is closed where it fails."""
@@ -61,7 +62,10 @@ class Plug:
             case steps.Resolve(host, port):
                 found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 return [(family, address) for family, _, _, _, address in found]
-            case steps.Open(family, address, options):
+            case steps.Open(family, address, options, attempt):
+                if attempt != self._attempt:  # connect_timeout is for each address, whatever is tried there
+                    self._attempt = attempt
+                    self._deadline = None if self._timeout is None else self._loop.time() + self._timeout
                 await self._open(family, address, options)
             case steps.Write(data):
                 await self._write(data)
@@ -74,13 +78,14 @@ class Plug:
                 return await result if inspect.isawaitable(result) else result
             case steps.Sleep(seconds):
                 await asyncio.sleep(seconds)
+            case steps.PeerUser():
+                return peer_user(self._ready())
             case steps.Close():
                 self.close()
         return None
 
     async def _open(self, family: int, address: Any, options: tuple[tuple[int, int, int], ...]) -> None:
         self.close()
-        self._deadline = None if self._timeout is None else self._loop.time() + self._timeout
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.setblocking(False)
         for level, name, value in options:
@@ -148,6 +153,8 @@ class Link:
         self.shared = shared
         self.greeting = greeting
         self.machine = Machine(greeting.parameters)
+        if greeting.leftover:
+            self.machine.receive_data(greeting.leftover)
         self.opened = loop.time()
         self._loop = loop
         self._sock = sock

@@ -6,6 +6,9 @@ A Link is one connection in the hands of a runtime. ``run(flow, timeout)`` drive
 
 from __future__ import annotations
 
+import socket
+import struct
+
 from stretto.errors import ConnectionLost, Error
 from stretto.protocol import state as states
 from stretto.protocol.machine import Machine
@@ -63,3 +66,10 @@ def release(machine: Machine, head: Request) -> None:
     elif not head.script.endswith((b"Y", b"Q")):
         head.say(frontend.SYNC, b"Y")
         machine.extend(head)
+
+
+def peer_user(sock: socket.socket) -> int:
+    """The user id of the process at the other end of a Unix socket (SO_PEERCRED: Linux)."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", credentials)
+    return int(uid)

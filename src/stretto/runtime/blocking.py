@@ -23,7 +23,7 @@ from stretto.flows.connect import Greeting, connect
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, peer_user, release, why_lost
 from stretto.wire import frontend
 
 _SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
@@ -46,6 +46,7 @@ class Plug:
         self.sock: socket.socket | ssl.SSLSocket | None = None
         self._timeout = timeout
         self._deadline: float | None = None
+        self._attempt = -1
 
     def drive(self, flow: Generator[steps.Step, Any, Any]) -> Any:
         """Run the flow to its end and return its result; the socket is closed where it fails."""
@@ -69,9 +70,11 @@ class Plug:
             case steps.Resolve(host, port):
                 found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 return [(family, address) for family, _, _, _, address in found]
-            case steps.Open(family, address, options):
+            case steps.Open(family, address, options, attempt):
                 self.close()
-                self._deadline = None if self._timeout is None else time.monotonic() + self._timeout
+                if attempt != self._attempt:  # connect_timeout is for each address, whatever is tried there
+                    self._attempt = attempt
+                    self._deadline = None if self._timeout is None else time.monotonic() + self._timeout
                 self.sock = socket.socket(family, socket.SOCK_STREAM)
                 for level, name, value in options:
                     self.sock.setsockopt(level, name, value)
@@ -91,6 +94,8 @@ class Plug:
                 return result
             case steps.Sleep(seconds):
                 time.sleep(seconds)
+            case steps.PeerUser():
+                return peer_user(self._ready())
             case steps.Close():
                 self.close()
         return None
@@ -114,6 +119,8 @@ class Link:
         self.shared = shared
         self.greeting = greeting
         self.machine = Machine(greeting.parameters)
+        if greeting.leftover:
+            self.machine.receive_data(greeting.leftover)
         self.opened = time.monotonic()
         self.given_up = False
         self._sock = sock
