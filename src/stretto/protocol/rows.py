@@ -43,7 +43,8 @@ def _decode_slices(slices: list[Any], codecs: list[Codec], maker: Maker, out: li
         buf.attach(slices[i], slices[i + 1], stop)
         while buf.pos < stop:
             buf.skip(1)
-            end = buf.pos + buf.read_uint32()
+            start = buf.pos  # read first: C does not say which side of a sum comes first
+            end = start + buf.read_uint32()
             if end > stop:
                 raise ProtocolError("the server sent a row that is longer than its message")
             buf.end = end
