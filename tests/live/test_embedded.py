@@ -306,7 +306,7 @@ def holder(*arguments: Path) -> subprocess.Popen[str]:
     """A process that starts a server, tells of it in one line, and stops it when its input ends."""
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", HOLDER, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(SRC)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(SRC), *sys.path])},
         start_new_session=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
