@@ -146,8 +146,8 @@ def test_a_second_start_finds_the_data_of_the_first(
         assert ask(url, "select system_identifier from pg_control_system()") == first
 
 
-def test_two_servers_at_once_are_two(home: Path, temporary: Path) -> None:
-    with embedded.start(home) as one, embedded.start() as other:
+def test_two_servers_at_once_are_two(home: Path, open_place: Path, temporary: Path) -> None:
+    with embedded.start(home) as one, embedded.start(open_place / "kept") as other:
         assert one.port != other.port
         with psycopg.connect(one.url, autocommit=True) as connection:
             connection.execute("create database only_here")
@@ -211,6 +211,7 @@ def test_long_names_do_not_reach_the_socket(open_place: Path, monkeypatch: pytes
 @needs_root
 def test_root_changes_no_user_and_no_parent(open_place: Path, temporary: Path) -> None:
     passwd, home = Path("/etc/passwd").read_bytes(), open_place / "as-root"
+    home.mkdir(mode=0o700)  # empty and root's own: it is given to the server's user
     before = modes(home), modes(temporary / "x"), modes(Path(sys.prefix)), modes(Path.home() / "x")
     with embedded.start(home) as server:
         assert psutil.Process(server.pid).username() in ("postgres", "nobody")
@@ -251,12 +252,6 @@ def test_a_directory_out_of_reach_is_refused_with_the_remedy(open_place: Path, t
     with pytest.raises(ConfigError, match=r"can't go into '.*/closed'.*name a directory\s+elsewhere"):
         embedded.start(closed / "deep" / "data")
     assert list(closed.iterdir()) == []
-
-
-@needs_root
-def test_an_empty_directory_of_root_is_taken(temporary: Path) -> None:
-    with tempfile.TemporaryDirectory() as mine, embedded.server(mine) as url:
-        assert ask(url, "select 1") == 1
 
 
 @needs_root
@@ -341,8 +336,6 @@ def test_a_process_killed_in_the_middle_of_initdb_leaves_nothing(open_place: Pat
         process.kill()
     eventually(lambda: str(kept) not in command_lines(), "initdb ended")
     eventually(lambda: list(temporary.iterdir()) == list(kept.iterdir()) == [], "the directories were removed")
-    with embedded.server(kept) as url:
-        assert ask(url, "select 1") == 1
 
 
 def test_a_fork_does_not_stop_its_parents_server(home: Path, temporary: Path) -> None:
