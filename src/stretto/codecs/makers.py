@@ -290,7 +290,7 @@ class SlotsMaker(Maker):
 def _own_slot(cls: type, descriptor: Any) -> Any:
     """Turn a descriptor into what ``capi.set_slot`` takes, sure that it is a slot of this class's objects."""
     slot = capi.slot_of(descriptor)
-    if not issubclass(cls, descriptor.__objclass__):
+    if not issubclass(cls, getattr(descriptor, "__objclass__", ())):
         raise TypeError(f"{descriptor!r} is not a slot of {cls.__qualname__}")
     return slot
 

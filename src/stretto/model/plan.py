@@ -43,8 +43,8 @@ from stretto.model.shapes import Field, Shape, shape_of
 Columns = tuple[tuple[str, Codec], ...]
 Converter = Callable[[Any], Any]
 
-# Classes that are one value. dict and tuple are not here: they are whole rows.
-SCALARS: set[type] = {
+# Classes that are one value, beside those of stretto.codecs (Range ...) and Enums; dict and tuple are whole rows.
+_SCALARS = {
     *(int, float, bool, str, bytes, list, Decimal, datetime, date, time, timedelta, uuid.UUID),
     *(IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network),
 }
@@ -54,6 +54,9 @@ _NAMES_COMPARED = 100
 
 def plan_for(target: Any, columns: Columns) -> Maker:
     """Return the maker of ``target`` (None: Row) for these columns; the same one for the same arguments.
+
+    ``dict`` and ``tuple`` are whole rows, also where the only column is a jsonb or a composite; ``list`` is the value
+    of an array. ``list[X]`` and ``tuple[X, Y]`` convert their items as a field of that annotation would.
 
     Raises DecodeError where the columns do not fit the target and UsageError for a target that can't be one.
     """
@@ -77,7 +80,7 @@ def _plan(target: Any, columns: Columns) -> Maker:
         return DictMaker(names)
     if origin is tuple:
         return _tuples(target, columns)
-    if origin is Any or origin is object or origin in SCALARS or _is_enum(origin):
+    if origin is Any or origin is object or _is_value(origin) or _is_enum(origin):
         return _scalars(target, origin, columns)
     shape = shape_of(origin)
     if shape is None:
@@ -151,11 +154,11 @@ def _objects(shape: Shape, columns: Columns) -> Maker:
 
 def _fitted(shape: Shape, columns: Columns) -> Maker:
     names = [name for name, _ in columns]
-    _refuse_twins(shape.cls.__qualname__, names)
     misfits = _misfits(shape, names)
     if misfits:
         raise DecodeError(misfits)
     taken = _taken(shape)
+    _refuse_twins(shape.cls.__qualname__, [taken[name].name if name in taken else name for name in names])
     order = list(range(len(names)))
     if shape.ordered:
         places = {field.name: place for place, field in enumerate(shape.fields)}
@@ -181,7 +184,7 @@ def _converter(annotation: Any, codec: Codec, column: str) -> Converter | None:
     if _is_enum(origin):
         return _enum_converter(origin, column)
     columns = _composite_columns(codec)
-    if columns is None or origin in (tuple, RowBase) or origin in SCALARS:
+    if columns is None or origin in (tuple, RowBase, Any, object) or _is_value(origin):
         return None
     if origin is not dict and shape_of(origin) is None:
         return None
@@ -269,7 +272,11 @@ def _refuse_twins(title: str, names: list[str]) -> None:
 
 def _composite_columns(codec: Codec) -> Columns | None:
     composite: Any = codec
-    return tuple(zip(composite.names, composite.codecs, strict=True)) if hasattr(codec, "names") else None
+    return tuple(zip(composite.names, composite.codecs, strict=True)) if hasattr(codec, "codecs") else None
+
+
+def _is_value(cls: Any) -> bool:
+    return cls in _SCALARS or str(getattr(cls, "__module__", "")).startswith("stretto.codecs.")
 
 
 def _is_enum(cls: Any) -> TypeGuard[type[enum.Enum]]:

@@ -31,6 +31,7 @@ from stretto.codecs.makers import (
 )
 
 UNSET = object()
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def shape_of(cls: Any) -> Shape | None:
     """Return the shape of a class, or None for what is no class or takes nothing by name."""
     if not isinstance(cls, type) or inspect.isabstract(cls):
         return None
-    for kind in (_typed_dict, _named_tuple, _pydantic, _struct, _attrs, _dataclass, _called):
+    for kind in (_typed_dict, _named_tuple, _pydantic, _struct, _attrs, _dataclass, _hand_written):
         shape = kind(cls)
         if shape is not None:
             return shape
@@ -213,14 +214,17 @@ def _stored(cls: Any, stored: list[Stored], frozen: bool) -> Shape:
     return Shape(cls, fields, build)
 
 
+def _hand_written(cls: Any) -> Shape | None:
+    """Return the shape of any other class that a Python function sets up; a built-in one takes no columns."""
+    written = isinstance(cls.__init__, types.FunctionType) or isinstance(cls.__new__, types.FunctionType)
+    return _called(cls) if written else None
+
+
 def _called(cls: Any, also: Mapping[str, str] | None = None) -> Shape | None:
     """Return the shape of a class that is called; ``also`` has other names of its parameters."""
-    try:
-        parameters = inspect.signature(cls).parameters.values()
-    except (TypeError, ValueError):
-        return None
+    parameters = _parameters(cls)
     kinds = {p.kind for p in parameters}
-    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    named = [p for p in parameters if p.kind not in _VARIADIC]
     is_open = inspect.Parameter.VAR_KEYWORD in kinds
     by_keyword = is_open or inspect.Parameter.KEYWORD_ONLY in kinds
     if not (named or is_open) or (by_keyword and inspect.Parameter.POSITIONAL_ONLY in kinds):
@@ -237,6 +241,17 @@ def _called(cls: Any, also: Mapping[str, str] | None = None) -> Shape | None:
     return Shape(cls, fields, lambda _: CallMaker(cls), ordered=True)
 
 
+def _parameters(cls: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a class; those of ``__init__`` where ``__new__`` or a metaclass only passes them on."""
+    try:
+        parameters = list(inspect.signature(cls).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    if all(p.kind in _VARIADIC for p in parameters) and isinstance(cls.__init__, types.FunctionType):
+        return list(inspect.signature(cls.__init__).parameters.values())[1:]
+    return parameters
+
+
 def hints_of(cls: type) -> dict[str, Any]:
     """Return the annotations of a class, evaluated one by one: what can't be stays the string that it is."""
     hints: dict[str, Any] = {}
@@ -247,7 +262,7 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 def _hints(owner: Any, local_names: dict[str, Any]) -> dict[str, Any]:
     hints: dict[str, Any] = {}
-    for name, annotation in inspect.get_annotations(owner).items():
+    for name, annotation in _annotations(owner).items():
         holder = type(owner.__qualname__, (), {"__annotations__": {name: annotation}})
         module = sys.modules.get(owner.__module__)
         try:
@@ -255,6 +270,14 @@ def _hints(owner: Any, local_names: dict[str, Any]) -> dict[str, Any]:
         except Exception:  # whatever a user's annotation raises, it is only not known
             hints[name] = annotation
     return hints
+
+
+def _annotations(owner: Any) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):  # evaluated there only now, and not all of them can be
+        import annotationlib
+
+        return annotationlib.get_annotations(owner, format=annotationlib.Format.FORWARDREF)
+    return inspect.get_annotations(owner)
 
 
 def _home(cls: type, name: str) -> type:
