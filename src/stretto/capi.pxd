@@ -22,6 +22,40 @@ cdef extern from *:
     static inline PyObject *stretto_new_timedelta(int d, int s, int us) {
         return PyDateTimeAPI->Delta_FromDelta(d, s, us, 1, PyDateTimeAPI->DeltaType);
     }
+    #define stretto_get_year(value) PyDateTime_GET_YEAR(value)
+    #define stretto_get_month(value) PyDateTime_GET_MONTH(value)
+    #define stretto_get_day(value) PyDateTime_GET_DAY(value)
+    #define stretto_delta_days(value) PyDateTime_DELTA_GET_DAYS(value)
+    static inline long long stretto_datetime_micros(PyObject *value) {
+        return ((PyDateTime_DATE_GET_HOUR(value) * 60 + PyDateTime_DATE_GET_MINUTE(value)) * 60
+                + PyDateTime_DATE_GET_SECOND(value)) * 1000000LL + PyDateTime_DATE_GET_MICROSECOND(value);
+    }
+    static inline long long stretto_time_micros(PyObject *value) {
+        return ((PyDateTime_TIME_GET_HOUR(value) * 60 + PyDateTime_TIME_GET_MINUTE(value)) * 60
+                + PyDateTime_TIME_GET_SECOND(value)) * 1000000LL + PyDateTime_TIME_GET_MICROSECOND(value);
+    }
+    static inline long long stretto_delta_micros(PyObject *value) {
+        return PyDateTime_DELTA_GET_SECONDS(value) * 1000000LL + PyDateTime_DELTA_GET_MICROSECONDS(value);
+    }
+    static inline PyObject *stretto_scaled_text(long long mantissa, int scale) {
+        char text[48], *p = text + sizeof text;
+        unsigned long long rest = mantissa < 0 ? 0 - (unsigned long long)mantissa : (unsigned long long)mantissa;
+        int i;
+        if (scale < 0 || scale > 18) {
+            PyErr_SetString(PyExc_ValueError, "a scale is 0 to 18");
+            return NULL;
+        }
+        if (scale > 0) {
+            for (i = 0; i < scale; i++, rest /= 10) *--p = (char)('0' + rest % 10);
+            *--p = '.';
+        }
+        do { *--p = (char)('0' + rest % 10); rest /= 10; } while (rest);
+        if (mantissa < 0) *--p = '-';
+        return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, p, text + sizeof text - p);
+    }
+    static inline PyObject *stretto_unsigned_from_bytes(PyObject *data) {
+        return _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0, 0);
+    }
     static inline PyObject *stretto_new_row(PyObject *cls, PyObject *values) {
         Py_ssize_t i, n = PyList_GET_SIZE(values);
         PyObject *row = ((PyTypeObject *)cls)->tp_alloc((PyTypeObject *)cls, n);
@@ -83,6 +117,16 @@ cdef extern from *:
     object new_time "stretto_new_time" (int hour, int minute, int second, int microsecond, object tz)
     object new_datetime "stretto_new_datetime" (int year, int month, int day, int hour, int minute, int second, int microsecond, object tz)
     object new_timedelta "stretto_new_timedelta" (int days, int seconds, int microseconds)
+    # The getters read the object's own memory: the caller has made sure of its class.
+    int get_year "stretto_get_year" (object value) noexcept
+    int get_month "stretto_get_month" (object value) noexcept
+    int get_day "stretto_get_day" (object value) noexcept
+    long long datetime_micros "stretto_datetime_micros" (object value) noexcept
+    long long time_micros "stretto_time_micros" (object value) noexcept
+    int delta_days "stretto_delta_days" (object value) noexcept
+    long long delta_micros "stretto_delta_micros" (object value) noexcept
+    object scaled_text "stretto_scaled_text" (long long mantissa, int scale)
+    object unsigned_from_bytes "stretto_unsigned_from_bytes" (bytes data)
     object new_row "stretto_new_row" (object cls, list values)
     object new_object "stretto_new_object" (object cls)
     Py_ssize_t slot_of "stretto_slot_of" (object descriptor) except -1

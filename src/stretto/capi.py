@@ -35,6 +35,50 @@ def new_timedelta(days: int, seconds: int, microseconds: int) -> timedelta:
     return timedelta(days, seconds, microseconds)
 
 
+def get_year(value: date) -> int:
+    return value.year
+
+
+def get_month(value: date) -> int:
+    return value.month
+
+
+def get_day(value: date) -> int:
+    return value.day
+
+
+def datetime_micros(value: datetime) -> int:
+    """Count the microseconds since midnight, by the clock of ``value`` itself."""
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+
+
+def time_micros(value: time) -> int:
+    """Count the microseconds since midnight, by the clock of ``value`` itself."""
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+
+
+def delta_days(value: timedelta) -> int:
+    return value.days
+
+
+def delta_micros(value: timedelta) -> int:
+    """Count the microseconds beyond the full days; never negative."""
+    return value.seconds * 1_000_000 + value.microseconds
+
+
+def scaled_text(mantissa: int, scale: int) -> str:
+    """Write ``mantissa / 10**scale`` with ``scale`` digits after the point; an int64 and 0 to 18."""
+    if scale == 0:
+        return str(mantissa)
+    digits = str(abs(mantissa)).rjust(scale + 1, "0")
+    return f"{'-' if mantissa < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
+
+
+def unsigned_from_bytes(data: bytes) -> int:
+    """Read a whole number of any size, the high byte first."""
+    return int.from_bytes(data, "big")
+
+
 def new_row(cls: type, values: list[Any]) -> Any:
     """Make an instance of ``cls``, a subclass of tuple, from a list of values."""
     return tuple.__new__(cls, values)

@@ -203,7 +203,7 @@ class WriteBuffer:
 
     def write_float4(self, value: float) -> None:
         if value - value == 0 and (value >= FLOAT4_LIMIT or value <= -FLOAT4_LIMIT):
-            raise EncodeError(f"{value!r} is out of range for float4")
+            raise EncodeError("the value is out of range for float4")
         self.write_uint32(capi.bits_from_float4(value))
 
     def write_float8(self, value: float) -> None:

@@ -1,0 +1,106 @@
+"""json and jsonb, decoded by default.
+
+In goes what ``dumps`` takes, out comes what ``loads`` makes; both can be replaced (orjson, or ``str`` and ``str`` for raw
+text). A str is a JSON string, not JSON already written; None is SQL's NULL, as everywhere. The default ``dumps`` takes no
+NaN and no infinity; the default ``loads`` reads numbers with a point or an exponent as float and refuses those beyond it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from json import JSONDecoder, JSONEncoder
+from typing import Any
+
+from stretto.codecs.base import BINARY_FORMAT, Codec
+from stretto.codecs.checks import malformed, utf8
+from stretto.errors import DecodeError, EncodeError
+from stretto.wire.buffer import ReadBuffer, WriteBuffer
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def finite(text: str) -> float:
+    """Read a JSON number; ValueError when no float is near it."""
+    value = float(text)
+    if value - value != 0:
+        raise ValueError("a number beyond the range of float")
+    return value
+
+
+default_dumps: Callable[[Any], str | bytes] = JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
+_decoder = JSONDecoder(parse_float=finite)
+_scan = _decoder.scan_once
+
+
+def default_loads(text: str) -> Any:
+    """Read JSON as ``json.loads`` does, at 60 % of its cost where there is no white space around it."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return _decoder.decode(text)
+    return value if end == len(text) else _decoder.decode(text)
+
+
+class Json(Codec):
+    """json: its text."""
+
+    def __init__(
+        self,
+        name: str,
+        oid: int = 0,
+        format: int = BINARY_FORMAT,
+        dumps: Callable[[Any], str | bytes] | None = None,
+        loads: Callable[[str], Any] | None = None,
+    ) -> None:
+        super().__init__(name, oid, format)
+        self.dumps = dumps or default_dumps
+        self.loads = loads or default_loads
+
+    def encode(self, buf: WriteBuffer, value: Any) -> None:
+        buf.write_bytes(self._dump(value))
+
+    def decode(self, buf: ReadBuffer, count: int) -> Any:
+        return self._load(buf.read_text(count))
+
+    def _load(self, text: str) -> Any:
+        try:
+            return self.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DecodeError(f"{self.name} cannot be read: {reason(error)}; select it as text") from None
+
+    def _dump(self, value: Any) -> bytes:
+        try:
+            text = self.dumps(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise EncodeError(f"{self.name} cannot be written: {reason(error)}") from None
+        return text if type(text) is bytes else utf8(self, text)
+
+
+class Jsonb(Json):
+    """jsonb: the version byte 1 and its text."""
+
+    def encode(self, buf: WriteBuffer, value: Any) -> None:
+        data = self._dump(value)
+        if b"\\u0000" in data and _ESCAPED_NUL.search(data.decode("utf-8", "replace")):
+            raise EncodeError(f"{self.name} takes no NUL character: remove it, or use json")
+        buf.write_uint8(1)
+        buf.write_bytes(data)
+
+    def decode(self, buf: ReadBuffer, count: int) -> Any:
+        version = buf.read_uint8()
+        if version != 1:
+            raise malformed(self, f"version {version}")
+        return self._load(buf.read_text(count - 1))
+
+
+def reason(error: Exception) -> str:
+    """Say what went wrong without quoting the value: JSONDecodeError and ValueError may hold it."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, TypeError):
+        return str(error)
+    message = str(getattr(error, "msg", error)).partition(":")[0]
+    return message or type(error).__name__
