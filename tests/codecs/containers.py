@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from psycopg import pq
+from tests.oracle import Oracle
 
 from stretto.codecs import catalog
 from stretto.codecs.base import Codec, decode_value, encode_value
 from stretto.codecs.registry import CodecMap
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
-from tests.oracle import Oracle
 
 CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "40"))
 

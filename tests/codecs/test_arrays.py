@@ -7,13 +7,13 @@ from collections import deque
 from typing import Any
 
 import pytest
+from tests.codecs.containers import decode, encode, ints
 
 from stretto.codecs.arrays import NESTS_LISTS, NESTS_NONE, AnyArray, Array
 from stretto.codecs.base import UnknownTypes
 from stretto.codecs.enums import Text
 from stretto.codecs.numeric import Int4
 from stretto.errors import EncodeError, ProtocolError
-from tests.codecs.containers import decode, encode, ints
 
 INT4 = Int4("int4", 23)
 INTS = Array("int4[]", 1007, INT4, 23)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
+from tests.codecs.containers import decode, encode, ints, value
 
 from stretto.codecs.arrays import NESTS_LISTS, Array
 from stretto.codecs.base import Codec, UnknownTypes
@@ -14,7 +15,6 @@ from stretto.codecs.composite import MAX_DEPTH, Composite, Record
 from stretto.codecs.enums import Text
 from stretto.codecs.numeric import Int4
 from stretto.errors import EncodeError, ProtocolError
-from tests.codecs.containers import decode, encode, ints, value
 
 INT4 = Int4("int4", 23)
 TEXT = Text("text", 25)

@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg.types.range
 import pytest
+from tests.codecs.containers import decode, encode, ints
 
 from stretto.codecs.numeric import Int4
 from stretto.codecs.ranges import Multirange, Range, RangeCodec
 from stretto.errors import EncodeError, ProtocolError
-from tests.codecs.containers import decode, encode, ints
 
 RANGE = RangeCodec("int4range", 3904, Int4("int4", 23))
 MULTI = Multirange("int4multirange", 4451, RANGE)

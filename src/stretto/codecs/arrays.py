@@ -193,7 +193,8 @@ def shape(codec: Codec, values: Any, nests: tuple[type, ...]) -> list[int]:
 
 def check_level(item: Any, size: int, nests: tuple[type, ...]) -> None:
     """Raise EncodeError unless ``item`` is a further dimension of this size."""
-    if not isinstance(item, nests):
+    is_list: bool = isinstance(item, nests)
+    if not is_list:
         raise EncodeError(f"ragged: a list of {size} was expected here, as the others are, not {type(item).__name__}")
     if len(item) != size:
         raise EncodeError(f"ragged: a list of {size} was expected here, as the others are, not of {len(item)}")

@@ -115,7 +115,7 @@ class CodecMap:
         self._forget()
 
     def reset_type_codec(self, typename: str, *, schema: str | None = None) -> None:
-        """Go back to the codec that the type had before ``set_type_codec`` or ``set_json``; nothing where it had none."""
+        """Undo ``set_type_codec`` of the same name and schema; nothing happens where there was none."""
         self._functions.pop((schema, canonical(typename)), None)
         self._forget()
 
