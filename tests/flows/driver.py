@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scramp import ScramMechanism
+
 from stretto.config import Config, Host
 from stretto.flows import steps
 from stretto.wire import startup
@@ -174,13 +175,11 @@ class Stage:
         return [step.address for step in self.taken if isinstance(step, steps.Open)]
 
 
-def config(host: str | None = "127.0.0.1", port: int = 5432, *, hosts: Iterable[Host] = (), **settings: Any) -> Config:
-    """Make settings for one host or for ``hosts``, with no files of the home directory's."""
-    settings.setdefault("user", "ann")
-    settings.setdefault("sslrootcert", "/nonexistent/root.crt")
-    settings.setdefault("sslcert", "/nonexistent/postgresql.crt")
-    settings.setdefault("sslmode", "disable")
-    return Config(hosts=tuple(hosts) or (Host(host, None, port),), **settings)
+def config(host: str = "127.0.0.1", port: int = 5432, *, hosts: Iterable[Host] = (), **settings: Any) -> Config:
+    """Make settings for one host or for ``hosts``, with nothing from the environment and no TLS unless said."""
+    settings = {"user": "ann", "sslmode": "disable", "max_protocol_version": "3.2"} | settings
+    made = Config.parse(host=host, port=port, environ={"HOME": "/nonexistent"}, **settings)
+    return replace(made, hosts=tuple(hosts)) if hosts else made
 
 
 # The server's messages.
@@ -228,7 +227,7 @@ WELCOME = OK + parameter("server_version", "18.6") + key() + READY
 
 
 class ScramServer:
-    """The server's side of SCRAM by the library scramp; ``replies`` are those to the start-up, first and final message."""
+    """The server's side of SCRAM, by the library scramp; ``replies`` answer the start-up, first and final message."""
 
     def __init__(
         self, password: str, offered: Iterable[str] = ("SCRAM-SHA-256",), binding: bytes | None = None, bend: Any = None

@@ -7,11 +7,6 @@ import socket
 from typing import Any
 
 import pytest
-from stretto.config import Host
-from stretto.errors import AuthenticationError, ConfigError, ConnectError, ProtocolError
-from stretto.flows.connect import Greeting, connect
-from stretto.wire import startup
-
 from tests.flows.driver import (
     OK,
     READY,
@@ -27,6 +22,11 @@ from tests.flows.driver import (
     notice,
     sasl,
 )
+
+from stretto.config import Host
+from stretto.errors import AuthenticationError, ConnectError, ProtocolError
+from stretto.flows.connect import Greeting, connect
+from stretto.wire import startup
 
 SECRET = "hunter2"
 MD5 = auth(startup.AUTH_MD5, b"salt")
@@ -48,12 +48,12 @@ def _fake_hash(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(replies: list[Reply], chunk: int = 1 << 20, tls: FakeTLS | None = None, **settings: Any) -> tuple[Stage, Any]:
     """Connect to a scripted server; with ``tls`` it agrees to TLS first."""
-    settings.setdefault("password", SECRET)
+    settings = {"password": SECRET, "max_protocol_version": "3.0"} | settings
     if tls is not None:
         settings.setdefault("sslmode", "require")
         replies = [b"S", *replies]
     stage = Stage([replies], chunk, tls or FakeTLS())
-    return stage, stage.play(connect(config(max_protocol_version="3.0", **settings)))
+    return stage, stage.play(connect(config(**settings)))
 
 
 ANSWERED: dict[str, tuple[list[Reply], bytes]] = {
@@ -144,7 +144,7 @@ REQUIRED = [
     ("password", {"password"}),
     ("password,md5", {"password", "md5"}),
     ("!password", {"none", "md5"}),
-    ("!password, !none", {"md5"}),
+    ("!password,!none", {"md5"}),
     ("!none,!md5,!password", set()),
     (None, {"none", "password", "md5"}),
     ("", {"none", "password", "md5"}),
@@ -158,23 +158,16 @@ def test_require_auth_says_what_is_answered(require_auth: str | None, allowed: s
         play(METHODS[method], require_auth=require_auth)
         return
     stage = Stage([METHODS[method]])
-    with pytest.raises(AuthenticationError, match="require_auth="):
+    with pytest.raises(AuthenticationError, match="require_auth does not allow"):
         stage.play(connect(config(password=SECRET, require_auth=require_auth)))
     assert len(stage.sent()) == 1, "nothing was answered"
 
 
 def test_require_auth_can_refuse_scram() -> None:
-    with pytest.raises(AuthenticationError, match="scram-sha-256 authentication, which require_auth=!scram-sha-256"):
+    with pytest.raises(AuthenticationError, match="scram-sha-256 authentication, which require_auth does not"):
         play(ScramServer(SECRET).replies(), require_auth="!scram-sha-256")
 
 
-@pytest.mark.parametrize("text", ["md5,!none", "kerberos", "md5,md5", "!md5,!md5", "md5,"])
-def test_a_require_auth_that_cannot_be_understood_is_a_config_error(text: str) -> None:
-    with pytest.raises(ConfigError):
-        play([WELCOME], require_auth=text)
-
-
-VERIFIED = FakeTLS(BINDING)
 # Where a password may be seen by others: the address, whether TLS was verified, and whether it is safe there.
 PLACES = {
     "loopback": ("127.0.0.9", None, True),
@@ -202,7 +195,7 @@ def test_a_password_is_given_where_only_the_server_sees_it(
     if safe or require_auth == "password,md5":
         stage.play(flow)
         return
-    with pytest.raises(AuthenticationError, match="it was not sent. Use sslmode=verify-full, .* add require_auth="):
+    with pytest.raises(AuthenticationError, match=r"it was not sent. Use sslmode=verify-full, .* add require_auth="):
         stage.play(flow)
     assert not any(sent.startswith(b"p") for sent in stage.sent())
 
@@ -340,12 +333,14 @@ SOURCES: dict[str, tuple[Any, str]] = {
     "a function that gives none": (lambda: None, "there is none"),
     "a function that gives something else": (lambda: 7, "must return str, not int"),
     "a function that fails": (lambda: 1 // 0, "failed: ZeroDivisionError"),
-    "NUL": ("hunter2\0x", "NUL"),
-    "surrogate": ("hunter2\ud800", "surrogate"),
+    "NUL": (lambda: "hunter2\0x", "NUL"),
+    "surrogate": (lambda: "hunter2\ud800", "surrogate"),
 }
 
 
-@pytest.mark.parametrize("ask", [[CLEAR, WELCOME], [MD5, WELCOME], [OFFER, first(), b""]], ids=["clear", "md5", "scram"])
+@pytest.mark.parametrize(
+    "ask", [[CLEAR, WELCOME], [MD5, WELCOME], [OFFER, first(), b""]], ids=["clear", "md5", "scram"]
+)
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_password_that_is_none_is_an_authentication_error(name: str, ask: list[Reply]) -> None:
     source, match = SOURCES[name]

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from scramp import ScramMechanism
+
 from stretto.errors import AuthenticationError
 from stretto.wire import scram
 from stretto.wire.scram import ScramExchange, Secret, end_point_hash
@@ -64,6 +65,14 @@ def test_a_challenge_that_scramp_refuses_and_postgresql_gives_is_answered(iterat
 @pytest.mark.parametrize("password", ["a\u0007b", "smile \U0001f600", "\u0627a", "\u00ad"])
 def test_a_password_that_saslprep_forbids_is_taken_as_it_is(password: str) -> None:
     assert scram._prepare(Secret(password)) == password.encode()
+
+
+def test_the_keys_do_as_well_as_the_password() -> None:
+    salted = hashlib.pbkdf2_hmac("sha256", b"pw", b"0123456789abcdef", 4096)
+    keys = hmac.digest(salted, b"Client Key", "sha256"), hmac.digest(salted, b"Server Key", "sha256")
+    client = ScramExchange(keys, nonce=NONCE)
+    client.challenge(f"r={NONCE}x,s={SALT},i=4096".encode())
+    assert client.proof() == _secrets_of("pw", 4096, b"0123456789abcdef")
 
 
 HEADERS = [(None, False, b"n,,"), (None, True, b"y,,"), (b"hash", False, b"p=tls-server-end-point,,")]

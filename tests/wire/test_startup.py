@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from stretto.errors import EncodeError, ProtocolError
 from stretto.wire import startup
 from stretto.wire.buffer import ReadBuffer
@@ -13,8 +14,11 @@ MESSAGES = {
     "SSLRequest": (startup.ssl_request(), "00000008 04d2162f"),
     "CancelRequest": (startup.cancel_request(7, b"\1\2\3\4"), "00000010 04d2162e 00000007 01020304"),
     "CancelRequest, long key": (startup.cancel_request(-1, b"k" * 32), "0000002c 04d2162e ffffffff" + "6b" * 32),
-    "StartupMessage 3.0": (startup.startup_message((3, 0), {"user": "ü"}), "00000011 00030000 7573657200 c3bc00 00"),
-    "StartupMessage 3.2": (startup.startup_message((3, 2), {"a": "", "b": "c"}), "00000010 00030002 610000 62006300 00"),
+    "StartupMessage 3.0": (startup.startup_message(0x30000, {"user": "ü"}), "00000011 00030000 7573657200 c3bc00 00"),
+    "StartupMessage 3.2": (
+        startup.startup_message(0x30002, {"a": "", "b": "c"}),
+        "00000010 00030002 610000 62006300 00",
+    ),
     "PasswordMessage": (startup.password_message(b"pw"), "70 00000007 707700"),
     "SASLInitialResponse": (startup.sasl_initial_response("M", b"xy"), "70 0000000c 4d00 00000002 7879"),
     "SASLResponse": (startup.sasl_response(b"xy"), "70 00000006 7879"),
@@ -37,9 +41,9 @@ READ: dict[str, tuple[Any, bytes, Any]] = {
     "parameter": (startup.read_parameter_status, b"TimeZone\0UTC\0", ("TimeZone", "UTC")),
     "key": (startup.read_backend_key_data, b"\0\0\0\7abcd", (7, b"abcd")),
     "longest key": (startup.read_backend_key_data, b"\0\0\0\7" + b"k" * 256, (7, b"k" * 256)),
-    "version": (startup.read_negotiate_protocol_version, b"\0\3\0\0\0\0\0\0", ((3, 0), [])),
-    "version, the minor alone": (startup.read_negotiate_protocol_version, b"\0\0\0\2\0\0\0\0", ((3, 2), [])),
-    "version, options": (startup.read_negotiate_protocol_version, b"\0\3\0\0\0\0\0\1_pq_.x\0", ((3, 0), ["_pq_.x"])),
+    "version": (startup.read_negotiate_protocol_version, b"\0\3\0\0\0\0\0\0", (0x30000, [])),
+    "version, the minor alone": (startup.read_negotiate_protocol_version, b"\0\0\0\2\0\0\0\0", (0x30002, [])),
+    "version, options": (startup.read_negotiate_protocol_version, b"\0\3\0\0\0\0\0\1_pq_.x\0", (0x30000, ["_pq_.x"])),
     "mechanisms": (startup.read_mechanisms, b"A\0B\0\0", ["A", "B"]),
     "value": (startup.read_value, b"\0\1\0\0\0\2on", "on"),
 }
@@ -72,7 +76,7 @@ def test_a_message_has_its_bytes(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_startup_parameter_that_cannot_be_sent_is_refused_without_showing_it(name: str) -> None:
     with pytest.raises(EncodeError) as caught:
-        startup.startup_message((3, 0), REFUSED[name])
+        startup.startup_message(0x30000, REFUSED[name])
     assert "zoe" not in str(caught.value)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from stretto.config import Config, Host
-from stretto.errors import AuthenticationError, ConfigError, EncodeError
+from stretto.errors import AuthenticationError, EncodeError
 from stretto.flows.conversation import Conversation, Message, unexpected
 from stretto.flows.steps import Compute, Step, Write
 from stretto.wire import startup
@@ -30,22 +30,24 @@ _UNSUPPORTED = {
     startup.AUTH_GSS_CONTINUE: "GSSAPI",
     startup.AUTH_SSPI: "SSPI",
 }
-_REQUIRABLE = frozenset({"password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none"})
 
 
 class Policy:
     """What ``require_auth`` and ``channel_binding`` allow."""
 
     def __init__(self, config: Config) -> None:
-        self._text = config.require_auth or ""
+        self._required = config.require_auth
         self._must_bind = config.channel_binding == "require"
-        self.named, self._allowed = _parse_require_auth(self._text)
+
+    def names(self, method: str) -> bool:
+        """Tell whether require_auth asks for a method by its name."""
+        return self._required is not None and self._required.names(method)
 
     def permit(self, method: str, bound: bool = False) -> None:
         """Raise AuthenticationError unless ``method`` may be used; ``bound`` says that it binds the TLS channel."""
         what = "let us in without authentication" if method == "none" else f"asks for {method} authentication"
-        if method not in self._allowed:
-            raise AuthenticationError(f"the server {what}, which require_auth={self._text} does not allow")
+        if self._required is not None and not self._required.allows(method):
+            raise AuthenticationError(f"the server {what}, which require_auth does not allow")
         if self._must_bind and not bound:
             raise AuthenticationError(
                 f"the server {what} without channel binding, and channel_binding=require: only {SCRAM_PLUS} over TLS "
@@ -92,7 +94,7 @@ def _password(
     salt = body.read_bytes(4) if code == startup.AUTH_MD5 else b""
     startup.end_of(body, "Authentication")
     policy.permit(method)
-    if not (_is_safe(talk) or method in policy.named):
+    if not (_is_safe(talk) or policy.names(method)):
         raise AuthenticationError(
             f"the server asks for {'the password in clear text' if method == 'password' else 'an md5 password'} over a "
             "connection where somebody else may be listening; it was not sent. Use sslmode=verify-full, let the server "
@@ -129,8 +131,7 @@ def _sasl(config: Config, talk: Conversation, policy: Policy, body: ReadBuffer) 
     if binding is None and SCRAM not in offered:
         raise AuthenticationError(f"the server offers only {SCRAM_PLUS}, and the channel can't or may not be bound")
     could_bind = talk.tls is not None and config.channel_binding != "disable" and SCRAM_PLUS not in offered
-    secret = yield from _fetch_password(config, talk.site.host, "scram-sha-256")
-    exchange = ScramExchange(secret, binding, could_bind)
+    exchange = ScramExchange((yield from _scram_secret(config, talk.site.host)), binding, could_bind)
 
     yield Write(startup.sasl_initial_response(exchange.mechanism, exchange.first()))
     exchange.challenge((yield from _sasl_answer(talk, startup.AUTH_SASL_CONTINUE)))
@@ -140,6 +141,12 @@ def _sasl(config: Config, talk: Conversation, policy: Policy, body: ReadBuffer) 
         raise AuthenticationError("the password contains a lone surrogate, which is not valid text") from None
     yield Write(startup.sasl_response(proof))
     exchange.verify((yield from _sasl_answer(talk, startup.AUTH_SASL_FINAL)))
+
+
+def _scram_secret(config: Config, host: Host) -> Generator[Step, Any, Secret | tuple[bytes, bytes]]:
+    if config.scram_client_key is not None and config.scram_server_key is not None:
+        return config.scram_client_key, config.scram_server_key
+    return (yield from _fetch_password(config, host, "scram-sha-256"))
 
 
 def _sasl_answer(talk: Conversation, expected: int) -> Generator[Step, Any, bytes]:
@@ -173,7 +180,7 @@ def _channel(config: Config, talk: Conversation, offered: list[str]) -> Generato
 
 def _fetch_password(config: Config, host: Host, method: str) -> Generator[Step, Any, Secret]:
     """Get the password for a host; a function that gives it is called now, as late as possible."""
-    source = config.password_for(host)
+    source: Any = yield Compute(partial(config.password_for, host))  # it may read the password file
     if callable(source):
         try:
             source = yield Compute(source)
@@ -192,21 +199,3 @@ def _fetch_password(config: Config, host: Host, method: str) -> Generator[Step, 
     if not isinstance(source, str):
         raise AuthenticationError(f"the function for the password must return str, not {type(source).__name__}")
     return Secret(source)
-
-
-def _parse_require_auth(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the methods that ``require_auth`` names and those that it allows; raises ConfigError."""
-    words = [word.strip() for word in text.split(",")] if text else []
-    denied = [word.removeprefix("!") for word in words if word.startswith("!")]
-    named = denied or words
-    if denied and len(denied) != len(words):
-        raise ConfigError(f"require_auth={text} mixes methods with and without '!'")
-    if unknown := sorted(set(named) - _REQUIRABLE):
-        raise ConfigError(
-            f"require_auth does not know {', '.join(map(repr, unknown))}: {', '.join(sorted(_REQUIRABLE))}"
-        )
-    if len(set(named)) != len(named):
-        raise ConfigError(f"require_auth={text} names a method twice")
-    if denied:
-        return frozenset(), _REQUIRABLE - set(denied)
-    return frozenset(named), frozenset(named) or _REQUIRABLE

@@ -20,10 +20,9 @@ from itertools import count
 from random import Random, SystemRandom
 from typing import Any
 
-from stretto.config import Config, Host
+from stretto.config import PROTOCOL_3_0, PROTOCOL_3_2, Config, Host
 from stretto.errors import (
     AuthenticationError,
-    ConfigError,
     ConnectError,
     DatabaseError,
     InternalError,
@@ -39,10 +38,6 @@ from stretto.flows.tls import handshake, request_tls
 from stretto.wire import startup
 from stretto.wire.buffer import ReadBuffer
 
-Version = tuple[int, int]
-OLDEST: Version = (3, 0)
-NEWEST: Version = (3, 2)
-_VERSIONS: dict[str, Version] = {"3.0": OLDEST, "3.2": NEWEST, "latest": NEWEST}
 MAX_PARAMETERS = 1000  # names that a server may report while connecting; PostgreSQL has about fifteen
 _IDLE = 0x49  # 'I', the transaction status of a new session
 # Classes of SQLSTATE that are about the server's health, so that the next place may do better.
@@ -63,7 +58,7 @@ class Greeting:
     family: int
     address: Any
     tls: bool
-    protocol: Version
+    protocol: tuple[int, int]
     parameters: dict[str, str]
     pid: int | None
     secret: bytes | None = field(repr=False)
@@ -89,10 +84,10 @@ def connect(config: Config, *, random: Random | None = None) -> Generator[Step, 
 
     ``random`` shuffles hosts and addresses under ``load_balance_hosts=random``. Raises AuthenticationError, TLSError,
     ConnectError or ProtocolError naming each place that was tried and what was wrong there; ``sqlstate`` is the last
-    server's, ``__cause__`` the last failure. ConfigError and EncodeError are raised before anything is sent.
+    server's, ``__cause__`` the last failure. EncodeError is raised before anything is sent.
     """
-    parameters = startup_parameters(config)
-    startup.startup_message(OLDEST, parameters)  # what can't be sent is found before a socket is opened
+    parameters = config.startup_parameters()
+    startup.startup_message(PROTOCOL_3_0, parameters)  # what can't be sent is found before a socket is opened
     shuffle = (random or SystemRandom()).shuffle if config.load_balance_hosts == "random" else _keep
     attempts = count(1)
     failures: list[Failure] = []
@@ -117,29 +112,11 @@ def connect(config: Config, *, random: Random | None = None) -> Generator[Step, 
     raise _summary(failures)
 
 
-def startup_parameters(config: Config) -> dict[str, str]:
-    """Return what the StartupMessage says; raises ConfigError for server settings that are not for it to say."""
-    parameters = {"user": config.user}
-    if config.database:
-        parameters["database"] = config.database
-    parameters["client_encoding"] = "UTF8"
-    if name := config.application_name or config.fallback_application_name:
-        parameters["application_name"] = name
-    if config.options:
-        parameters["options"] = config.options
-    for name, value in config.server_settings.items():
-        if name.lower() in ("user", "database", "replication"):
-            raise ConfigError(f"{name} can't be a server setting: give it as a setting of the connection")
-        if name.lower() == "client_encoding" and value.upper().replace("-", "") not in ("UTF8", "UNICODE"):
-            raise ConfigError("client_encoding is always UTF8")
-    return parameters | {k: v for k, v in config.server_settings.items() if k.lower() != "client_encoding"}
-
-
 def tcp_options(config: Config) -> tuple[tuple[int, int, int], ...]:
     """Return the socket options for TCP: no delay, and keep-alives as set (0 and None are the system's own)."""
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     wanted: list[tuple[str, int | None]] = [("TCP_USER_TIMEOUT", config.tcp_user_timeout)]
-    if config.keepalives is None or config.keepalives:
+    if config.keepalives:
         options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
         idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
         wanted += [
@@ -174,12 +151,10 @@ def _keep(sites: list[Any]) -> None:
 
 
 def _resolve(host: Host, failures: list[Failure]) -> Generator[Step, Any, list[tuple[int, Any]]]:
-    if host.host and host.host.startswith(("/", "@")) and not host.hostaddr:
-        path = f"{host.host}/.s.PGSQL.{host.port}"
-        return [(socket.AF_UNIX, f"\0{path[1:]}" if path.startswith("@") else path)]
-    name = host.hostaddr or host.host or "localhost"
+    if host.socket_path is not None:
+        return [(socket.AF_UNIX, host.socket_path)]
     try:
-        sites: list[tuple[int, Any]] = list((yield Resolve(name, host.port)))
+        sites: list[tuple[int, Any]] = list((yield Resolve(host.address, host.port)))
     except OSError as error:
         cause = ConnectError(f"the name could not be resolved: {_reason(error)}")
         cause.__cause__ = error
@@ -194,7 +169,7 @@ def _reach(
     config: Config, parameters: dict[str, str], site: Site, target: str, failures: list[Failure]
 ) -> Generator[Step, Any, Greeting | None]:
     """Try one place by each way that the settings allow; add to ``failures`` what went wrong."""
-    lowest, version = _version_range(config)
+    lowest, version = config.min_protocol_version, config.max_protocol_version
     ways = _ways(config, site)
     while ways:
         talk = Conversation(site)
@@ -214,7 +189,7 @@ def _open_session(
     parameters: dict[str, str],
     talk: Conversation,
     ways: tuple[bool, ...],
-    version: Version,
+    version: int,
     target: str,
 ) -> Generator[Step, Any, Greeting]:
     yield from open_site(config, talk.site)
@@ -225,7 +200,7 @@ def _open_session(
     message = yield from talk.receive()
     talk.stage = "authentication"
     if message[0] == startup.NEGOTIATE_PROTOCOL_VERSION:
-        version = _negotiate(message[1], version, _version_range(config)[0])
+        version = _negotiate(message[1], version, config.min_protocol_version)
         message = yield from talk.receive()
     yield from authenticate(config, talk, message)
     talk.stage = "session"
@@ -255,23 +230,11 @@ def _ways_left(talk: Conversation, error: Exception, ways: tuple[bool, ...]) -> 
 
 
 def _encrypt(config: Config, talk: Conversation, plain_is_allowed: bool) -> Generator[Step, Any, None]:
-    if config.sslnegotiation == "direct":
-        if plain_is_allowed:
-            raise ConfigError(f"sslnegotiation=direct needs sslmode=require or stricter, not {config.sslmode}")
-    elif not (yield from request_tls(talk)):
+    if config.sslnegotiation != "direct" and not (yield from request_tls(talk)):
         if plain_is_allowed:
             return
         raise TLSError(f"the server does not support TLS, and sslmode={config.sslmode} asks for it")
     yield from handshake(config, talk)
-
-
-def _version_range(config: Config) -> tuple[Version, Version]:
-    """Return the lowest and the highest protocol version that the settings allow."""
-    lowest = _VERSIONS[config.min_protocol_version or "3.0"]
-    highest = _VERSIONS[config.max_protocol_version or "3.2"]
-    if lowest > highest:
-        raise ConfigError("min_protocol_version is above max_protocol_version")
-    return lowest, highest
 
 
 def _refuses_version(talk: Conversation, error: Exception) -> bool:
@@ -283,11 +246,11 @@ def _refuses_version(talk: Conversation, error: Exception) -> bool:
     return isinstance(error, ConnectError) and error.sqlstate in _REFUSES_VERSION
 
 
-def _negotiate(body: ReadBuffer, asked: Version, lowest: Version) -> Version:
+def _negotiate(body: ReadBuffer, asked: int, lowest: int) -> int:
     offered, options = startup.read_negotiate_protocol_version(body)
     if options:
         raise ProtocolError(f"the server refuses protocol options that were not asked for: {options[:5]}")
-    if offered not in (OLDEST, NEWEST) or offered > asked:
+    if offered not in (PROTOCOL_3_0, PROTOCOL_3_2) or offered > asked:
         raise ProtocolError(f"the server wants protocol {_dotted(offered)} when {_dotted(asked)} was asked for")
     if offered < lowest:
         raise ConnectError(
@@ -296,11 +259,20 @@ def _negotiate(body: ReadBuffer, asked: Version, lowest: Version) -> Version:
     return offered
 
 
-def _greet(talk: Conversation, version: Version) -> Generator[Step, Any, Greeting]:
+def _greet(talk: Conversation, version: int) -> Generator[Step, Any, Greeting]:
     """Read what the server tells of the new session until it is ready."""
     site = talk.site
     greeting = Greeting(
-        site.host, site.family, site.address, talk.tls is not None, version, {}, None, None, b"", talk.notices
+        site.host,
+        site.family,
+        site.address,
+        talk.tls is not None,
+        (version >> 16, version & 0xFFFF),
+        {},
+        None,
+        None,
+        b"",
+        talk.notices,
     )
     while True:
         kind, body = yield from talk.receive()
@@ -425,5 +397,5 @@ def _summary(failures: list[Failure]) -> DatabaseError:
     return error
 
 
-def _dotted(version: Version) -> str:
-    return f"{version[0]}.{version[1]}"
+def _dotted(version: int) -> str:
+    return f"{version >> 16}.{version & 0xFFFF}"

@@ -62,7 +62,7 @@ class Site:
 
 def name_of(host: Host) -> str:
     """Return the name to show for a host, and to check certificates against."""
-    return host.host or host.hostaddr or "localhost"
+    return host.host or host.address
 
 
 @dataclass(slots=True, eq=False)

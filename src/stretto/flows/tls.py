@@ -2,8 +2,9 @@
 
 For ``flows.connect`` and ``cancel``. By libpq's rules (PostgreSQL manual, "SSL Support" of libpq) the server's
 certificate is checked under verify-ca and verify-full, and in every other mode where a root certificate file exists;
-files that are not named are looked for in ``~/.postgresql``. Stricter than libpq: a revocation list that is named and
-can't be read is an error.
+Stricter than libpq: a revocation list that is named and can't be read is an error, and a
+client's key or certificate that can't be used is one under every ``sslmode``. Looser: ``sslcertmode=require`` checks
+that there is a certificate to send, not that the server asked for it, which Python's ssl does not tell.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import ssl
 import stat
 from collections.abc import Generator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from stretto.config import Config, Host
@@ -26,6 +26,7 @@ from stretto.wire.buffer import ReadBuffer
 
 ALPN = "postgresql"
 SYSTEM = "system"
+_DEFAULT_CRL = "/.postgresql/root.crl"  # the one list that may be missing
 _VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
     "TLSv1.1": ssl.TLSVersion.TLSv1_1,
@@ -101,6 +102,8 @@ def client_context(config: Config) -> ssl.SSLContext:
         context.check_hostname = config.sslmode == "verify-full" and config.sslsni
         _revoke(context, config)
     _identify(context, config)
+    if config.sslkeylogfile:
+        context.keylog_filename = config.sslkeylogfile
     return context
 
 
@@ -163,35 +166,32 @@ def _limit_versions(context: ssl.SSLContext, config: Config) -> None:
 def _trust(context: ssl.SSLContext, config: Config) -> bool:
     """Load the root certificates; return whether the server's certificate is to be checked."""
     if config.sslrootcert == SYSTEM:
-        if config.sslmode != "verify-full":
-            raise TLSError(f"sslrootcert=system needs sslmode=verify-full, not {config.sslmode}")
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         return True
-    path = _path(config.sslrootcert, "root.crt")
-    if not path.exists():
+    path = config.sslrootcert
+    if path is None or not os.path.exists(path):
         if config.sslmode.startswith("verify-"):
             raise TLSError(
-                f"the root certificate file {str(path)!r} does not exist: provide it, use sslrootcert=system for the "
+                f"the root certificate file {path!r} does not exist: provide it, use sslrootcert=system for the "
                 "roots this machine trusts, or choose an sslmode that does not check the server's certificate"
             )
         return False
     try:
         context.load_verify_locations(cafile=path)
     except OSError as error:
-        raise TLSError(f"the root certificate file {str(path)!r} could not be read: {error}") from error
+        raise TLSError(f"the root certificate file {path!r} could not be read: {error}") from error
     return True
 
 
 def _revoke(context: ssl.SSLContext, config: Config) -> None:
-    """Load the certificate revocation lists, those named or ``~/.postgresql/root.crl``."""
+    """Load the certificate revocation lists."""
     file, folder = config.sslcrl, config.sslcrldir
-    if not file and not folder:
-        default = _path(None, "root.crl")
-        if not default.exists():
-            return
-        file = str(default)
+    if file is not None and file.endswith(_DEFAULT_CRL) and not os.path.exists(file):
+        file = None
+    if file is None and folder is None:
+        return
     try:
-        context.load_verify_locations(cafile=file or None, capath=folder or None)
+        context.load_verify_locations(cafile=file, capath=folder)
     except OSError as error:
         raise TLSError(f"the revocation list {file or folder!r} could not be read: {error}") from error
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
@@ -199,10 +199,15 @@ def _revoke(context: ssl.SSLContext, config: Config) -> None:
 
 def _identify(context: ssl.SSLContext, config: Config) -> None:
     """Load the client's certificate and key where there are any."""
-    certificate = _path(config.sslcert, "postgresql.crt")
-    if not certificate.exists():
+    certificate, key = config.sslcert, config.sslkey
+    if config.sslcertmode == "disable":
         return
-    key = _path(config.sslkey, "postgresql.key")
+    if certificate is None or not os.path.exists(certificate):
+        if config.sslcertmode == "require":
+            raise TLSError(f"sslcertmode=require, and there is no client certificate file {certificate!r}")
+        return
+    if key is None:
+        raise TLSError(f"there is a client certificate {certificate!r} and no private key file: name it by sslkey")
     _check_key_file(certificate, key)
     password = config.sslpassword or ""
     try:
@@ -210,28 +215,21 @@ def _identify(context: ssl.SSLContext, config: Config) -> None:
     except OSError as error:
         reason = getattr(error, "reason", None) or error.strerror or "not a certificate and its key"
         raise TLSError(
-            f"the client certificate {str(certificate)!r} with the key {str(key)!r} could not be loaded: {reason} "
+            f"the client certificate {certificate!r} with the key {key!r} could not be loaded: {reason} "
             "(an encrypted key needs sslpassword)"
         ) from None
 
 
-def _check_key_file(certificate: Path, key: Path) -> None:
+def _check_key_file(certificate: str, key: str) -> None:
     """Refuse a key file that others can read; root's may be readable by its group."""
     try:
         status = os.stat(key)
     except OSError:
         raise TLSError(
-            f"there is a client certificate {str(certificate)!r} and no private key file {str(key)!r}: "
-            "name it by sslkey"
+            f"there is a client certificate {certificate!r} and no private key file {key!r}: name it by sslkey"
         ) from None
     if not stat.S_ISREG(status.st_mode):
-        raise TLSError(f"the private key file {str(key)!r} is not a regular file")
+        raise TLSError(f"the private key file {key!r} is not a regular file")
     forbidden = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO if status.st_uid == 0 else stat.S_IRWXG | stat.S_IRWXO
     if status.st_mode & forbidden:
-        raise TLSError(
-            f"the private key file {str(key)!r} can be read by others: chmod 0600, or 0640 where root owns it"
-        )
-
-
-def _path(named: str | None, default: str) -> Path:
-    return Path(named) if named else Path("~/.postgresql").expanduser() / default
+        raise TLSError(f"the private key file {key!r} can be read by others: chmod 0600, or 0640 where root owns it")

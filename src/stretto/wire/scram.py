@@ -52,10 +52,15 @@ class ScramExchange:
 
     ``binding`` is the hash of the server's certificate for SCRAM_PLUS, else None. ``could_bind`` says that we would
     have bound the channel had the server offered it, so that a server which did offer it notices the man in between.
+    ``password`` may be the pair of ClientKey and ServerKey instead, as a server that passes a login on has them.
     """
 
     def __init__(
-        self, password: Secret, binding: bytes | None = None, could_bind: bool = False, nonce: str | None = None
+        self,
+        password: Secret | tuple[bytes, bytes],
+        binding: bytes | None = None,
+        could_bind: bool = False,
+        nonce: str | None = None,
     ) -> None:
         self.mechanism = SCRAM if binding is None else SCRAM_PLUS
         self._password = password
@@ -87,9 +92,7 @@ class ScramExchange:
 
     def proof(self) -> bytes:
         """Return the client's final message. It derives the key: up to half a second of processor time."""
-        salted = hashlib.pbkdf2_hmac("sha256", _prepare(self._password), self._salt, self._iterations)
-        client_key = hmac.digest(salted, b"Client Key", "sha256")
-        server_key = hmac.digest(salted, b"Server Key", "sha256")
+        client_key, server_key = self._keys()
         stored_key = hashlib.sha256(client_key).digest()
         channel = base64.b64encode(self._header.encode("ascii") + self._binding).decode("ascii")
         final = f"c={channel},r={self._nonce}"
@@ -97,6 +100,12 @@ class ScramExchange:
         self._signature = hmac.digest(server_key, signed, "sha256")
         proof = bytes(map(int.__xor__, client_key, hmac.digest(stored_key, signed, "sha256")))
         return f"{final},p={base64.b64encode(proof).decode('ascii')}".encode("ascii")
+
+    def _keys(self) -> tuple[bytes, bytes]:
+        if isinstance(self._password, tuple):
+            return self._password
+        salted = hashlib.pbkdf2_hmac("sha256", _prepare(self._password), self._salt, self._iterations)
+        return hmac.digest(salted, b"Client Key", "sha256"), hmac.digest(salted, b"Server Key", "sha256")
 
     def verify(self, message: bytes) -> None:
         """Take the server's final message; raises AuthenticationError unless it proves knowledge of the password."""

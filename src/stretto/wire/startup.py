@@ -58,12 +58,11 @@ def ssl_request() -> bytes:
     return buf.getvalue()
 
 
-def startup_message(version: tuple[int, int], parameters: Mapping[str, str]) -> bytes:
-    """Make a StartupMessage for protocol ``version``, as ``(3, 2)``; raises EncodeError for what can't be sent."""
+def startup_message(version: int, parameters: Mapping[str, str]) -> bytes:
+    """Make a StartupMessage for a protocol version as on the wire; raises EncodeError for what can't be sent."""
     buf = WriteBuffer()
     place = buf.begin_length()
-    buf.write_uint16(version[0])
-    buf.write_uint16(version[1])
+    buf.write_int32(version)
     for name, value in parameters.items():
         if not name:
             raise EncodeError("a start-up parameter has no name")
@@ -179,18 +178,18 @@ def read_backend_key_data(body: ReadBuffer) -> tuple[int, bytes]:
     return pid, secret
 
 
-def read_negotiate_protocol_version(body: ReadBuffer) -> tuple[tuple[int, int], list[str]]:
+def read_negotiate_protocol_version(body: ReadBuffer) -> tuple[int, list[str]]:
     """Read a NegotiateProtocolVersion: the newest version that the server speaks and the options it does not know.
 
     The manual calls the number a minor version, and the server sends major and minor: both forms are taken.
     """
-    major, minor = body.read_uint16(), body.read_uint16()
+    version = body.read_int32()
     count = body.read_int32()
     if count < 0 or count > body.remaining():
         raise ProtocolError(f"the server sent a count of {count} protocol options")
     options = [read_string(body) for _ in range(count)]
     end_of(body, "NegotiateProtocolVersion")
-    return (major or 3, minor), options
+    return (version if version > 0xFFFF else version | 3 << 16), options
 
 
 def read_mechanisms(body: ReadBuffer) -> list[str]:
