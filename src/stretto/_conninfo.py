@@ -9,16 +9,17 @@ show is a keyword that stands where no piece of a password can stand.
 from __future__ import annotations
 
 import difflib
+import functools
 import logging
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from stretto.errors import ConfigError, printable
+from stretto.errors import ConfigError
 
 _log = logging.getLogger("stretto.config")
 
@@ -97,6 +98,28 @@ OPTIONS: dict[str, Option] = {
 SECRETS = frozenset(keyword for keyword, option in OPTIONS.items() if option.secret)
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def without_locals(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function's ConfigErrors leave without its frames: tools print the variables of a traceback's frames."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except ConfigError as error:
+            failure = error.with_traceback(None)
+        del args, kwargs
+        raise failure
+
+    return wrapper
+
+
+_IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Make the end of an error's sentence: the known words that are like ``word``, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=2)
@@ -105,14 +128,15 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 def unknown_keyword(keyword: str, where: str, *, show: bool) -> ConfigError:
     """Make the error for a keyword that libpq has not. ``show`` says that it can't be a piece of a password."""
-    if show:
-        return ConfigError(f'unknown keyword "{printable(keyword)}" in {where}{suggestion(keyword, OPTIONS)}')
-    return ConfigError(f"unknown keyword in {where} (not shown: it may be part of a password that needs quoting)")
+    if show and _IDENTIFIER.fullmatch(keyword):
+        return ConfigError(f'unknown keyword "{keyword}" in {where}{suggestion(keyword, OPTIONS)}')
+    return ConfigError(f"unknown keyword in {where} (not shown, as it may be a piece of a password that needs quoting)")
 
 
 # --- connection strings ------------------------------------------------------------------------------------------
 
 _SCHEME = re.compile("postgres(?:ql)?://")
+_OTHER_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*:/")
 _CREDENTIALS = re.compile("([^@/]*)@")
 _HOST_NAME = re.compile("[^:/?,]*")
 _PORT = re.compile(":([^/?,]*)")
@@ -124,6 +148,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPACES = " \t\n\v\f\r"
 
 
+@without_locals
 def parse_dsn(dsn: str) -> dict[str, str]:
     """Read a connection string, a URL or ``keyword=value`` pairs, as libpq does: what it says and nothing else.
 
@@ -134,14 +159,18 @@ def parse_dsn(dsn: str) -> dict[str, str]:
     if not _is_unicode(dsn):
         raise ConfigError("the connection string is not valid Unicode")
     scheme = _SCHEME.match(dsn)
-    return _parse_url(dsn, scheme.end()) if scheme else _parse_pairs(dsn)
+    if scheme:
+        return _parse_url(dsn, scheme.end())
+    if _OTHER_SCHEME.match(dsn):
+        raise ConfigError("a URL must begin with postgresql:// or postgres://")
+    return _parse_pairs(dsn)
 
 
 def _parse_pairs(dsn: str) -> dict[str, str]:
     settings: dict[str, str] = {}
     place = 0
     end = len(dsn.rstrip(_SPACES))
-    secret = False
+    show = "@" not in dsn  # else it may be a broken URL
     while place < end:
         head = _KEYWORD.match(dsn, place)
         if head is None:
@@ -150,8 +179,8 @@ def _parse_pairs(dsn: str) -> dict[str, str]:
         body = (_QUOTED if quoted else _BARE).match(dsn, head.end())
         if body is None:
             raise ConfigError("the connection string has a value with no closing quote")
-        _store(settings, head[1], _ESCAPED.sub(r"\1", body[1]), "the connection string", show=not secret)
-        secret = secret or head[1] in SECRETS
+        _store(settings, head[1], _ESCAPED.sub(r"\1", body[1]), "the connection string", show=show)
+        show = show and head[1] not in SECRETS
         place = body.end()
     return settings
 

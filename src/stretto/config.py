@@ -23,7 +23,7 @@ import stat
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from stretto._conninfo import OPTIONS, find_password, home_directory, parse_dsn, suggestion, user_name
+from stretto._conninfo import OPTIONS, find_password, home_directory, parse_dsn, suggestion, user_name, without_locals
 from stretto._settings import Settings, collect, integer_of
 from stretto.errors import ConfigError, printable
 
@@ -137,6 +137,7 @@ class Config:
     tcp_user_timeout: int | None = None
 
     @classmethod
+    @without_locals
     def parse(
         cls, dsn: str | None = None, *, environ: Mapping[str, str] | None = None, **keywords: KeywordValue
     ) -> Config:
@@ -146,14 +147,9 @@ class Config:
         that is asked each time; ``server_settings`` is a mapping of further startup parameters. A keyword that is None
         counts as not given. ``environ`` stands for ``os.environ``. Raises ConfigError.
         """
-        try:
-            return _resolve(dsn, keywords, os.environ if environ is None else environ)
-        except ConfigError as error:
-            failure = error.with_traceback(None)
-        # Tools that print a traceback with the variables of its frames are to find no password here.
-        dsn, environ, keywords = None, None, {}
-        raise failure
+        return _resolve(dsn, keywords, os.environ if environ is None else environ)
 
+    @without_locals
     def password_for(self, host: Host) -> str | PasswordFunction | None:
         """Find the password for a host: the one that was given, else the password file's, which is read now."""
         if self.password is not None or self.passfile is None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
+from urllib.parse import unquote_to_bytes
 
 import psycopg
 import pytest
@@ -104,12 +105,14 @@ def bent(draw: st.DrawFn, texts: Texts) -> str:
 
 
 def libpq_s(dsn: str) -> dict[str, str] | None:
-    """What libpq reads, None when it refuses. Values that are not UTF-8 count as refused: that is stretto's rule."""
+    """What libpq reads, None when it refuses. A URL of bytes that are not UTF-8 counts as refused: stretto's rule."""
     try:
+        if dsn.startswith("postgres"):
+            unquote_to_bytes(dsn).decode()
         options = pq.Conninfo.parse(dsn.encode())
-        return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
     except (psycopg.OperationalError, UnicodeDecodeError):
         return None
+    return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
 
 
 def stretto_s(dsn: str) -> dict[str, str] | None:
@@ -125,6 +128,8 @@ def stretto_s(dsn: str) -> dict[str, str] | None:
 @example("postgresql://h,[::1]:5,")
 @example("postgresql://h?a=b&&")
 @example("postgresql:///?user= a ")
+@example("postgresql://h?requiressl=%80")
+@example("postgresql://%80@h?user=a")
 def test_a_url_is_read_as_libpq_reads_it(dsn: str) -> None:
     theirs = libpq_s(dsn)
     event("refused" if theirs is None else "read")
