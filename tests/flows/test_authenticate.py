@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -333,7 +334,6 @@ SOURCES: dict[str, tuple[Any, str]] = {
     "a function that gives none": (lambda: None, "there is none"),
     "a function that gives something else": (lambda: 7, "must return str, not int"),
     "a function that fails": (lambda: 1 // 0, "failed: ZeroDivisionError"),
-    "NUL": (lambda: "hunter2\0x", "NUL"),
     "surrogate": (lambda: "hunter2\ud800", "surrogate"),
 }
 
@@ -344,10 +344,14 @@ SOURCES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_password_that_is_none_is_an_authentication_error(name: str, ask: list[Reply]) -> None:
     source, match = SOURCES[name]
-    if name == "NUL" and ask[0] is not CLEAR:
-        pytest.skip("only clear text can't carry a NUL")
     with pytest.raises(AuthenticationError, match=match) as caught:
         play(ask, password=source)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_password_with_a_nul_cannot_go_in_clear_text() -> None:
+    with pytest.raises(AuthenticationError, match="NUL") as caught:
+        play([CLEAR, WELCOME], password=lambda: "hunter2\0x")
     assert SECRET not in str(caught.value)
 
 
@@ -378,20 +382,40 @@ def test_no_step_shows_the_password() -> None:
     assert SECRET not in repr(stage.taken)
 
 
-def test_no_traceback_shows_the_password() -> None:
+@pytest.mark.parametrize(
+    ("replies", "password"),
+    [
+        ([CLEAR, error()], SECRET),
+        ([CLEAR, ConnectionResetError(104, "reset")], SECRET),
+        ([CLEAR], f"{SECRET}\ud800"),
+        ([CLEAR], f"{SECRET}\0"),
+        ([MD5, error()], SECRET),
+        ([OFFER, first(), error()], SECRET),
+        ([OFFER, first(), final()], SECRET),
+        ([OFFER, first()], f"{SECRET}ü\ud800"),
+    ],
+)
+def test_no_traceback_shows_the_password(replies: list[Reply], password: str) -> None:
     """Tools that print the locals of each frame find it nowhere below the caller's own settings."""
     import traceback
 
-    with pytest.raises(AuthenticationError) as caught:
-        play([CLEAR, error()])
+    with pytest.raises(ConnectError) as caught:
+        play(replies, password=lambda: password)
     shown = "".join(
         line
-        for summary in traceback.TracebackException.from_exception(caught.value.__cause__, capture_locals=True).stack
+        for error in _chain(caught.value)
+        for summary in traceback.TracebackException.from_exception(error, capture_locals=True).stack
         if "/stretto/" in summary.filename
         for line in map(str, (summary.locals or {}).values())
     )
     assert "ann" in shown, "locals were captured"
     assert SECRET not in shown
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def test_a_server_that_floods_with_notices_takes_no_memory() -> None:

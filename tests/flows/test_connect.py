@@ -216,6 +216,11 @@ def test_a_server_that_is_no_postgresql_is_left_for_the_next() -> None:
     assert greeting.host == B
 
 
+def test_a_name_that_none_can_be_is_a_failure() -> None:
+    _, caught = fail([], hosts=[A], addresses={"a": UnicodeError("label too long")})
+    assert "could not be resolved: label too long" in str(caught)
+
+
 def test_a_name_without_an_address_is_a_failure() -> None:
     _, caught = fail([], hosts=[A], addresses={"a": []})
     assert "no address" in str(caught)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from stretto.config import Config, Host
-from stretto.errors import AuthenticationError, EncodeError
+from stretto.errors import AuthenticationError
 from stretto.flows.conversation import Conversation, Message, unexpected
 from stretto.flows.steps import Compute, Step, Write
 from stretto.wire import startup
@@ -101,17 +101,17 @@ def _password(
             f"use scram-sha-256, or add require_auth={method} if you accept that"
         )
     secret = yield from _fetch_password(config, talk.site.host, method)
-    try:
-        password = startup.encode_text(secret.reveal(), "the password")
-        answer = startup.password_message(_md5(config.user, password, salt) if salt else password)
-    except EncodeError as error:
-        raise AuthenticationError(str(error)) from None
-    yield Write(answer)
+    yield Write(_password_message(config.user, secret, salt))  # in no variable, so in no traceback
 
 
 def _is_safe(talk: Conversation) -> bool:
     """Tell whether a password sent now is seen by the server alone."""
     return talk.site.is_unix() or talk.site.is_loopback() or (talk.tls is not None and talk.verified)
+
+
+def _password_message(user: str, secret: Secret, salt: bytes) -> bytes:
+    password = secret.reveal().encode("utf-8")
+    return startup.password_message(_md5(user, password, salt) if salt else password)
 
 
 def _md5(user: str, password: bytes, salt: bytes) -> bytes:
@@ -135,10 +135,7 @@ def _sasl(config: Config, talk: Conversation, policy: Policy, body: ReadBuffer) 
 
     yield Write(startup.sasl_initial_response(exchange.mechanism, exchange.first()))
     exchange.challenge((yield from _sasl_answer(talk, startup.AUTH_SASL_CONTINUE)))
-    try:
-        proof: bytes = yield Compute(exchange.proof)
-    except UnicodeEncodeError:
-        raise AuthenticationError("the password contains a lone surrogate, which is not valid text") from None
+    proof: bytes = yield Compute(exchange.proof)
     yield Write(startup.sasl_response(proof))
     exchange.verify((yield from _sasl_answer(talk, startup.AUTH_SASL_FINAL)))
 
@@ -192,10 +189,20 @@ def _fetch_password(config: Config, host: Host, method: str) -> Generator[Step, 
             if inspect.iscoroutine(source):
                 source.close()
             raise AuthenticationError("an async function for the password needs AsyncDatabase")
-    if not source:
-        raise AuthenticationError(
-            f"the server asks for a password ({method}) and there is none: give password=, PGPASSWORD or ~/.pgpass"
-        )
-    if not isinstance(source, str):
-        raise AuthenticationError(f"the function for the password must return str, not {type(source).__name__}")
+    problem = _problem_with(source, method)
+    if problem is not None:
+        source = None  # a traceback's variables are to show no password
+        raise AuthenticationError(problem)
     return Secret(source)
+
+
+def _problem_with(password: object, method: str) -> str | None:
+    if not password:
+        return f"the server asks for a password ({method}) and there is none: give password=, PGPASSWORD or ~/.pgpass"
+    if not isinstance(password, str):
+        return f"the function for the password must return str, not {type(password).__name__}"
+    if any("\ud800" <= char <= "\udfff" for char in password):
+        return "the password contains a lone surrogate, which is not valid text"
+    if "\0" in password and method == "password":
+        return "the password contains a NUL, which can't be sent in clear text"
+    return None

@@ -155,7 +155,7 @@ def _resolve(host: Host, failures: list[Failure]) -> Generator[Step, Any, list[t
         return [(socket.AF_UNIX, host.socket_path)]
     try:
         sites: list[tuple[int, Any]] = list((yield Resolve(host.address, host.port)))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no name can look like this
         cause = ConnectError(f"the name could not be resolved: {_reason(error)}")
         cause.__cause__ = error
         failures.append(Failure(f"{name_of(host)} port {host.port}", cause, "host"))

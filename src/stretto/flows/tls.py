@@ -84,9 +84,14 @@ def server_name(config: Config, host: Host, context: ssl.SSLContext) -> str | No
     """Choose what the handshake is told: the name to send (never an address) or to check; None for neither."""
     if config.sslmode == "verify-full" and not host.host:
         raise TLSError("sslmode=verify-full checks the host's name, and only hostaddr is given: add host=")
-    if context.check_hostname:
-        return name_of(host)
-    return host.host if config.sslsni and host.host and not is_address(host.host) else None
+    sends_name = config.sslsni and bool(host.host) and not is_address(host.host)
+    if not (sends_name or context.check_hostname):
+        return None
+    try:
+        host.host.encode("idna")  # as Python's ssl does, too late to leave the socket in order
+    except UnicodeError:
+        raise TLSError(f"{host.host!r} is not a name that a certificate can have") from None
+    return host.host
 
 
 def client_context(config: Config) -> ssl.SSLContext:
@@ -221,7 +226,7 @@ def _identify(context: ssl.SSLContext, config: Config) -> None:
 
 
 def _check_key_file(certificate: str, key: str) -> None:
-    """Refuse a key file that others can read; root's may be readable by its group."""
+    """Raise TLSError for a key file that is missing, none, or not private."""
     try:
         status = os.stat(key)
     except OSError:
@@ -230,6 +235,11 @@ def _check_key_file(certificate: str, key: str) -> None:
         ) from None
     if not stat.S_ISREG(status.st_mode):
         raise TLSError(f"the private key file {key!r} is not a regular file")
-    forbidden = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO if status.st_uid == 0 else stat.S_IRWXG | stat.S_IRWXO
-    if status.st_mode & forbidden:
+    if not is_private(status):
         raise TLSError(f"the private key file {key!r} can be read by others: chmod 0600, or 0640 where root owns it")
+
+
+def is_private(status: os.stat_result) -> bool:
+    """Tell whether a key file is its owner's alone; root's may be readable by its group."""
+    forbidden = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO if status.st_uid == 0 else stat.S_IRWXG | stat.S_IRWXO
+    return not status.st_mode & forbidden
