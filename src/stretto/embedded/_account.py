@@ -125,12 +125,13 @@ def open_home(home: Path, account: Account) -> None:
     Raises:
         ConfigError: it has something else in it, or the server's user can't reach it or write in it.
     """
-    for parent in reversed(home.parents):
-        if parent.exists() and not account.passes("-x", parent):
-            raise ConfigError(
-                f"the user {account.name!r}, as whom the server runs, can't go into {str(parent)!r}: name a directory "
-                f"elsewhere, such as /var/tmp/{home.name}, or run this as an ordinary user"
-            )
+    parents = [parent for parent in home.parents if parent.exists()]
+    if not account.passes("-x", parents[0]):
+        closed = next(parent for parent in reversed(parents) if not account.passes("-x", parent))
+        raise ConfigError(
+            f"the user {account.name!r}, as whom the server runs, can't go into {str(closed)!r}: name a directory "
+            f"elsewhere, such as /var/tmp/{home.name}, or run this as an ordinary user"
+        )
     try:
         home.mkdir(parents=True, exist_ok=True)
         entries = [entry.name for entry in home.iterdir() if not entry.name.startswith("unfinished-")]
