@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, SupportsIndex, overload
+from weakref import WeakValueDictionary
 
 from stretto import capi
 from stretto.errors import DecodeError
@@ -110,9 +111,18 @@ class Row(tuple[Any, ...]):
         return dict(zip(self._fields, self, strict=True))
 
 
+# Every row class that is still in use, so that rows of the same names share theirs; row_class keeps the latest in use.
+_classes: WeakValueDictionary[tuple[str, ...], type[Row]] = WeakValueDictionary()
+
+
 @lru_cache(maxsize=1024)
 def row_class(fields: tuple[str, ...]) -> type[Row]:
-    """Return the subclass of Row for these column names, the same one for the same names.
+    """Return the subclass of Row for these column names; all rows of the same names share it."""
+    return _classes.get(fields) or _classes.setdefault(fields, _new_class(fields))
+
+
+def _new_class(fields: tuple[str, ...]) -> type[Row]:
+    """Make the class for rows of these columns.
 
     The names come from the server: they are only ever keys of dicts, and those that an attribute can't have stay so.
     """
