@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.codecs.containers import CASES, decode, echo, encode, get, resolve
+from tests.codecs.containers import CASES, create_extensions, decode, echo, encode, get, resolve, skip_without
 from tests.oracle import Oracle
 
 from stretto.codecs.base import Codec, UnknownTypes
@@ -197,6 +197,7 @@ LIVE: dict[str, st.SearchStrategy[Any]] = {
 @pytest.fixture(scope="module")
 def oracle(server_url: str) -> Iterator[Oracle]:
     oracle = Oracle(server_url)
+    create_extensions(oracle)
     oracle.execute(f"""
         drop schema if exists {SCHEMA} cascade;
         create schema {SCHEMA};
@@ -212,6 +213,7 @@ def oracle(server_url: str) -> Iterator[Oracle]:
 
 @pytest.mark.parametrize("type_name", LIVE)
 def test_values_survive_the_server_and_mean_what_it_shows(oracle: Oracle, type_name: str) -> None:
+    skip_without(oracle, type_name)
     codecs = CodecMap()
     oid = oracle.oid(type_name)
     resolve(codecs, oracle, [oid])
