@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from psycopg import pq
 from tests.oracle import Oracle
 
@@ -93,3 +94,17 @@ def echo(codecs: CodecMap, oracle: Oracle, type_name: str, item: Any) -> tuple[A
     data = results[0].get_value(0, 0)
     text = results[1].get_value(0, 1)
     return decode(codec, data or b""), None if text is None else text.decode()
+
+
+def create_extensions(oracle: Oracle) -> None:
+    """Create those of the extensions that the server has; ours have all, Debian's has no pgvector."""
+    oracle.execute("set client_min_messages = error")
+    for name in ("hstore", "citext", "ltree", "vector"):
+        if oracle.ask("select count(*)::text from pg_available_extensions where name = $1", name) == "1":
+            oracle.execute(f"create extension if not exists {name} schema public")
+
+
+def skip_without(oracle: Oracle, type_name: str) -> None:
+    """Skip the test where the server has no such type: an extension that is not there."""
+    if oracle.ask("select to_regtype($1)::text", type_name) is None:
+        pytest.skip(f"this server has no {type_name}")

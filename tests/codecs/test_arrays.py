@@ -11,8 +11,8 @@ from tests.codecs.containers import decode, encode, ints
 
 from stretto.codecs.arrays import NESTS_LISTS, NESTS_NONE, AnyArray, Array
 from stretto.codecs.base import UnknownTypes
-from stretto.codecs.enums import Text
 from stretto.codecs.numeric import Int4
+from stretto.codecs.text import Text
 from stretto.errors import EncodeError, ProtocolError
 
 INT4 = Int4("int4", 23)

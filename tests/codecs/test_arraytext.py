@@ -9,8 +9,8 @@ from tests.codecs.containers import decode, encode
 
 from stretto.codecs.arraytext import TextArray, TextMultirange, TextRange
 from stretto.codecs.base import TEXT_FORMAT, Codec
-from stretto.codecs.enums import Text
 from stretto.codecs.ranges import Range
+from stretto.codecs.text import Text
 from stretto.errors import EncodeError, ProtocolError
 
 ELEMENT = Text("opaque", 1, TEXT_FORMAT)

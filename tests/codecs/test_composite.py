@@ -12,8 +12,8 @@ from tests.codecs.containers import decode, encode, ints, value
 from stretto.codecs.arrays import NESTS_LISTS, Array
 from stretto.codecs.base import Codec, UnknownTypes
 from stretto.codecs.composite import MAX_DEPTH, Composite, Record
-from stretto.codecs.enums import Text
 from stretto.codecs.numeric import Int4
+from stretto.codecs.text import Text
 from stretto.errors import EncodeError, ProtocolError
 
 INT4 = Int4("int4", 23)

@@ -12,11 +12,12 @@ from typing import Any
 
 from stretto.codecs.arrays import NESTS_ALL, At, as_sequence, check_level, shape
 from stretto.codecs.base import TEXT_FORMAT, Codec
-from stretto.codecs.enums import write_text
+from stretto.codecs.checks import malformed, utf8
 from stretto.codecs.ranges import Range, as_range, as_ranges, make_range
-from stretto.errors import EncodeError, ProtocolError
+from stretto.errors import EncodeError
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
+NO_LITERAL = "its text is no literal"
 ERRORS = (EncodeError, TypeError, ValueError, OverflowError)
 # Repetitions are possessive: nothing that a server sends makes them try twice.
 _DIMENSIONS = re.compile(r"(?:\[[-+]?\d+:[-+]?\d+\])+=")
@@ -66,7 +67,7 @@ class TextArray(Codec):
             literal = self._literal(values, sizes)
         except At as error:
             raise error.as_encode_error(self) from None
-        write_text(self, buf, "{}" if 0 in sizes else literal)
+        buf.write_bytes(utf8(self, "{}" if 0 in sizes else literal))
 
     def _literal(self, values: Any, sizes: list[int]) -> str:
         _, *inner = sizes
@@ -90,10 +91,10 @@ class TextArray(Codec):
         dimensions = _DIMENSIONS.match(text)
         tokens = self._tokens(text, dimensions.end() if dimensions else 0)
         if next(tokens, None) != ("{", False):
-            raise self._malformed()
+            raise malformed(self, NO_LITERAL)
         items = self._read(tokens, 1)
         if next(tokens, None) is not None:
-            raise self._malformed()
+            raise malformed(self, NO_LITERAL)
         return items
 
     def _tokens(self, text: str, start: int) -> Iterator[tuple[str, bool]]:
@@ -101,7 +102,7 @@ class TextArray(Codec):
         while start < len(text):
             match = self._token.match(text, start)
             if match is None:
-                raise self._malformed()
+                raise malformed(self, NO_LITERAL)
             mark, inside, bare = match.groups()
             if mark:
                 yield mark, False
@@ -114,7 +115,7 @@ class TextArray(Codec):
     def _read(self, tokens: Iterator[tuple[str, bool]], level: int) -> list[Any]:
         """Read up to the closing brace of this level."""
         if level > MAX_LEVELS:
-            raise self._malformed()
+            raise malformed(self, NO_LITERAL)
         items: list[Any] = []
         text, _ = token = next(tokens, ("", False))
         if text == "}":
@@ -125,19 +126,16 @@ class TextArray(Codec):
             elif text.startswith("="):
                 items.append(self._element(*token))
             else:
-                raise self._malformed()
+                raise malformed(self, NO_LITERAL)
             mark, _ = next(tokens, ("", False))
             if mark == "}":
                 return items
             if mark != self.delimiter:
-                raise self._malformed()
+                raise malformed(self, NO_LITERAL)
             text, _ = token = next(tokens, ("", False))
 
     def _element(self, text: str, is_value: bool) -> Any:
         return from_text(self.element, text.removeprefix("=")) if is_value else None
-
-    def _malformed(self) -> ProtocolError:
-        return ProtocolError(f"the server sent a malformed array literal of {self.name}")
 
 
 class TextRange(Codec):
@@ -148,7 +146,7 @@ class TextRange(Codec):
         self.element = element
 
     def encode(self, buf: WriteBuffer, value: Any) -> None:
-        write_text(self, buf, self.literal(value))
+        buf.write_bytes(utf8(self, self.literal(value)))
 
     def literal(self, value: Any) -> str:
         value = as_range(self, value)
@@ -170,7 +168,7 @@ class TextRange(Codec):
             return make_range(None, None, False, False, True)
         match = _RANGE.fullmatch(text)
         if match is None:
-            raise ProtocolError(f"the server sent a malformed literal of {self.name}")
+            raise malformed(self, NO_LITERAL)
         return self.from_match(match)
 
     def from_match(self, match: re.Match[str]) -> Range:
@@ -198,7 +196,8 @@ class TextMultirange(Codec):
         self.element = element
 
     def encode(self, buf: WriteBuffer, value: Any) -> None:
-        write_text(self, buf, "{" + ",".join([self.element.literal(item) for item in as_ranges(self, value)]) + "}")
+        literals = [self.element.literal(item) for item in as_ranges(self, value)]
+        buf.write_bytes(utf8(self, "{" + ",".join(literals) + "}"))
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         text = buf.read_text(count)
@@ -213,6 +212,6 @@ class TextMultirange(Codec):
                 break
             items.append(self.element.from_match(match))
             place = match.end()
-        if place != stop or text[stop] != "}":
-            raise ProtocolError(f"the server sent a malformed literal of {self.name}")
+        if not items or place != stop or text[stop] != "}":
+            raise malformed(self, NO_LITERAL)
         return items

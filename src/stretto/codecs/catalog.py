@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
+from stretto.codecs.oids import TYPES
+
 # $1 is an oid[] (OID 1028). It runs on PostgreSQL 13, whose pg_range has no rngmultitypid: hence to_jsonb.
 # Whether a type is a true array is told by its input function: point and name have a typelem too.
 QUERY = """
@@ -81,36 +83,14 @@ class TypeInfo(NamedTuple):
         return (self.element,) if self.element else ()
 
 
-# The arrays, ranges and multiranges that every server has under the same OIDs: name, kind, OID, OID of the element.
-_BUILTIN_CONTAINERS = """
-    int2vector b 22 21, oidvector b 30 26, _xml b 143 142, _json b 199 114, _xid8 b 271 5069, _line b 629 628,
-    _cidr b 651 650, _circle b 719 718, _macaddr8 b 775 774, _money b 791 790, _bool b 1000 16, _bytea b 1001 17,
-    _char b 1002 18, _name b 1003 19, _int2 b 1005 21, _int2vector b 1006 22, _int4 b 1007 23, _regproc b 1008 24,
-    _text b 1009 25, _tid b 1010 27, _xid b 1011 28, _cid b 1012 29, _oidvector b 1013 30, _bpchar b 1014 1042,
-    _varchar b 1015 1043, _int8 b 1016 20, _point b 1017 600, _lseg b 1018 601, _path b 1019 602, _box b 1020 603,
-    _float4 b 1021 700, _float8 b 1022 701, _polygon b 1027 604, _oid b 1028 26, _aclitem b 1034 1033,
-    _macaddr b 1040 829, _inet b 1041 869, _timestamp b 1115 1114, _date b 1182 1082, _time b 1183 1083,
-    _timestamptz b 1185 1184, _interval b 1187 1186, _numeric b 1231 1700, _cstring b 1263 2275, _timetz b 1270 1266,
-    _bit b 1561 1560, _varbit b 1563 1562, _refcursor b 2201 1790, _regprocedure b 2207 2202, _regoper b 2208 2203,
-    _regoperator b 2209 2204, _regclass b 2210 2205, _regtype b 2211 2206, _txid_snapshot b 2949 2970,
-    _uuid b 2951 2950, _pg_lsn b 3221 3220, _tsvector b 3643 3614, _gtsvector b 3644 3642, _tsquery b 3645 3615,
-    _regconfig b 3735 3734, _regdictionary b 3770 3769, _jsonb b 3807 3802, int4range r 3904 23,
-    _int4range b 3905 3904, numrange r 3906 1700, _numrange b 3907 3906, tsrange r 3908 1114, _tsrange b 3909 3908,
-    tstzrange r 3910 1184, _tstzrange b 3911 3910, daterange r 3912 1082, _daterange b 3913 3912, int8range r 3926 20,
-    _int8range b 3927 3926, _jsonpath b 4073 4072, _regnamespace b 4090 4089, _regrole b 4097 4096,
-    _regcollation b 4192 4191, int4multirange m 4451 3904, nummultirange m 4532 3906, tsmultirange m 4533 3908,
-    tstzmultirange m 4534 3910, datemultirange m 4535 3912, int8multirange m 4536 3926, _pg_snapshot b 5039 5038,
-    _int4multirange b 6150 4451, _nummultirange b 6151 4532, _tsmultirange b 6152 4533, _tstzmultirange b 6153 4534,
-    _datemultirange b 6155 4535, _int8multirange b 6157 4536
-"""
-
-
 @functools.cache
 def builtin_containers() -> dict[int, TypeInfo]:
-    """Return the built-in types that are made of others, by OID."""
+    """Return the built-in types that are made of others, by OID: they are the same on every server."""
     infos: dict[int, TypeInfo] = {}
-    for entry in _BUILTIN_CONTAINERS.split(","):
-        name, kind, oid, element = entry.split()
-        delimiter = ";" if name == "_box" else ","
-        infos[int(oid)] = TypeInfo(int(oid), name, "pg_catalog", kind, True, delimiter, int(element))
+    for name, oid, array, kind, _, element in TYPES:
+        delimiter = ";" if name == "box" else ","
+        if element:
+            infos[oid] = TypeInfo(oid, name, "pg_catalog", kind, True, delimiter, element)
+        if array:
+            infos[array] = TypeInfo(array, f"_{name}", "pg_catalog", "b", True, delimiter, oid)
     return infos

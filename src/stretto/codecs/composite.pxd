@@ -12,7 +12,7 @@ cdef class Composite(Codec):
     cdef public object maker
 
     cpdef fill(self, names, codecs, oids=*)
-    @cython.locals(i=Py_ssize_t)
+    @cython.locals(i=Py_ssize_t, codecs=list, oids=list)
     cpdef encode(self, WriteBuffer buf, value)
     @cython.locals(size=int64_t, i=int64_t, expected=int64_t, values=list, codecs=list, oids=list)
     cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
@@ -24,7 +24,7 @@ cdef class Record(Codec):
     cdef public object maker
 
     cpdef encode(self, WriteBuffer buf, value)
-    @cython.locals(size=int64_t, _=int64_t, values=list, oid=object)
+    @cython.locals(size=int64_t, _=int64_t, values=list, known=dict, oid=object)
     cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
 
 

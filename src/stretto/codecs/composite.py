@@ -59,13 +59,15 @@ class Composite(Codec):
         values = as_columns(self, self.names, value)
         if buf.depth >= MAX_DEPTH:
             raise EncodeError(f"{self.name}: more than {MAX_DEPTH} values inside each other")
+        codecs = self.codecs
+        oids = self.oids
         buf.write_int32(len(values))
         i = 0
         buf.depth += 1
         try:
             for item in values:
-                buf.write_uint32(self.oids[i])
-                encode_value(self.codecs[i], buf, item)
+                buf.write_uint32(oids[i])
+                encode_value(codecs[i], buf, item)
                 i += 1
         except (EncodeError, TypeError, ValueError, OverflowError) as error:
             raise EncodeError(f"{self.name}.{self.names[i]}: {error}") from None
@@ -86,7 +88,8 @@ class Composite(Codec):
         buf.depth += 1
         try:
             for i in range(size):
-                if buf.read_uint32() != oids[i]:
+                expected = oids[i]
+                if buf.read_uint32() != expected:
                     raise UnknownTypes([self.oid])
                 values.append(decode_value(codecs[i], buf))
         finally:
@@ -130,13 +133,14 @@ class Record(Codec):
             raise ProtocolError(f"the server sent a record of {size} columns, which do not fit its message")
         if buf.depth >= MAX_DEPTH:
             raise ProtocolError(f"the server sent more than {MAX_DEPTH} values inside each other")
+        known = self.known
         values: list[Any] = []
         unknown: set[int] = set()
         buf.depth += 1
         try:
             for _ in range(size):
                 oid = buf.read_uint32()
-                codec = self.known.get(oid)
+                codec = known.get(oid)
                 if codec is None:
                     codec = self.lookup(oid)
                 if codec is None:

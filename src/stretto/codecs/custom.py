@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from stretto.codecs.base import BINARY_FORMAT, TEXT_FORMAT, Codec
-from stretto.codecs.enums import write_text
-from stretto.codecs.extensions import read_version
+from stretto.codecs.checks import malformed, utf8
 from stretto.errors import EncodeError, UsageError
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 # Types whose binary format is their text, and those that have a version byte, 1, before it.
-TEXT_IS_BINARY = frozenset({"text", "varchar", "bpchar", "name", "json", "citext", "unknown"})
+TEXT_IS_BINARY = frozenset({"bpchar", "citext", "json", "name", "refcursor", "text", "unknown", "varchar"})
 VERSIONED = frozenset({"jsonb", "jsonpath", "ltree", "lquery", "ltxtquery"})
 
 # SQL's names of types that the catalogue has under others.
@@ -45,7 +44,7 @@ ALIASES = {
 
 
 class Functions(NamedTuple):
-    """What a user gave: ``format`` is "text", "binary", or "json" for functions that deal in str and bytes alike."""
+    """What a user gave; ``format`` is "text" or "binary"."""
 
     encoder: Callable[[Any], Any]
     decoder: Callable[[Any], Any]
@@ -64,16 +63,20 @@ class Custom(Codec):
         if self.version:
             buf.write_uint8(1)
         encoded = self.functions.encoder(value)
-        if self.functions.format != "text" and isinstance(encoded, (bytes, bytearray, memoryview)):
-            buf.write_bytes(bytes(encoded))
-        elif self.functions.format != "binary" and isinstance(encoded, str):
-            write_text(self, buf, encoded)
+        if self.functions.format == "text":
+            if not isinstance(encoded, str):
+                raise wrong_result(self, "a str", encoded)
+            buf.write_bytes(utf8(self, encoded))
         else:
-            raise wrong_result(self, self.functions.format, encoded)
+            if not isinstance(encoded, (bytes, bytearray, memoryview)):
+                raise wrong_result(self, "bytes", encoded)
+            buf.write_bytes(bytes(encoded))
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         if self.version:
-            read_version(self, buf)
+            version = buf.read_uint8()
+            if version != 1:
+                raise malformed(self, f"version {version}")
             count -= 1
         if self.functions.format == "text":
             return self.functions.decoder(buf.read_text(count))
@@ -92,7 +95,7 @@ class Bridged(Codec):
     def encode(self, buf: WriteBuffer, value: Any) -> None:
         encoded = self.functions.encoder(value)
         if not isinstance(encoded, str):
-            raise wrong_result(self, "text", encoded)
+            raise wrong_result(self, "a str", encoded)
         try:
             inner = self.from_text(encoded)
         except (ValueError, ArithmeticError):
@@ -138,7 +141,6 @@ def canonical(typename: str) -> str:
     return name
 
 
-def wrong_result(codec: Codec, format: str, encoded: object) -> EncodeError:
+def wrong_result(codec: Codec, expected: str, encoded: object) -> EncodeError:
     """Make the error for an encoder that returned another class than it must."""
-    expected = {"text": "a str", "binary": "bytes", "json": "a str or bytes"}[format]
     return EncodeError(f"the encoder of {codec.name} must return {expected}, not {type(encoded).__name__}")

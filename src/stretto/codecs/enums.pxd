@@ -1,12 +1,6 @@
-from stretto.codecs.base cimport Codec
-from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
+from stretto.codecs.text cimport Text
+from stretto.wire.buffer cimport WriteBuffer
 
 
-cdef class Text(Codec):
+cdef class Enum(Text):
     cpdef encode(self, WriteBuffer buf, value)
-    cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
-
-
-cdef class Enum(Codec):
-    cpdef encode(self, WriteBuffer buf, value)
-    cpdef decode(self, ReadBuffer buf, Py_ssize_t count)

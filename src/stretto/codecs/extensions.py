@@ -14,8 +14,9 @@ from typing import Any
 
 from stretto.codecs.arrays import as_sequence
 from stretto.codecs.base import Codec, wrong_type
-from stretto.codecs.enums import Text, write_text
-from stretto.errors import EncodeError, ProtocolError
+from stretto.codecs.checks import malformed, utf8
+from stretto.codecs.text import Text, VersionedText
+from stretto.errors import EncodeError
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 
@@ -35,38 +36,19 @@ class Hstore(Codec):
 
     def _write(self, buf: WriteBuffer, text: Any) -> None:
         place = buf.begin_length()
-        write_text(self, buf, text)
+        buf.write_bytes(utf8(self, text))
         buf.end_length(place)
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         size = buf.read_int32()
         if size < 0 or size > count // 8:
-            raise ProtocolError(f"the server sent an hstore of {size} pairs, which do not fit its message")
+            raise malformed(self, f"{size} pairs do not fit its message")
         pairs: dict[str, str | None] = {}
         for _ in range(size):
             key = buf.read_text(buf.read_int32())
             length = buf.read_int32()
             pairs[key] = None if length == -1 else buf.read_text(length)
         return pairs
-
-
-class Versioned(Codec):
-    """A type and a str, in binary a version byte, 1, and the text: ltree, lquery, ltxtquery."""
-
-    def encode(self, buf: WriteBuffer, value: Any) -> None:
-        buf.write_uint8(1)
-        write_text(self, buf, value)
-
-    def decode(self, buf: ReadBuffer, count: int) -> Any:
-        read_version(self, buf)
-        return buf.read_text(count - 1)
-
-
-def read_version(codec: Codec, buf: ReadBuffer) -> None:
-    """Consume the version byte; another than 1 raises ProtocolError."""
-    version = buf.read_uint8()
-    if version != 1:
-        raise ProtocolError(f"the server sent version {version} of {codec.name}, 1 was expected")
 
 
 class Vector(Codec):
@@ -134,7 +116,7 @@ class Sparsevec(Codec):
         size = buf.read_int32()
         buf.skip(4)
         if size < 0 or size > count // 8:
-            raise ProtocolError(f"the server sent a {self.name} of {size} values, which do not fit its message")
+            raise malformed(self, f"{size} values do not fit its message")
         indices = [buf.read_int32() for _ in range(size)]
         values = struct.unpack(f">{size}f", buf.read_bytes(4 * size))
         return SparseVector(dict(zip(indices, values, strict=True)), dimensions)
@@ -167,9 +149,9 @@ def extension_codec(name: str, oid: int) -> Codec | None:
 _CODECS: dict[str, Any] = {
     "hstore": Hstore,
     "citext": Text,
-    "ltree": Versioned,
-    "lquery": Versioned,
-    "ltxtquery": Versioned,
+    "ltree": VersionedText,
+    "lquery": VersionedText,
+    "ltxtquery": VersionedText,
     "vector": Vector,
     "halfvec": lambda name, oid: Vector(name, oid, "e"),
     "sparsevec": Sparsevec,

@@ -10,7 +10,7 @@ from typing import Any
 from stretto import capi
 from stretto.codecs.base import BINARY_FORMAT, Codec, wrong_type
 from stretto.codecs.checks import as_float, malformed
-from stretto.codecs.values import Box, Circle, Line, LineSegment, Path, Point, Polygon
+from stretto.codecs.values import Circle, Line, LineSegment, Path, Point, Polygon
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 _Point = Point

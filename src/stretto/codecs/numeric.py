@@ -165,7 +165,9 @@ class Numeric(Codec):
         whole = size + exponent  # decimal digits before the point; negative for zeros after it
         weight = (whole + 3) // 4 - 1
         lead = whole - 4 * weight  # decimal digits in the first base-10000 digit, 1 to 4
-        write_header(buf, 1 + (size - lead + 3) // 4 if size > lead else 1, weight, _NEGATIVE if sign else _POSITIVE, scale)
+        write_header(
+            buf, 1 + (size - lead + 3) // 4 if size > lead else 1, weight, _NEGATIVE if sign else _POSITIVE, scale
+        )
         group = 0
         left = lead
         for i in range(size):

@@ -1,8 +1,15 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+from stretto cimport capi
 from stretto.codecs.base cimport Codec, decode_value, encode_value
 from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
+
+cdef Py_ssize_t _LOWER, _UPPER, _LOWER_INC, _UPPER_INC, _ISEMPTY
+
+cpdef make_range(lower, upper, bint lower_inc, bint upper_inc, bint empty)
+cdef _fill(value, lower, upper, bint lower_inc, bint upper_inc, bint empty)
+cpdef as_range(Codec codec, value)
 
 
 cdef class RangeCodec(Codec):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stretto import capi
 from stretto.codecs.base import Codec, decode_value, encode_value, wrong_type
 from stretto.errors import EncodeError, ProtocolError
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
@@ -42,7 +43,7 @@ class Range:
         """Raises ValueError for an empty range with bounds; the order of the bounds is the server's to check."""
         if empty and (lower is not None or upper is not None):
             raise ValueError("an empty range has no bounds")
-        _fill(self, lower, upper, lower_inc, upper_inc, empty)
+        _fill(self, lower, upper, bool(lower_inc), bool(upper_inc), bool(empty))
 
     @property
     def lower_inf(self) -> bool:
@@ -90,26 +91,32 @@ def _key(value: Range) -> tuple[Any, ...]:
     return value.lower, value.upper, value.lower_inc, value.upper_inc, value.isempty
 
 
-def _fill(self: Range, lower: Any, upper: Any, lower_inc: bool, upper_inc: bool, empty: bool) -> None:
-    """Set the attributes; a bound that is not there is never inside."""
-    put = object.__setattr__
-    put(self, "lower", lower)
-    put(self, "upper", upper)
-    put(self, "lower_inc", lower is not None and bool(lower_inc))
-    put(self, "upper_inc", upper is not None and bool(upper_inc))
-    put(self, "isempty", bool(empty))
+_LOWER = capi.slot_of(Range.__dict__["lower"])
+_UPPER = capi.slot_of(Range.__dict__["upper"])
+_LOWER_INC = capi.slot_of(Range.__dict__["lower_inc"])
+_UPPER_INC = capi.slot_of(Range.__dict__["upper_inc"])
+_ISEMPTY = capi.slot_of(Range.__dict__["isempty"])
 
 
 def make_range(lower: Any, upper: Any, lower_inc: bool, upper_inc: bool, empty: bool) -> Range:
     """Make a Range without the checks of its constructor."""
-    value = object.__new__(Range)
+    value: Range = capi.new_object(Range)
     _fill(value, lower, upper, lower_inc, upper_inc, empty)
     return value
 
 
+def _fill(value: Range, lower: Any, upper: Any, lower_inc: bool, upper_inc: bool, empty: bool) -> None:
+    """Set the slots of a new Range; a bound that is not there is never inside."""
+    capi.set_slot(value, _LOWER, lower)
+    capi.set_slot(value, _UPPER, upper)
+    capi.set_slot(value, _LOWER_INC, lower is not None and lower_inc)
+    capi.set_slot(value, _UPPER_INC, upper is not None and upper_inc)
+    capi.set_slot(value, _ISEMPTY, empty)
+
+
 def as_range(codec: Codec, value: Any) -> Any:
     """Return something with a Range's attributes: ours, asyncpg's or psycopg's; a pair is ``[lower, upper)``."""
-    if hasattr(value, "isempty") and hasattr(value, "lower_inc"):
+    if type(value) is Range or (hasattr(value, "isempty") and hasattr(value, "lower_inc")):
         return value
     if isinstance(value, (tuple, list)) and len(value) == 2:
         return make_range(value[0], value[1], True, False, False)

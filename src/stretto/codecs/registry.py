@@ -17,24 +17,26 @@ from typing import Any
 
 from stretto.codecs.arrays import NESTS_ALL, NESTS_LISTS, NESTS_NONE, AnyArray, Array
 from stretto.codecs.arraytext import TextArray, TextMultirange, TextRange
-from stretto.codecs.base import BINARY_FORMAT, TEXT_FORMAT, Codec
+from stretto.codecs.base import BINARY_FORMAT, Codec
 from stretto.codecs.catalog import TypeInfo, builtin_containers
 from stretto.codecs.composite import Composite, Record
 from stretto.codecs.custom import Functions, canonical, make_custom
-from stretto.codecs.enums import Enum, Text
+from stretto.codecs.enums import Enum
 from stretto.codecs.extensions import extension_codec
+from stretto.codecs.jsonb import Json, Jsonb
+from stretto.codecs.oids import OID_OF
 from stretto.codecs.ranges import Multirange, RangeCodec
 from stretto.codecs.scalars import scalar_codecs
+from stretto.codecs.text import TextCodec
 from stretto.errors import ProtocolError, UsageError
 
-RECORD = 2249
-RECORD_ARRAY = 2287
-ANYARRAY = 2277
+RECORD, RECORD_ARRAY, ANYARRAY = OID_OF["record"], 2287, OID_OF["anyarray"]
+JSON, JSONB = OID_OF["json"], OID_OF["jsonb"]
 _SPECIAL = {RECORD: "record", RECORD_ARRAY: "record[]", ANYARRAY: "anyarray"}
 
 # Elements that may be lists, and elements that may be tuples: see NESTS_NONE and NESTS_LISTS.
-_LIST_VALUES = frozenset({"json", "jsonb", "vector", "halfvec", "sparsevec", "int2vector", "oidvector"})
-_TUPLE_VALUES = frozenset({"box", "circle", "line", "lseg", "path", "point", "polygon", "tid", "interval"})
+_LIST_VALUES = frozenset({"json", "jsonb", "vector", "halfvec", "sparsevec", "path", "polygon"})
+_TUPLE_VALUES = frozenset({"box", "circle", "line", "lseg", "point", "tid", "pg_snapshot", "txid_snapshot"})
 
 MakerOf = Callable[[str, list[str]], Any]
 
@@ -42,13 +44,15 @@ MakerOf = Callable[[str, list[str]], Any]
 class CodecMap:
     """The codecs of one Database.
 
-    ``version`` grows when a codec that was given out may have become another: who keeps codecs keeps it beside them.
-    ``maker_of(type name, column names)``, where it is set, gives each composite type its maker.
+    ``scalars`` replaces the codecs of the built-in scalar types, as ``scalar_codecs(...)`` makes them with options.
+    ``maker_of(type name, column names)``, where it is given, gives each composite type its maker. ``version`` grows
+    when a codec that was given out may have become another: who keeps codecs keeps it beside them.
     """
 
-    def __init__(self, maker_of: MakerOf | None = None) -> None:
+    def __init__(self, scalars: Iterable[Codec] | None = None, maker_of: MakerOf | None = None) -> None:
         self.version = 0
         self.maker_of = maker_of
+        self.scalars = shared_scalars() if scalars is None else {codec.oid: codec for codec in scalars}
         self._codecs: dict[int, Codec] = {}  # Record reads it too: emptied, never replaced
         self._added: dict[int, Codec] = {}
         self._infos: dict[int, TypeInfo] = {}
@@ -119,10 +123,13 @@ class CodecMap:
         self._functions.pop((schema, canonical(typename)), None)
         self._forget()
 
-    def set_json(self, dumps: Callable[[Any], str | bytes], loads: Callable[[bytes], Any]) -> None:
-        """Use two functions for json and jsonb: ``json.dumps`` and ``json.loads``, or those of orjson or msgspec."""
-        for name in ("json", "jsonb"):
-            self._functions[("pg_catalog", name)] = Functions(dumps, loads, "json")
+    def set_json(self, dumps: Callable[[Any], str | bytes] | None, loads: Callable[[str], Any] | None) -> None:
+        """Use two functions for json and jsonb, as orjson's or msgspec's; None is our own.
+
+        They yield to ``set_type_codec``.
+        """
+        codecs = (Json("json", JSON, dumps=dumps, loads=loads), Jsonb("jsonb", JSONB, dumps=dumps, loads=loads))
+        self.scalars = self.scalars | {codec.oid: codec for codec in codecs}
         self._forget()
 
     def _forget(self) -> None:
@@ -130,7 +137,7 @@ class CodecMap:
         self._codecs.clear()
 
     def _resolve(self, oid: int) -> Codec | None:
-        if not self._functions and not self._added:
+        if not self._functions and not self._added and self.scalars is shared_scalars():
             shared = shared_codecs().get(oid)
             if shared is not None:
                 self._codecs[oid] = shared
@@ -153,7 +160,7 @@ class CodecMap:
         todo = [oid]
         while todo:
             oid = todo.pop()
-            if oid in seen or oid in self._added or oid in scalars() or oid in _SPECIAL:
+            if oid in seen or oid in self._added or oid in self.scalars or oid in _SPECIAL:
                 continue
             seen.add(oid)
             info = self._info(oid)
@@ -209,8 +216,8 @@ class _Builder:
         """Return the codec of a type that is not made of others, or whose user gave functions for the whole."""
         if oid in self.map._added:
             return self.map._added[oid]
-        if oid in scalars():
-            return self.scalar(scalars()[oid])
+        if oid in self.map.scalars:
+            return self.scalar(self.map.scalars[oid])
         if oid in _SPECIAL:
             return self.special(oid)
         info = self.info(oid)
@@ -223,7 +230,7 @@ class _Builder:
         if info.kind == "e":
             return Enum(name, oid)
         known = extension_codec(name, oid) if info.binary else None
-        return known or Text(name, oid, TEXT_FORMAT)
+        return known or TextCodec(name, oid)
 
     def scalar(self, codec: Codec) -> Codec:
         functions = self.map.functions_of("pg_catalog", codec.name)
@@ -232,11 +239,11 @@ class _Builder:
     def custom(self, info: TypeInfo, functions: Functions) -> Codec:
         """Make the codec of a user's functions; a domain's travels as its base type does."""
         root = info
-        while root.kind == "d" and root.element not in scalars():
+        while root.kind == "d" and root.element not in self.map.scalars:
             root = self.info(root.element or 0)
-        base = scalars().get(root.element or 0) if root.kind == "d" else None
+        base = self.map.scalars.get(root.element or 0) if root.kind == "d" else None
         codec = make_custom(base.name if base else str(root.name), info.oid, functions, root.kind, base)
-        codec.name = str(info.name)
+        codec.name, codec.oid = str(info.name), info.oid
         return codec
 
     def special(self, oid: int) -> Codec:
@@ -267,7 +274,7 @@ class _Builder:
     def composite(self, info: TypeInfo) -> Codec:
         name = str(info.name)
         if not self.all_binary(info.oid):
-            return Text(name, info.oid, TEXT_FORMAT)
+            return TextCodec(name, info.oid)
         maker_of = self.map.maker_of
         codec = Composite(name, info.oid, [], [], maker_of(name, info.columns or []) if maker_of else None)
         self.composites.append((codec, info))
@@ -314,8 +321,8 @@ def nests_of(element: Codec) -> tuple[type, ...]:
 
 
 @functools.cache
-def scalars() -> dict[int, Codec]:
-    """Return the codecs of the built-in scalar types, by OID."""
+def shared_scalars() -> dict[int, Codec]:
+    """Return the codecs of the built-in scalar types as everybody has them who wants nothing else, by OID."""
     return {codec.oid: codec for codec in scalar_codecs()}
 
 
@@ -324,7 +331,7 @@ def shared_codecs() -> dict[int, Codec]:
     """Return the codecs of the built-in types that are the same for everybody: not record, which looks others up."""
     codecs = CodecMap()
     builder = _Builder(codecs)
-    for oid in (*scalars(), *builtin_containers()):
-        if not codecs._unknown(oid):
+    for oid in (*codecs.scalars, *builtin_containers()):
+        if oid not in _SPECIAL and not codecs._unknown(oid):
             builder.codec(oid)
     return builder.made

@@ -14,7 +14,7 @@ The wire counts days and microseconds from 2000-01-01.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
 from stretto import capi
@@ -26,7 +26,7 @@ from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 capi.import_datetime()
 
-_UTC = timezone.utc
+_UTC = UTC
 _DAY = 86_400_000_000  # microseconds
 _EPOCH = 730_425  # days from 0000-03-01, where the calendar's arithmetic starts, to 2000-01-01
 _FIRST_DAY = -730_119  # 0001-01-01
@@ -163,9 +163,7 @@ class Time(Codec):
             raise malformed(self, f"{micros} microseconds")
         seconds = micros // 1_000_000
         minutes = seconds // 60
-        return capi.new_time(
-            minutes // 60, minutes % 60, seconds - minutes * 60, micros - seconds * 1_000_000, tz
-        )
+        return capi.new_time(minutes // 60, minutes % 60, seconds - minutes * 60, micros - seconds * 1_000_000, tz)
 
 
 class Timetz(Time):
@@ -285,7 +283,9 @@ def days_of(value: date) -> int:
     else:
         month += 9
         year -= 1
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + capi.get_day(value) - 1 - _EPOCH
+    return (
+        365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + capi.get_day(value) - 1 - _EPOCH
+    )
 
 
 def micros_of(value: datetime) -> int:

@@ -47,7 +47,7 @@ class VersionedText(Codec):
 
 
 class Char(Codec):
-    r""""char", one byte, and a str as the server writes it: empty for 0, a character up to 127, ``\377`` beyond."""
+    r""" "char", one byte, and a str as the server writes it: empty for 0, a character up to 127, ``\377`` beyond."""
 
     def encode(self, buf: WriteBuffer, value: Any) -> None:
         buf.write_uint8(byte_of(self, value))

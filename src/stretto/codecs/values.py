@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 
@@ -93,7 +93,7 @@ class Interval:
             return moved
         if moved.tzinfo is None:
             return moved + elapsed
-        return (moved.astimezone(timezone.utc) + elapsed).astimezone(moved.tzinfo)
+        return (moved.astimezone(UTC) + elapsed).astimezone(moved.tzinfo)
 
     def __rsub__(self, other: date) -> Any:
         return self.__neg__().__radd__(other)
