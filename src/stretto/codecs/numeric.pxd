@@ -6,6 +6,7 @@ from stretto.codecs.base cimport Codec
 from stretto.codecs.checks cimport as_float, as_int, bounded
 from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
 
+cdef int64_t _MIN64, _MAX64
 cdef int64_t _POSITIVE, _NEGATIVE, _NAN, _INFINITE, _MINUS_INFINITE
 cdef tuple _POWERS
 cdef object _Decimal
@@ -49,7 +50,7 @@ cdef class Numeric(Codec):
     cdef _encode_long(self, WriteBuffer buf, value)
     @cython.locals(size=int64_t, scale=int64_t, whole=int64_t, weight=int64_t, lead=int64_t, i=int64_t, group=int64_t, left=int64_t)
     cdef _encode_digits(self, WriteBuffer buf, sign, tuple digits, exponent)
-    # mantissa: less than 10**18 by the guard on size and shift
+    # mantissa: less than 10**16 as it is read, 10**18 as it is scaled, by the guard on size and shift
     @cython.locals(size=int64_t, weight=int64_t, sign=int64_t, scale=int64_t, shift=int64_t, mantissa=int64_t, unit=int64_t)
     cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
     @cython.locals(groups=list, text=str)

@@ -16,6 +16,10 @@ from stretto.codecs.checks import as_float, as_int, bounded, is_bool, malformed,
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 
+_MAX64 = 0x7FFFFFFFFFFFFFFF
+_MIN64 = -_MAX64 - 1
+
+
 class Bool(Codec):
     """bool and a bool; 0 and 1 are refused."""
 
@@ -57,7 +61,7 @@ class Int8(Codec):
     """int8 and an int (money too); a bool, a float or a Decimal is refused."""
 
     def encode(self, buf: WriteBuffer, value: Any) -> None:
-        buf.write_int64(bounded(self, value, -0x7FFFFFFFFFFFFFFF - 1, 0x7FFFFFFFFFFFFFFF))
+        buf.write_int64(bounded(self, value, _MIN64, _MAX64))
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         return buf.read_int64()
@@ -131,6 +135,9 @@ class Numeric(Codec):
             return True
         groups = (scale + 3) // 4  # base-10000 digits after the point
         mantissa *= _POWERS[4 * groups - scale]
+        while mantissa % 10000 == 0:
+            mantissa //= 10000
+            groups -= 1
         unit = 1
         count = 1
         while mantissa // unit >= 10000:
@@ -192,7 +199,7 @@ class Numeric(Codec):
             raise malformed(self, f"{size} digits and a scale of {scale} in {count} bytes")
         # The digits as one whole number count units of 10**(4 * (weight - size + 1)); the mantissa, of 10**-scale.
         shift = scale + 4 * (weight - size + 1) if size else 0
-        if shift < -3 or 4 * size + shift > 18 or scale > 18 or (sign != _POSITIVE and sign != _NEGATIVE):
+        if size > 4 or shift < -3 or 4 * size + shift > 18 or scale > 18 or (sign != _POSITIVE and sign != _NEGATIVE):
             return self._decode_long(buf, size, sign, scale, shift)
         mantissa = 0
         for _ in range(size):

@@ -26,7 +26,7 @@ cdef class Timestamp(Temporal):
     cpdef encode(self, WriteBuffer buf, value)
     cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
     # since: not negative, for micros is at least year 1
-    @cython.locals(since=uint64_t, days=uint64_t, rest=uint64_t, seconds="unsigned int", minutes="unsigned int", packed="unsigned int")
+    @cython.locals(since=uint64_t, whole=uint64_t, days=uint64_t, seconds="unsigned int", minutes="unsigned int", packed="unsigned int")
     cdef _moment(self, int64_t micros, tz)
 
 

@@ -32,7 +32,8 @@ _EPOCH = 730_425  # days from 0000-03-01, where the calendar's arithmetic starts
 _FIRST_DAY = -730_119  # 0001-01-01
 _LAST_DAY = 2_921_939  # 9999-12-31
 _MIN32, _MAX32 = -0x80000000, 0x7FFFFFFF
-_MIN64, _MAX64 = -0x7FFFFFFFFFFFFFFF - 1, 0x7FFFFFFFFFFFFFFF
+_MAX64 = 0x7FFFFFFFFFFFFFFF
+_MIN64 = -_MAX64 - 1
 _MAX_DELTA = 999_999_999  # days of the longest timedelta
 
 
@@ -102,9 +103,9 @@ class Timestamp(Temporal):
                 return self._endless(1 if micros > 0 else -1)
             raise beyond(self, micros)
         since = micros + _EPOCH * _DAY
-        days = since // 86_400_000_000  # written out: a division by a constant is ten times as fast in C
-        rest = since - days * 86_400_000_000
-        seconds = rest // 1_000_000
+        whole = since // 1_000_000
+        days = whole // 86_400
+        seconds = whole - days * 86_400
         minutes = seconds // 60
         packed = civil(days)
         return capi.new_datetime(
@@ -114,7 +115,7 @@ class Timestamp(Temporal):
             minutes // 60,
             minutes % 60,
             seconds - minutes * 60,
-            rest - seconds * 1_000_000,
+            since - whole * 1_000_000,
             tz,
         )
 

@@ -144,7 +144,7 @@ class BitString:
     def to_int(self, bitorder: Literal["big", "little"] = "big", *, signed: bool = False) -> int:
         """Read the bits as a number, two's complement when ``signed``."""
         value = self._value if bitorder == "big" else int(self.as_string()[::-1] or "0", 2)
-        return value - (1 << self._length) if signed and value >> (self._length - 1) == 1 else value
+        return value - (1 << self._length) if signed and 2 * value >> self._length else value
 
     def as_string(self) -> str:
         """Write the bits as 0 and 1."""
