@@ -8,12 +8,13 @@ from typing import Any, TypeVar, overload
 from stretto._async.verbs import AsyncVerbs
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, UsageError
-from stretto.flows import copy, stream
+from stretto.flows import copy
+from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
 from stretto.runtime.aio import Link
-from stretto.runtime.sources import achunks_of, arows_of, asink_of
+from stretto.runtime.asources import achunks_of, arows_of, asink_of
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class AsyncConnection(AsyncVerbs):
 
         ``timeout`` is for each batch. No other statement may run on this connection meanwhile.
         """
-        portal = await self._run(stream.open_portal(self._shared, sql, args, into, batch), timeout)
+        portal = await self._run(streaming.open_portal(self._shared, sql, args, into, batch), timeout)
         try:
             while rows := await self._run(portal.more(), timeout):
                 for row in rows:

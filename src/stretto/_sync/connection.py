@@ -9,7 +9,8 @@ from typing import Any, TypeVar, overload
 from stretto._sync.verbs import Verbs
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, UsageError
-from stretto.flows import copy, stream
+from stretto.flows import copy
+from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
@@ -77,7 +78,7 @@ class Connection(Verbs):
 
         ``timeout`` is for each batch. No other statement may run on this connection meanwhile.
         """
-        portal = self._run(stream.open_portal(self._shared, sql, args, into, batch), timeout)
+        portal = self._run(streaming.open_portal(self._shared, sql, args, into, batch), timeout)
         try:
             while rows := self._run(portal.more(), timeout):
                 for row in rows:

@@ -25,6 +25,7 @@ class Portal:
         self._statement = statement
         self._request = request
         self._maker = maker
+        self._ended = False
         buf = WriteBuffer()
         frontend.execute(buf, b"", batch)
         buf.write_bytes(frontend.FLUSH)
@@ -33,8 +34,11 @@ class Portal:
     def more(self) -> Flow:
         """Return the next batch of rows; the empty list at the end. Raises the server's error."""
         request = self._request
-        if request.done:
+        if self._ended:
             return []
+        if request.done:
+            check(request, self._statement.sql)
+            raise UsageError("another statement on the same connection has ended this stream")
         yield request
         slices = request.take()
         suspended = request.tag is None and request.error is None and request.failure is None
@@ -43,7 +47,8 @@ class Portal:
             request.hurry = True
             yield request
         else:
-            yield from self._finish(frontend.SYNC, b"Y")
+            self._ended = True
+            yield from self._finish()
             check(request, self._statement.sql)
         rows: list[Any] = []
         decode_rows(slices, self._statement.codecs, self._maker, rows)
@@ -51,13 +56,14 @@ class Portal:
 
     def close(self) -> Generator[Request, Any, None]:
         """End the stream where it is; rows on their way are thrown away."""
+        self._ended = True
         self._request.abandoned = True
-        yield from self._finish(frontend.SYNC, b"Y")
+        yield from self._finish()
 
-    def _finish(self, data: bytes, script: bytes) -> Generator[Request, Any, None]:
+    def _finish(self) -> Generator[Request, Any, None]:
         request = self._request
         if not request.done:
-            request.say(data, script)
+            request.say(frontend.SYNC, b"Y")
             yield request
             while not request.done:
                 request.suspended = False
