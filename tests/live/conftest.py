@@ -84,9 +84,7 @@ def opened() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def open_db(
-    request: pytest.FixtureRequest, server_url: str, schema: str, opened: list[Any]
-) -> Callable[..., Any]:
+def open_db(request: pytest.FixtureRequest, server_url: str, schema: str, opened: list[Any]) -> Callable[..., Any]:
     """Make databases, AsyncDatabase for a coroutine; ``url`` and the keywords are theirs."""
     kind = AsyncDatabase if inspect.iscoroutinefunction(request.function) else Database
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -30,3 +33,12 @@ def kill(outside: psycopg.Connection[Any], pid: int | None) -> None:
     """End a session of the server, and wait until it is gone."""
     outside.execute("select pg_terminate_backend(%s)", (pid,))
     until(outside, "select count(*) from pg_stat_activity where pid = %s", pid, wanted=0)
+
+
+@contextlib.contextmanager
+def meanwhile(url: str, work: Callable[[psycopg.Connection[Any]], None]) -> Iterator[None]:
+    """Do something to the server while the test waits for it; what goes wrong there is raised at the end."""
+    with psycopg.connect(url, autocommit=True) as connection, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work, connection)
+        yield
+        future.result(timeout=20)
