@@ -25,6 +25,7 @@ WORDS = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "_async": "_sync",
+    "aclose": "close",
     "achunks_of": "chunks_of",
     "aio": "blocking",
     "arows_of": "rows_of",

@@ -106,7 +106,8 @@ class AsyncDatabase(AsyncVerbs):
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
         async with self.connection() as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
-            portal = await connection._run(streaming.open_portal(self._shared, sql, args, into, batch), timeout)
+            portal = streaming.Portal(self._shared, sql, args, into, batch)
+            await connection._run(portal.open(), timeout)
             while rows := await connection._run(portal.more(), timeout):
                 for row in rows:
                     yield row

@@ -107,7 +107,8 @@ class Database(Verbs):
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
         with self.connection() as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
-            portal = connection._run(streaming.open_portal(self._shared, sql, args, into, batch), timeout)
+            portal = streaming.Portal(self._shared, sql, args, into, batch)
+            connection._run(portal.open(), timeout)
             while rows := connection._run(portal.more(), timeout):
                 for row in rows:
                     yield row
