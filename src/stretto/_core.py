@@ -45,3 +45,10 @@ def choose() -> None:
 def is_compiled(module: ModuleType) -> bool:
     """Tell whether a module was loaded from an extension."""
     return not str(module.__file__).endswith(".py")
+
+
+def core_info() -> str:
+    """Say which core runs: ``compiled`` or ``interpreted``."""
+    from stretto.wire import buffer
+
+    return "compiled" if is_compiled(buffer) else "interpreted"

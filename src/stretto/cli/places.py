@@ -27,7 +27,9 @@ def demo_directory() -> Path:
     except FileNotFoundError:
         return path
     if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022 or found.st_uid not in _owners():
-        raise ConfigError(f"{str(path)!r} is not a directory of this user's alone: remove it, or name one (--directory)")
+        raise ConfigError(
+            f"{str(path)!r} is not a directory of this user's alone: remove it, or name one (--directory)"
+        )
     return path
 
 
