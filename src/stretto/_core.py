@@ -10,8 +10,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
+
+
+class CoreInfo(NamedTuple):
+    """What ``core_info`` tells: whether the compiled core runs, and which modules have been compiled here."""
+
+    compiled: bool
+    modules: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.compiled:
+            return f"compiled ({len(self.modules)} modules)"
+        return "interpreted, by STRETTO_CORE=py" if self.modules else "interpreted: no module is compiled"
 
 
 class _SourceOnly:
@@ -45,3 +59,13 @@ def choose() -> None:
 def is_compiled(module: ModuleType) -> bool:
     """Tell whether a module was loaded from an extension."""
     return not str(module.__file__).endswith(".py")
+
+
+def core_info() -> CoreInfo:
+    """Tell which core runs in this process and which modules are compiled; looks at files, connects to nothing."""
+    from stretto.wire import buffer
+
+    root = Path(__file__).parent
+    sources = sorted(pxd.with_suffix("") for pxd in root.rglob("*.pxd"))
+    modules = (path for path in sources if any(Path(f"{path}{suffix}").exists() for suffix in EXTENSION_SUFFIXES))
+    return CoreInfo(is_compiled(buffer), tuple(".".join(("stretto", *p.relative_to(root).parts)) for p in modules))
