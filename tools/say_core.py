@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 
-from stretto._core import core_info
+from stretto._core import compiled_modules
 
 BANNER = """
 ************************************************************************************************
@@ -20,12 +20,12 @@ and run 'make build'; what went wrong is in what it prints.
 
 
 def main() -> None:
-    info = core_info()
+    modules = compiled_modules()
     if sys.argv[1:2] == ["--cores"]:
-        print(*(core for core in sys.argv[2:] if core != "c" or info.modules))
+        print(*(core for core in sys.argv[2:] if core != "c" or modules))
         return
-    print(f"stretto {version('stretto')}, Python {sys.version.split()[0]}, core: {info}")
-    if not info.modules:
+    print(f"stretto {version('stretto')}, Python {sys.version.split()[0]}, core: {len(modules)} modules compiled")
+    if not modules:
         print(BANNER, file=sys.stderr)
 
 

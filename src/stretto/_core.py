@@ -13,19 +13,6 @@ from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
-
-
-class CoreInfo(NamedTuple):
-    """What ``core_info`` tells: whether the compiled core runs, and which modules have been compiled here."""
-
-    compiled: bool
-    modules: tuple[str, ...]
-
-    def __str__(self) -> str:
-        if self.compiled:
-            return f"compiled ({len(self.modules)} modules)"
-        return "interpreted, by STRETTO_CORE=py" if self.modules else "interpreted: no module is compiled"
 
 
 class _SourceOnly:
@@ -48,7 +35,7 @@ def choose() -> None:
     if wanted not in ("", "py", "c"):
         raise ImportError(f"STRETTO_CORE must be 'py' or 'c', not {wanted!r}")
     if wanted == "py":
-        sys.meta_path.insert(0, _SourceOnly)  # type: ignore[arg-type]  # the protocol's find_spec is static here
+        sys.meta_path.insert(0, _SourceOnly)
     elif wanted == "c":
         from stretto.wire import buffer
 
@@ -61,11 +48,20 @@ def is_compiled(module: ModuleType) -> bool:
     return not str(module.__file__).endswith(".py")
 
 
-def core_info() -> CoreInfo:
-    """Tell which core runs in this process and which modules are compiled; looks at files, connects to nothing."""
+def core_info() -> str:
+    """Say which core runs: ``compiled`` or ``interpreted``."""
     from stretto.wire import buffer
 
+    return "compiled" if is_compiled(buffer) else "interpreted"
+
+
+def compiled_modules() -> dict[str, Path]:
+    """Give the modules that are compiled here, whichever core runs, each with its file."""
     root = Path(__file__).parent
-    sources = sorted(pxd.with_suffix("") for pxd in root.rglob("*.pxd"))
-    modules = (path for path in sources if any(Path(f"{path}{suffix}").exists() for suffix in EXTENSION_SUFFIXES))
-    return CoreInfo(is_compiled(buffer), tuple(".".join(("stretto", *p.relative_to(root).parts)) for p in modules))
+    found = {}
+    for source in sorted(pxd.with_suffix("") for pxd in root.rglob("*.pxd")):
+        for file in (source.with_name(source.name + suffix) for suffix in EXTENSION_SUFFIXES):
+            if file.exists():
+                found[".".join(("stretto", *source.relative_to(root).parts))] = file
+                break
+    return found

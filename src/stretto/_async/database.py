@@ -12,6 +12,7 @@ from stretto._async.verbs import AsyncVerbs
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, UsageError
+from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 
@@ -104,8 +105,12 @@ class AsyncDatabase(AsyncVerbs):
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
         async with self.connection() as connection:
-            async for row in connection.stream(sql, *args, into=into, batch=batch, timeout=timeout):
-                yield row
+            # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
+            portal = streaming.Portal(self._shared, sql, args, into, batch)
+            await connection._run(portal.open(), timeout)
+            while rows := await connection._run(portal.more(), timeout):
+                for row in rows:
+                    yield row
 
     async def copy_in(
         self,

@@ -13,6 +13,7 @@ from stretto._sync.verbs import Verbs
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, UsageError
+from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 
@@ -105,8 +106,12 @@ class Database(Verbs):
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
         with self.connection() as connection:
-            for row in connection.stream(sql, *args, into=into, batch=batch, timeout=timeout):
-                yield row
+            # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
+            portal = streaming.Portal(self._shared, sql, args, into, batch)
+            connection._run(portal.open(), timeout)
+            while rows := connection._run(portal.more(), timeout):
+                for row in rows:
+                    yield row
 
     def copy_in(
         self,

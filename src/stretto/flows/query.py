@@ -117,7 +117,7 @@ def perform(
                 yield request
         if request.error is None and request.failure is None:
             break
-        yield from _heal(shared, request, statement, healed)
+        yield from heal(shared, request, statement, healed)
         healed = True
         if rows is not None:
             rows.clear()
@@ -155,7 +155,7 @@ def _decode(
         )
 
 
-def _heal(shared: Shared, request: Request, statement: Statement, healed: bool) -> Generator[Request, Any, None]:
+def heal(shared: Shared, request: Request, statement: Statement, healed: bool) -> Generator[Request, Any, None]:
     """Return where a stale statement may be tried again: outside a transaction, once; else raise."""
     if request.failure is not None:
         raise request.failure
@@ -289,6 +289,7 @@ def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> 
     answers = []
     for statement, (_, _, into), (tag, slices, _) in zip(statements, items, request.results, strict=True):
         rows: list[Any] = []
-        decode_rows(slices, statement.codecs, maker_for(statement, into), rows)
+        request.slices = slices
+        yield from _decode(shared, request, statement, into, rows)
         answers.append(BatchResult(rows, backend.command_tag(tag) if tag is not None else ""))
     return answers
