@@ -64,7 +64,7 @@ clean:          ## remove all that was made but the virtual environments
 
 # The set-up. A stamp in the virtual environment says what has been done for what.
 $(VENV)/.made: tools/venv.sh
-	PY="$(PY)" sh tools/venv.sh $(VENV) 'setuptools>=77' 'cython>=3.1' build
+	PY="$(PY)" sh tools/venv.sh $(VENV) 'setuptools>=77' 'cython>=3.1' build wheel
 	@touch $@
 $(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.made pyproject.toml
 	STRETTO_EXT=off PY="$(PY)" sh tools/venv.sh $(VENV) --no-build-isolation -e '.[$*]'
