@@ -235,7 +235,7 @@ class Link:
         try:
             await waiter
         except asyncio.CancelledError:
-            self._give_up(request)
+            self.give_up(request)
             raise
 
     async def _wait_until(self, request: Request, deadline: float, timeout: float | None) -> None:
@@ -272,6 +272,8 @@ class Link:
         except ProtocolError as error:
             self._break(error)
             return
+        if machine.pending() and not self._flush_due:
+            self._flush()  # the machine has something to say itself: it gets out of a COPY that nobody wants
         finished = machine.finished
         if finished:
             for request in finished:
@@ -383,7 +385,7 @@ class Link:
             if waiter is not None:
                 _wake(waiter)
 
-    def _give_up(self, request: Request) -> None:
+    def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more: ask the server to stop, and throw its reply away as it comes."""
         if self.machine.closed or request.done:
             return
