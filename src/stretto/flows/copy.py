@@ -86,7 +86,7 @@ def start(sql: str, message: int) -> Generator[Request, Any, Request]:
     request = Request(buf.getvalue(), b"Q")
     request.allow_copy = message
     yield request
-    if request.done:
+    if request.copy_response is None:
         check(request, sql)
         raise UsageError("this statement is not the COPY that was asked for")
     request.copying = 0
