@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 FIELDS = ("id", "name", "created", "price", "active")
 Values = tuple[int, str, datetime, Decimal, bool]
@@ -18,12 +19,11 @@ _SELECT = """
 """
 
 
-def fill(db: object, table: str, count: int) -> None:
+def fill(db: Any, table: str, count: int) -> None:
     """Make a table of `count` rows by a stretto Database and leave it as a table that has been in use for a while."""
-    run = db.execute  # type: ignore[attr-defined]  # the front door's type is not needed to run without stretto
-    run(f"create table {table} ({COLUMNS}, primary key (id))")
-    run(f"insert into {table} {_SELECT.format(count=count)}")
-    run(f"vacuum (freeze, analyze) {table}")
+    db.execute(f"create table {table} ({COLUMNS}, primary key (id))")
+    db.execute(f"insert into {table} {_SELECT.format(count=count)}")
+    db.execute(f"vacuum (freeze, analyze) {table}")
 
 
 def value(i: int) -> Values:

@@ -10,9 +10,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from benchmarks.contenders import Contender
+
+T = TypeVar("T")
 
 
 class WrongAnswer(Exception):
@@ -33,7 +35,7 @@ class Window:
         self._server_pid = server_pid
 
     def __enter__(self) -> Self:
-        self._server_before = _server_seconds(self._server_pid)
+        self._server_before = _server_times(self._server_pid)
         self._client_before = _client_seconds()
         self._before = time.perf_counter()
         return self
@@ -41,7 +43,8 @@ class Window:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.wall += time.perf_counter() - self._before
         self.client += _client_seconds() - self._client_before
-        self.server += _server_seconds(self._server_pid) - self._server_before
+        after = _server_times(self._server_pid)
+        self.server += sum(used - self._server_before.get(pid, 0) for pid, used in after.items()) / 1e9
 
     def result(self, operations: float, **more: float) -> dict[str, float]:
         """The figures of `operations` in this window, with what the case adds."""
@@ -56,15 +59,14 @@ def _client_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _server_seconds(postmaster: int | None) -> float:
-    """CPU that the server's processes which are alive now have used (schedstat counts in nanoseconds)."""
-    if postmaster is None:
-        return 0.0
-    total = 0
-    for child in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split():
-        with contextlib.suppress(OSError):
-            total += int(Path(f"/proc/{child}/schedstat").read_text().split()[0])
-    return total / 1e9
+def _server_times(postmaster: int | None) -> dict[str, int]:
+    """Nanoseconds of CPU that each living process of the server has used."""
+    times: dict[str, int] = {}
+    if postmaster is not None:
+        for child in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                times[child] = int(Path(f"/proc/{child}/schedstat").read_text().split()[0])
+    return times
 
 
 def _status(key: str) -> float:
@@ -106,7 +108,7 @@ async def opened(contender: Contender, *args: Any) -> AsyncIterator[Any]:
             yield subject
 
 
-def drive(contender: Contender, coroutine: Coroutine[Any, Any, Any]) -> Any:
+def drive(contender: Contender, coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a case's coroutine: on the contender's event loop, or for a blocking one without any (it never waits)."""
     if contender.asynchronous:
         with asyncio.Runner(loop_factory=_loop_factory(contender.loop)) as runner:
@@ -114,7 +116,8 @@ def drive(contender: Contender, coroutine: Coroutine[Any, Any, Any]) -> Any:
     try:
         coroutine.send(None)
     except StopIteration as stop:
-        return stop.value
+        result: T = stop.value
+        return result
     raise RuntimeError(f"{contender.name} is blocking, but it waited")
 
 
@@ -122,5 +125,6 @@ def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop]:
     if loop == "uvloop":
         import uvloop
 
-        return uvloop.new_event_loop
+        factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+        return factory
     return asyncio.new_event_loop

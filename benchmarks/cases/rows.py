@@ -28,20 +28,12 @@ def setup(db: Any, sizes: Sizes) -> None:
 
 def _read_attributes(rows: list[Any]) -> None:
     for row in rows:
-        row.id  # noqa: B018
-        row.name  # noqa: B018
-        row.created  # noqa: B018
-        row.price  # noqa: B018
-        row.active  # noqa: B018
+        _id, _name, _created, _price, _active = row.id, row.name, row.created, row.price, row.active
 
 
 def _read_names(rows: list[Any]) -> None:
     for row in rows:
-        row["id"]
-        row["name"]
-        row["created"]
-        row["price"]
-        row["active"]
+        _id, _name, _created, _price, _active = row["id"], row["name"], row["created"], row["price"], row["active"]
 
 
 def _read_unpack(rows: list[Any]) -> None:
@@ -65,7 +57,7 @@ def _as_values(rows: list[Any], way: str) -> list[tuple[Any, ...]]:
 
 
 def run(contender: Contender, job: Job) -> dict[str, float]:
-    return drive(contender, _run(contender, job))  # type: ignore[no-any-return]
+    return drive(contender, _run(contender, job))
 
 
 async def _run(contender: Contender, job: Job) -> dict[str, float]:

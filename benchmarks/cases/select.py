@@ -38,7 +38,7 @@ def takes(contender: Contender, variant: Mapping[str, Any]) -> bool:
 
 
 def run(contender: Contender, job: Job) -> dict[str, float]:
-    return drive(contender, _run(contender, job))  # type: ignore[no-any-return]
+    return drive(contender, _run(contender, job))
 
 
 async def _run(contender: Contender, job: Job) -> dict[str, float]:

@@ -38,7 +38,7 @@ def takes(contender: Contender, variant: Mapping[str, Any]) -> bool:
 
 def run(contender: Contender, job: Job) -> dict[str, float]:
     work = _import if job.variant["what"] == "import" else _connect
-    return drive(contender, work(contender, job))  # type: ignore[no-any-return]
+    return drive(contender, work(contender, job))
 
 
 async def _import(contender: Contender, job: Job) -> dict[str, float]:
@@ -46,7 +46,7 @@ async def _import(contender: Contender, job: Job) -> dict[str, float]:
         program = [sys.executable, "-c", _IMPORT.format(source=source)]
     samples = []
     for attempt in range(job.sizes.imports + 1):
-        done = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: ASYNC221
+        done = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: ASYNC221  # nothing else runs
         if attempt:  # the first one may have written the .pyc files
             samples.append([float(part) for part in done.stdout.split()])
     wall, cpu, peak = (statistics.median(each) for each in zip(*samples, strict=True))

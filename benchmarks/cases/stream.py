@@ -22,7 +22,7 @@ def setup(db: Any, sizes: Sizes) -> None:
 
 
 def run(contender: Contender, job: Job) -> dict[str, float]:
-    return drive(contender, _run(contender, job))  # type: ignore[no-any-return]
+    return drive(contender, _run(contender, job))
 
 
 async def _run(contender: Contender, job: Job) -> dict[str, float]:

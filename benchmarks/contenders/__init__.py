@@ -78,7 +78,8 @@ def load(module: str) -> list[Contender]:
 
 def load_all() -> tuple[list[Contender], list[str]]:
     """All contenders that can run here, and what is missing for the others."""
-    found, missing = [], set()
+    found: list[Contender] = []
+    missing: set[str | None] = set()
     for module, library in LIBRARIES.items():
         if find_spec(library) is None:
             missing.add(library)
@@ -91,5 +92,5 @@ def load_all() -> tuple[list[Contender], list[str]]:
             missing.add(error.name)
             continue
         found += [each for each in loaded if each.missing() is None]
-        missing |= {each.missing() for each in loaded} - {None}
+        missing |= {each.missing() for each in loaded}
     return found, sorted(name for name in missing if name)

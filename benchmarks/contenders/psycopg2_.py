@@ -38,7 +38,7 @@ def select_held(url: str, callers: int, _connections: int) -> Iterator[Any]:
         connection.close()
 
 
-@contender("select", "psycopg2 pool")
+@contender("select", "psycopg2 pool", callers=range(11, 1_000_000))
 def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
     """A LifoQueue of connections: its own ThreadedConnectionPool raises an error where a caller would have to wait."""
     held = [_connect(url) for _ in range(connections)]

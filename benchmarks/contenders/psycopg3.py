@@ -27,6 +27,11 @@ class Slotted:
     active: bool
 
 
+def _value(connection: psycopg.Connection[Any], sql: Any) -> Any:
+    [value] = connection.execute(sql).fetchone() or [None]
+    return value
+
+
 @contender("select", "psycopg 3 blocking held", callers=HELD)
 def select_held(url: str, callers: int, _connections: int) -> Iterator[Any]:
     connections = [psycopg.connect(url, autocommit=True) for _ in range(callers)]
@@ -87,13 +92,13 @@ def copy_binary(url: str) -> Iterator[Any]:
                 for row in source:
                     copying.write_row(row)
 
-        yield load, lambda sql: connection.execute(sql).fetchone()[0]
+        yield load, lambda sql: _value(connection, sql)
 
 
 @contender("startup", "psycopg 3 blocking")
 def startup(url: str) -> Iterator[Any]:
     def connect() -> Any:
         with psycopg.connect(url, autocommit=True) as connection:
-            return connection.execute("select 1").fetchone()[0]
+            return _value(connection, "select 1")
 
     yield "import psycopg", connect
