@@ -76,7 +76,7 @@ class Machine:
                 self.prepared.pop(request.forget, None)
         elif type(statement) is tuple:
             self._prepare(request, {one.name: one for one in statement})
-        elif statement.name not in self.prepared:
+        elif statement.name not in self.prepared or request.forget is not None:
             self._prepare(request, {statement.name: statement})
         request.queued = True
         self._outgoing.append(request.data)
@@ -97,6 +97,10 @@ class Machine:
         """Say Parse first, and Close for the statements that were prepared longest ago when there are too many."""
         buf = WriteBuffer()
         script = b""
+        if request.forget is not None and request.forget in self.prepared:
+            del self.prepared[request.forget]
+            frontend.close_statement(buf, request.forget)
+            script += b"C"
         for name, statement in wanted.items():
             if name in self.prepared:
                 continue
