@@ -25,10 +25,12 @@ WORDS = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "_async": "_sync",
+    "aclose": "close",
     "achunks_of": "chunks_of",
     "aio": "blocking",
     "arows_of": "rows_of",
     "asink_of": "sink_of",
+    "asources": "sources",
     "asynccontextmanager": "contextmanager",
 }
 COMMENTS = {"for asyncio": "for blocking code, threads and gevent", "(or async function) ": "", "or async iterable ": ""}

@@ -12,8 +12,9 @@ from stretto.flows import copy, stream
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
+from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
-from stretto.runtime.sources import achunks_of, arows_of, asink_of
+from stretto.runtime.asources import achunks_of, arows_of, asink_of
 
 T = TypeVar("T")
 
@@ -25,6 +26,9 @@ class AsyncConnection(AsyncVerbs):
         self._link = link
         self._shared = shared
         self._notice_listener: Callable[[Notice], None] | None = None
+        self._portal: stream.Portal | None = None
+        self._copying = False
+        link.machine.notifications.clear()  # what came for the last one who had this connection
 
     @property
     def pid(self) -> int | None:
@@ -50,6 +54,14 @@ class AsyncConnection(AsyncVerbs):
         return f"<{type(self).__name__} pid={self.pid} {state}>"
 
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        if self._copying:
+            raise UsageError("a COPY is running on this connection: take another one for other statements")
+        if self._portal is not None:
+            portal, self._portal = self._portal, None
+            await self._drive(portal.close(), timeout)
+        return await self._drive(flow, timeout)
+
+    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         try:
             return await self._link.run(flow, timeout)
         finally:
@@ -59,6 +71,7 @@ class AsyncConnection(AsyncVerbs):
 
     def on_notice(self, listener: Callable[[Notice], None] | None) -> None:
         """Call ``listener`` with each Notice that the server sends from now on; None: no longer."""
+        self._link.machine.notices.clear()
         self._notice_listener = listener
 
     @overload
@@ -74,15 +87,20 @@ class AsyncConnection(AsyncVerbs):
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory: ``batch`` of them at a time, and the next on their way.
 
-        ``timeout`` is for each batch. No other statement may run on this connection meanwhile.
+        ``timeout`` is for each batch. Another statement on this connection ends the stream, which then raises
+        UsageError instead of further rows. DecodeError: an anonymous record with a type that is not known yet.
         """
-        portal = await self._run(stream.open_portal(self._shared, sql, args, into, batch), timeout)
+        portal = stream.Portal(self._shared, sql, args, into, batch)
+        await self._run(portal.open(), timeout)
+        self._portal = portal
         try:
-            while rows := await self._run(portal.more(), timeout):
+            while rows := await self._drive(portal.more(), timeout):
                 for row in rows:
                     yield row
         finally:
-            await self._run(portal.close(), timeout)
+            await self._drive(portal.close(), timeout)
+            if self._portal is portal:
+                self._portal = None
 
     async def copy_in(
         self,
@@ -113,6 +131,14 @@ class AsyncConnection(AsyncVerbs):
 
     async def _copy_messages(self, sql: str, messages: AsyncIterator[bytes]) -> str:
         request = await self._run(copy.start(sql, copy.COPY_IN), None)
+        self._copying = True
+        try:
+            await self._feed(request, messages)
+            return await self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        finally:
+            self._copying = False
+
+    async def _feed(self, request: Request, messages: AsyncIterator[bytes]) -> None:
         try:
             async for message in messages:
                 if request.done or request.error is not None:
@@ -121,9 +147,8 @@ class AsyncConnection(AsyncVerbs):
         except BaseException as error:
             if not self._link.closed:
                 await self._link.send(copy.fail_message(error))
-                await self._run(copy.drain(request), None)
+                await self._drive(copy.drain(request), None)
             raise
-        return await self._run(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     async def copy_out(
         self,
@@ -142,9 +167,16 @@ class AsyncConnection(AsyncVerbs):
         sql = copy.copy_sql(source, columns, "TO STDOUT", format, options)
         async with asink_of(sink) as write:
             request = await self._run(copy.start(sql, copy.COPY_OUT), None)
-            while chunks := await self._run(copy.receive(request, sql), None):
-                await write(b"".join(chunks))
-        return await self._run(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+            self._copying = True
+            try:
+                while chunks := await self._drive(copy.receive(request, sql), None):
+                    await write(b"".join(chunks))
+            except BaseException:
+                self._link.give_up(request)
+                raise
+            finally:
+                self._copying = False
+        return await self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     async def listen(self, *channels: str) -> None:
         """LISTEN to channels; ``notifications()`` gives what comes."""
@@ -169,10 +201,19 @@ class AsyncConnection(AsyncVerbs):
                     raise self._link.why_lost()
                 return
 
+    async def cancel(self) -> None:
+        """Ask the server to cancel what runs on this connection (CancelRequest): its caller gets QueryCanceled.
+
+        For another task or thread than the one that waits. The server does not say whether anything was running, and
+        what is sent next may be hit: wait for the cancelled statement to end first.
+        """
+        await self._link.cancel()
+
     async def reset(self) -> None:
-        """Put the session's state back: settings, listened channels, cursors, advisory locks, temporary tables."""
+        """Put the session's state back: settings, role, channels, cursors, advisory locks, temporary tables."""
         if self.in_transaction:
             await self.execute("ROLLBACK")
         await self.execute(
-            "SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP; DISCARD SEQUENCES"
+            "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); "
+            "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"
         )

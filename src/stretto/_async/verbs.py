@@ -55,9 +55,7 @@ class AsyncVerbs:
         """
         return await self._run(query.execute(self._shared, sql, args), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
-    async def executemany(
-        self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None
-    ) -> None:
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None) -> None:
         """Run a statement for each of ``rows`` (its arguments), all or nothing. One round trip; cold, two."""
         await self._run(query.executemany(self._shared, sql, rows), timeout)
 

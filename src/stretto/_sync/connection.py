@@ -13,6 +13,7 @@ from stretto.flows import copy, stream
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
+from stretto.protocol.request import Request
 from stretto.runtime.blocking import Link
 from stretto.runtime.sources import chunks_of, rows_of, sink_of
 
@@ -26,6 +27,9 @@ class Connection(Verbs):
         self._link = link
         self._shared = shared
         self._notice_listener: Callable[[Notice], None] | None = None
+        self._portal: stream.Portal | None = None
+        self._copying = False
+        link.machine.notifications.clear()  # what came for the last one who had this connection
 
     @property
     def pid(self) -> int | None:
@@ -51,6 +55,14 @@ class Connection(Verbs):
         return f"<{type(self).__name__} pid={self.pid} {state}>"
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        if self._copying:
+            raise UsageError("a COPY is running on this connection: take another one for other statements")
+        if self._portal is not None:
+            portal, self._portal = self._portal, None
+            self._drive(portal.close(), timeout)
+        return self._drive(flow, timeout)
+
+    def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         try:
             return self._link.run(flow, timeout)
         finally:
@@ -60,6 +72,7 @@ class Connection(Verbs):
 
     def on_notice(self, listener: Callable[[Notice], None] | None) -> None:
         """Call ``listener`` with each Notice that the server sends from now on; None: no longer."""
+        self._link.machine.notices.clear()
         self._notice_listener = listener
 
     @overload
@@ -75,15 +88,20 @@ class Connection(Verbs):
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory: ``batch`` of them at a time, and the next on their way.
 
-        ``timeout`` is for each batch. No other statement may run on this connection meanwhile.
+        ``timeout`` is for each batch. Another statement on this connection ends the stream, which then raises
+        UsageError instead of further rows. DecodeError: an anonymous record with a type that is not known yet.
         """
-        portal = self._run(stream.open_portal(self._shared, sql, args, into, batch), timeout)
+        portal = stream.Portal(self._shared, sql, args, into, batch)
+        self._run(portal.open(), timeout)
+        self._portal = portal
         try:
-            while rows := self._run(portal.more(), timeout):
+            while rows := self._drive(portal.more(), timeout):
                 for row in rows:
                     yield row
         finally:
-            self._run(portal.close(), timeout)
+            self._drive(portal.close(), timeout)
+            if self._portal is portal:
+                self._portal = None
 
     def copy_in(
         self,
@@ -114,6 +132,14 @@ class Connection(Verbs):
 
     def _copy_messages(self, sql: str, messages: Iterator[bytes]) -> str:
         request = self._run(copy.start(sql, copy.COPY_IN), None)
+        self._copying = True
+        try:
+            self._feed(request, messages)
+            return self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        finally:
+            self._copying = False
+
+    def _feed(self, request: Request, messages: Iterator[bytes]) -> None:
         try:
             for message in messages:
                 if request.done or request.error is not None:
@@ -122,9 +148,8 @@ class Connection(Verbs):
         except BaseException as error:
             if not self._link.closed:
                 self._link.send(copy.fail_message(error))
-                self._run(copy.drain(request), None)
+                self._drive(copy.drain(request), None)
             raise
-        return self._run(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     def copy_out(
         self,
@@ -143,9 +168,16 @@ class Connection(Verbs):
         sql = copy.copy_sql(source, columns, "TO STDOUT", format, options)
         with sink_of(sink) as write:
             request = self._run(copy.start(sql, copy.COPY_OUT), None)
-            while chunks := self._run(copy.receive(request, sql), None):
-                write(b"".join(chunks))
-        return self._run(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+            self._copying = True
+            try:
+                while chunks := self._drive(copy.receive(request, sql), None):
+                    write(b"".join(chunks))
+            except BaseException:
+                self._link.give_up(request)
+                raise
+            finally:
+                self._copying = False
+        return self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     def listen(self, *channels: str) -> None:
         """LISTEN to channels; ``notifications()`` gives what comes."""
@@ -170,10 +202,19 @@ class Connection(Verbs):
                     raise self._link.why_lost()
                 return
 
+    def cancel(self) -> None:
+        """Ask the server to cancel what runs on this connection (CancelRequest): its caller gets QueryCanceled.
+
+        For another task or thread than the one that waits. The server does not say whether anything was running, and
+        what is sent next may be hit: wait for the cancelled statement to end first.
+        """
+        self._link.cancel()
+
     def reset(self) -> None:
-        """Put the session's state back: settings, listened channels, cursors, advisory locks, temporary tables."""
+        """Put the session's state back: settings, role, channels, cursors, advisory locks, temporary tables."""
         if self.in_transaction:
             self.execute("ROLLBACK")
         self.execute(
-            "SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP; DISCARD SEQUENCES"
+            "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); "
+            "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"
         )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from stretto.errors import UsageError
-from stretto.flows.query import Flow, check, maker_for, prepare
+from stretto.codecs.base import UnknownTypes
+from stretto.errors import DecodeError, UsageError
+from stretto.flows.query import Flow, check, heal, maker_for, prepare
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
@@ -19,20 +20,48 @@ from stretto.wire.buffer import WriteBuffer
 
 
 class Portal:
-    """An open stream: ``more`` gives the next batch, ``close`` ends it early."""
+    """A stream: ``open`` sends, ``more`` gives the next batch, ``close`` ends it wherever it is.
 
-    def __init__(self, statement: Statement, request: Request, maker: Any, batch: int) -> None:
-        self._statement = statement
-        self._request = request
-        self._maker = maker
+    Raises UsageError for a batch of no rows.
+    """
+
+    _statement: Statement
+    _request: Request
+
+    def __init__(self, shared: Shared, sql: str, args: tuple[Any, ...], into: Any, batch: int) -> None:
+        if batch < 1:
+            raise UsageError(f"batch={batch}: at least one row at a time")
+        self._shared = shared
+        self._sql = sql
+        self._args = args
+        self._into = into
+        self._batch = batch
+        self._begun = False  # an answer was had
+        self._ended = False  # the Sync was said
         buf = WriteBuffer()
         frontend.execute(buf, b"", batch)
         buf.write_bytes(frontend.FLUSH)
         self._again = buf.getvalue()
 
+    def open(self) -> Generator[Request, Any, None]:
+        """Send the first batch on its way. One round trip when cold, none else."""
+        self._statement = yield from prepare(self._shared, self._sql)
+        self._request = self._statement.bind_portal(self._args, self._batch)
+        self._maker = maker_for(self._statement, self._into)
+        self._ended = False
+        self._request.hurry = True
+        yield self._request
+
     def more(self) -> Flow:
-        """Return the next batch of rows; the empty list at the end. Raises the server's error."""
+        """Return the next batch of rows; the empty list at the end. Raises the server's error.
+
+        A stale statement outside a transaction is prepared anew; nothing of it has run.
+        """
         request = self._request
+        if self._ended and request.abandoned:
+            raise UsageError(
+                "another statement on the connection of this stream has ended it: take a second connection"
+            )
         if request.done:
             return []
         yield request
@@ -43,35 +72,37 @@ class Portal:
             request.hurry = True
             yield request
         else:
-            yield from self._finish(frontend.SYNC, b"Y")
-            check(request, self._statement.sql)
+            yield from self._finish()
+            if not self._begun and (request.error is not None or request.failure is not None):
+                self._begun = True
+                yield from heal(self._shared, request, self._statement, False)
+                yield from self.open()
+                return (yield from self.more())
+            check(request, self._sql)
+        self._begun = True
         rows: list[Any] = []
-        decode_rows(slices, self._statement.codecs, self._maker, rows)
+        try:
+            decode_rows(slices, self._statement.codecs, self._maker, rows)
+        except UnknownTypes as unknown:
+            raise DecodeError(
+                f"a record has types that are not known yet (OIDs {unknown.oids}), and nothing can be asked during a "
+                "stream: fetch() such a record once before, or cast it to a type of its own"
+            ) from None
         return rows
 
     def close(self) -> Generator[Request, Any, None]:
         """End the stream where it is; rows on their way are thrown away."""
-        self._request.abandoned = True
-        yield from self._finish(frontend.SYNC, b"Y")
+        if not self._request.done and not self._ended:
+            self._request.abandoned = True
+            yield from self._finish()
 
-    def _finish(self, data: bytes, script: bytes) -> Generator[Request, Any, None]:
+    def _finish(self) -> Generator[Request, Any, None]:
         request = self._request
         if not request.done:
-            request.say(data, script)
+            self._ended = True
+            request.say(frontend.SYNC, b"Y")
             yield request
             while not request.done:
                 request.suspended = False
                 request.take()
                 yield request
-
-
-def open_portal(shared: Shared, sql: str, args: tuple[Any, ...], into: Any, batch: int) -> Flow:
-    """Return the Portal of a statement whose first batch is on its way. One round trip when cold, none else."""
-    if batch < 1:
-        raise UsageError(f"batch={batch}: at least one row at a time")
-    statement = yield from prepare(shared, sql)
-    request = statement.bind_portal(args, batch)
-    maker = maker_for(statement, into)
-    request.hurry = True
-    yield request
-    return Portal(statement, request, maker, batch)

@@ -1,0 +1,245 @@
+# Generated from tests/live/_async/test_connection.py by tools/make_sync.py: do not edit.
+"""A reserved connection: its session's state, what is reset, notifications and notices; and what a Database refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from tests.live.support import Broken, kill, meanwhile, until
+
+from stretto._sync.database import Database
+from stretto.errors import ConnectionLost, Notice, UsageError
+from stretto.flows.listen import Notification
+from stretto.sqlstate import InFailedSqlTransaction, UndefinedTable
+
+# What changes a session, and how it shows.
+STATES = [
+    ("set work_mem = '7MB'", "select current_setting('work_mem') = '7MB'"),
+    ("create temp table w (id int)", "select to_regclass('pg_temp.w') is not null"),
+    ("listen somewhere", "select exists (select from pg_listening_channels())"),
+    ("select pg_advisory_lock(4711)", "select exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())"),
+    ("begin; insert into t values (1)", "select exists (select from t)"),
+    ("declare c cursor with hold for select 1", "select exists (select from pg_cursors where name = 'c')"),
+    ("set role pg_monitor", "select current_user = 'pg_monitor'"),
+    ("set session characteristics as transaction read only", "select current_setting('transaction_read_only') = 'on'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "shows"), STATES)
+def test_session_state_holds_inside_and_is_reset_afterwards(one: Database, change: str, shows: str) -> None:
+    one.execute("create table t (id int)")
+    pid = one.fetchval("select pg_backend_pid()")
+    with one.connection() as connection:
+        assert connection.pid == pid
+        assert connection.fetchval(shows) is False
+        connection.execute(change)
+        assert connection.fetchval(shows) is True
+    assert one.fetchval(shows) is False
+    assert one.fetchval("select pg_backend_pid()") == pid, "the connection was not kept"
+
+
+@pytest.mark.parametrize(("change", "shows"), STATES)
+def test_session_state_is_gone_after_an_exception(one: Database, change: str, shows: str) -> None:
+    one.execute("create table t (id int)")
+    with pytest.raises(Broken):
+        with one.connection() as connection:
+            connection.execute(change)
+            raise Broken
+    assert one.fetchval(shows) is False
+
+
+def test_a_failed_transaction_is_ended(one: Database) -> None:
+    with one.connection() as connection:
+        connection.execute("begin")
+        with pytest.raises(UndefinedTable):
+            connection.fetch("select * from nowhere")
+        assert connection.in_transaction
+        with pytest.raises(InFailedSqlTransaction):
+            connection.fetch("select 1")
+    assert one.fetchval("select 1") == 1
+
+
+def test_a_connection_tells_what_it_is(one: Database) -> None:
+    with one.connection() as connection:
+        assert connection.parameters["client_encoding"] == "UTF8"
+        assert "idle" in repr(connection)
+        connection.execute("set timezone = 'Asia/Tokyo'")
+        assert connection.parameters["TimeZone"] == "Asia/Tokyo"
+        connection.execute("begin")
+        assert "in transaction" in repr(connection)
+        connection.execute("commit")
+        assert not connection.closed
+
+
+def test_the_verbs_of_a_connection_are_the_databases(one: Database) -> None:
+    with one.connection() as connection:
+        connection.execute("create temp table w (id int)")
+        connection.executemany("insert into w values ($1)", [(1,), (2,)])
+        assert connection.fetchmany("delete from w where id = $1 returning id", [(2,)], into=int) == [2]
+        with connection.batch() as batch:
+            batch.add("insert into w values (5)")
+            batch.add("select count(*) from w", into=int)
+        assert batch.results[1].rows == [2]
+        assert connection.fetchrow("select * from w order by id") == (1,)
+        assert connection.copy_in("w", [(7,), (8,)]) == "COPY 2"
+        assert connection.fetch("select id from w order by id", into=int) == [1, 5, 7, 8]
+
+
+# --- what a Database refuses ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["begin", "start transaction", "begin; insert into t values (1)", "/* so */ begin isolation level serializable"],
+)
+def test_begin_on_a_database_is_refused_and_nobody_inherits_it(
+    one: Database, outside: psycopg.Connection[Any], schema: str, sql: str
+) -> None:
+    in_transaction = "select count(*) from pg_stat_activity where application_name = %s and state like 'idle in%%'"
+    one.execute("create table t (id int)")
+    for verb in (one.execute, one.fetch):
+        if verb == one.fetch and ";" in sql:
+            continue
+        with pytest.raises(UsageError, match=r"connection\(\)"):
+            verb(sql)
+        one.execute("insert into t values (2)")
+        until(outside, in_transaction, schema, wanted=0)
+    assert one.fetch("select distinct id from t", into=int) == [2]
+
+
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
+def test_own_and_foreign_notifications_come_in_order(db: Database, outside: psycopg.Connection[Any]) -> None:
+    with db.connection() as connection:
+        connection.listen("news", 'Odd "name"')
+        connection.execute("select pg_notify('news', 'own')")
+        outside.execute("select pg_notify(%s, 'foreign'), pg_notify('news', '')", ('Odd "name"',))
+        seen = []
+        for notification in connection.notifications(timeout=20):
+            seen.append(notification)
+            if len(seen) == 3:
+                break
+        other = outside.info.backend_pid
+        assert seen == [
+            Notification("news", "own", connection.pid or 0),
+            Notification('Odd "name"', "foreign", other),
+            Notification("news", "", other),
+        ]
+        connection.unlisten("news")
+        outside.execute("notify news")
+        assert [one for one in connection.notifications(timeout=0.05)] == []
+        connection.unlisten()
+        assert connection.fetchval("select count(*) from pg_listening_channels()") == 0
+        with pytest.raises(UsageError):
+            connection.listen()
+
+
+def test_payloads_of_the_largest_size_and_many_of_them(db: Database, outside: psycopg.Connection[Any]) -> None:
+    with db.connection() as connection:
+        connection.listen("news")
+        payload = "é" * 3999 + "x"  # 7,999 bytes: the server takes less than 8,000
+        outside.execute("select pg_notify('news', %s || i) from generate_series(1, 9) i", (payload[:-1],))
+        seen = []
+        for notification in connection.notifications(timeout=20):
+            seen.append(notification.payload)
+            if len(seen) == 9:
+                break
+        assert seen == [payload[:-1] + str(i) for i in range(1, 10)]
+
+
+def test_notifications_that_come_during_statements_are_kept(one: Database, outside: psycopg.Connection[Any]) -> None:
+    with one.connection() as connection:
+        connection.listen("news")
+        for i in range(3):
+            outside.execute("select pg_notify('news', %s)", (str(i),))
+            assert connection.fetchval("select 1") == 1
+        assert [notification.payload for notification in connection.notifications(timeout=0.2)] == ["0", "1", "2"]
+
+
+def test_waiting_for_notifications_ends_with_the_connection(one: Database, outside: psycopg.Connection[Any]) -> None:
+    with one.connection() as connection:
+        connection.listen("news")
+        kill(outside, connection.pid)
+        with pytest.raises(ConnectionLost, match="terminating connection") as caught:
+            for _ in connection.notifications(timeout=20):
+                pass
+        assert getattr(caught.value.__cause__, "sqlstate", None) == "57P01"
+        assert connection.closed
+    assert one.fetchval("select 1") == 1
+
+
+def test_listen_survives_a_lost_connection_and_tells_the_gap(
+    db: Database, outside: psycopg.Connection[Any], server_url: str, schema: str
+) -> None:
+    listening = (
+        "select pid from pg_stat_activity where application_name = %s and state = 'idle' and query like 'LISTEN%%'"
+    )
+
+    def notify(connection: psycopg.Connection[Any]) -> None:
+        until(connection, f"select count(*) from ({listening}) s", schema, wanted=1)
+        connection.execute("notify one, 'first'")
+
+    seen = []
+    with meanwhile(server_url, notify):
+        for notification in db.listen("one", "two"):
+            seen.append((notification.channel, notification.payload, notification.gap))
+            if len(seen) == 1:
+                row = outside.execute(listening, (schema,)).fetchone()
+                assert row is not None
+                kill(outside, row[0])
+            elif len(seen) == 3:
+                outside.execute("notify two, 'again'")
+            elif len(seen) == 4:
+                break
+    assert seen == [("one", "first", False), ("one", "", True), ("two", "", True), ("two", "again", False)]
+    assert db.fetchval("select 1") == 1
+
+
+# --- notices ----------------------------------------------------------------------------------------------------------
+
+
+def test_notices_go_to_the_listener(one: Database) -> None:
+    with one.connection() as connection:
+        heard: list[Notice] = []
+        connection.on_notice(heard.append)
+        connection.execute("do $$ begin raise notice 'one'; raise warning 'two' using detail = 'so'; end $$")
+        connection.fetch("drop table if exists nowhere")
+        assert [(notice.severity, notice.message, notice.detail) for notice in heard] == [
+            ("NOTICE", "one", None),
+            ("WARNING", "two", "so"),
+            ("NOTICE", 'table "nowhere" does not exist, skipping', None),
+        ]
+        connection.on_notice(None)
+        connection.execute("do $$ begin raise notice 'three'; end $$")
+        assert len(heard) == 3
+
+
+def test_notices_of_a_statement_that_fails_are_told_too(one: Database) -> None:
+    with one.connection() as connection:
+        heard: list[Notice] = []
+        connection.on_notice(heard.append)
+        with pytest.raises(UndefinedTable):
+            connection.execute("drop table if exists nowhere; select * from nowhere")
+        assert len(heard) == 1
+
+
+def test_a_connection_is_given_back_without_its_listener(one: Database) -> None:
+    heard: list[Notice] = []
+    with one.connection() as connection:
+        connection.on_notice(heard.append)
+    one.execute("drop table if exists nowhere")
+    with one.connection() as connection:
+        connection.on_notice(heard.append)
+        connection.execute("select 1")
+    assert heard == []
+
+
+def test_waiting_for_the_server_to_say_something(one: Database, outside: psycopg.Connection[Any]) -> None:
+    with one.connection() as connection:
+        connection.listen("news")
+        until(outside, "select wait_event = 'ClientRead' from pg_stat_activity where pid = %s", connection.pid)
+        assert [found for found in connection.notifications(timeout=0.01)] == []
+        assert connection.fetchval("select 1") == 1
