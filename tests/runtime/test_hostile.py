@@ -250,11 +250,13 @@ def test_a_flood_of_notices_is_kept_in_bounded_memory(runtime: str) -> None:
 
     def script(peer: Peer) -> None:
         peer.greet()
-        peer.serve(count=5)
+        peer.serve(count=3)
+        while peer.hear()[0] != "S":
+            pass
         peer.send(BOUND)
         for _ in range(100):
             peer.send(flood + parameter("TimeZone", "UTC"))
-        peer.send(ROW + DONE)
+        peer.send(ROW + DONE + READY)
         peer.serve()
 
     with scripted(script) as server:
