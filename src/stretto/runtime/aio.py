@@ -256,9 +256,11 @@ class Link:
             self._loop.remove_writer(self._fd)
             self._fd = -1
             self._sock.close()
-        for request in requests:
+        # Those that were answered by the same bytes that broke the protocol are woken, too.
+        for request in (*requests, *self.machine.finished):
             if request.waiter is not None:
                 wake(request.waiter)
+        self.machine.finished.clear()
         for waiter in (self._quiet, self._event, self._drained):
             if waiter is not None:
                 wake(waiter)
