@@ -55,7 +55,11 @@ class Link:
         """Connect by the Database's configuration; raises ConnectError and its kin."""
         loop = asyncio.get_running_loop()
         sock, greeting = await open_session(shared, loop)
-        return cls(shared, loop, sock, greeting)
+        try:
+            return cls(shared, loop, sock, greeting)
+        except BaseException:
+            sock.close()
+            raise
 
     @property
     def closed(self) -> bool:
