@@ -286,7 +286,7 @@ class Link:
         """After a statement was given up: wait until the connection is usable again, or closed."""
         recovery = self._recovery
         if recovery is not None:
-            await asyncio.shield(recovery)
+            await asyncio.wait((recovery,))
             self._recovery = None
 
     async def _recover(self) -> None:
@@ -324,6 +324,9 @@ class Link:
             self.machine.write(frontend.TERMINATE)
             self._flush()
             self.abort()
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await self.recover()
 
 
 class Gate:
