@@ -16,6 +16,7 @@ from tests.runtime.scripted import (
     ROW,
     SQL,
     Peer,
+    Script,
     bending,
     honest,
     scripted,
