@@ -26,7 +26,6 @@ _EXHAUSTED = ord(states.EXHAUSTED)
 _SYNC = ord(states.SYNC)
 _QUERY = ord(states.QUERY)
 _EXECUTE = ord(states.EXECUTE)
-_PARSE = ord(states.PARSE)
 
 # Notices and notifications wait for whoever listens; a flood drops the oldest.
 EVENTS_KEPT = 1000
@@ -94,13 +93,18 @@ class Machine:
         self.extend(request)
 
     def _prepare(self, request: Request, wanted: dict[bytes, Any]) -> None:
-        """Say Parse first, and Close for the statements that were prepared longest ago when there are too many."""
+        """Say Parse first, and before it Close for those that were prepared longest ago when there are too many.
+
+        All Closes stand before the first Parse, which may fail and then take all behind it along.
+        """
         buf = WriteBuffer()
-        script = b""
+        parses = []
+        parsing = []
+        closes = 0
         if request.forget is not None and request.forget in self.prepared:
             del self.prepared[request.forget]
             frontend.close_statement(buf, request.forget)
-            script += b"C"
+            closes += 1
         for name, statement in wanted.items():
             if name in self.prepared:
                 continue
@@ -108,13 +112,15 @@ class Machine:
             if oldest is not None and oldest not in wanted and len(self.prepared) >= self._statements:
                 del self.prepared[oldest]
                 frontend.close_statement(buf, oldest)
-                script += b"C"
-            buf.write_bytes(statement.parse)
+                closes += 1
+            parses.append(statement.parse)
+            parsing.append(name)
             self.prepared[name] = None
-            script += b"P"
-        if script:
+        if parsing:
+            buf.write_bytes(b"".join(parses))
             self._outgoing.append(buf.getvalue())
-            request.prepend(script)
+            request.parsing = parsing
+            request.prepend(b"C" * closes + b"P" * len(parsing))
 
     def extend(self, request: Request) -> None:
         """Say what ``Request.say`` left there; the request must be the last one queued."""
@@ -293,6 +299,8 @@ class Machine:
         """A statement has ended: keep its result apart where several are wanted."""
         if request.results is not None:
             request.results.append((request.tag, request.take(), request.columns))
+            request.tag = None
+            request.columns = None
 
     def _copy(self, request: Request, kind: int) -> None:
         """A COPY has begun: hand over to whoever wants it, or get out of it where nobody does."""
@@ -313,10 +321,9 @@ class Machine:
         """Keep the first error, and wait for the Sync's answer next."""
         if request.error is None:
             request.error = body
-        if request.state == _PARSE and request.statement is not None:
-            statement = request.statement
-            for one in statement if type(statement) is tuple else (statement,):
-                self.prepared.pop(one.name, None)
+        if request.parsing is not None:
+            for name in request.parsing[request.script.count(b"P", 0, request.step) :]:
+                self.prepared.pop(name, None)  # its Parse failed, or was passed over
         last = len(request.script) - 1
         request.copying = 0
         if request.script[last] == _SYNC or request.script[last] == _QUERY:
