@@ -9,7 +9,7 @@ import os
 import sys
 import timeit
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -27,8 +27,8 @@ CASES: dict[str, Any] = {
     "text": "ten chars.",
     "bytea": b"ten bytes.",
     "date": date(2024, 5, 17),
-    "timestamptz": datetime(2024, 5, 17, 12, 34, 56, 789012, timezone.utc),
-    "timestamp": datetime(2024, 5, 17, 12, 34, 56, 789012),  # noqa: DTZ001
+    "timestamptz": datetime(2024, 5, 17, 12, 34, 56, 789012, UTC),
+    "timestamp": datetime(2024, 5, 17, 12, 34, 56, 789012),
     "interval": timedelta(days=3, seconds=4),
     "uuid": UUID("12345678-1234-5678-1234-567812345678"),
     "jsonb": {"name": "stretto", "tags": [1, 2, 3], "ok": True},

@@ -30,6 +30,7 @@ WORDS = {
     "aio": "blocking",
     "arows_of": "rows_of",
     "asink_of": "sink_of",
+    "asources": "sources",
     "asynccontextmanager": "contextmanager",
 }
 COMMENTS = {"for asyncio": "for blocking code, threads and gevent", "(or async function) ": "", "or async iterable ": ""}

@@ -1,5 +1,86 @@
-"""stretto: the fastest and safest way for Python to talk to PostgreSQL."""
+"""stretto: the fastest and safest way for Python to talk to PostgreSQL.
+
+``Database`` is for blocking code, threads and gevent, ``AsyncDatabase`` for asyncio; their verbs are the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from stretto import _core
 
+if TYPE_CHECKING:
+    from stretto._async.connection import AsyncConnection
+    from stretto._async.database import AsyncDatabase
+    from stretto._async.verbs import AsyncBatch
+
 _core.choose()
+
+from stretto import errors, sqlstate  # noqa: E402  # which core runs is settled before any module of it is loaded
+from stretto._core import core_info  # noqa: E402
+from stretto._sync.connection import Connection  # noqa: E402
+from stretto._sync.database import Database  # noqa: E402
+from stretto._sync.verbs import Batch  # noqa: E402
+from stretto.codecs.base import Codec  # noqa: E402
+from stretto.codecs.makers import Row  # noqa: E402
+from stretto.codecs.ranges import Range  # noqa: E402
+from stretto.codecs.values import (  # noqa: E402
+    BitString,
+    Box,
+    Circle,
+    Interval,
+    Line,
+    LineSegment,
+    Path,
+    Point,
+    Polygon,
+)
+from stretto.errors import Error, Notice  # noqa: E402
+from stretto.flows.listen import Notification  # noqa: E402
+from stretto.flows.query import BatchResult  # noqa: E402
+
+__version__ = "0.1.0.dev0"
+__all__ = [
+    "AsyncBatch",
+    "AsyncConnection",
+    "AsyncDatabase",
+    "Batch",
+    "BatchResult",
+    "BitString",
+    "Box",
+    "Circle",
+    "Codec",
+    "Connection",
+    "Database",
+    "Error",
+    "Interval",
+    "Line",
+    "LineSegment",
+    "Notice",
+    "Notification",
+    "Path",
+    "Point",
+    "Polygon",
+    "Range",
+    "Row",
+    "core_info",
+    "errors",
+    "sqlstate",
+]
+
+# asyncio is half of what the import would take, so only those who use it load it.
+_ASYNC = {"AsyncBatch": "verbs", "AsyncConnection": "connection", "AsyncDatabase": "database"}
+
+
+def __getattr__(name: str) -> Any:
+    module = _ASYNC.get(name)
+    if module is None:
+        raise AttributeError(f"module 'stretto' has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(f"stretto._async.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

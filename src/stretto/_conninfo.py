@@ -8,7 +8,6 @@ show is a keyword that stands where no piece of a password can stand.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import logging
 import os
@@ -122,6 +121,8 @@ _IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Make the end of an error's sentence: the known words that are like ``word``, or nothing."""
+    import difflib  # only for a mistake
+
     near = difflib.get_close_matches(word, list(known), n=2)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 

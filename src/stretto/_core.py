@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from pathlib import Path
 from types import ModuleType
 
 
@@ -34,7 +35,7 @@ def choose() -> None:
     if wanted not in ("", "py", "c"):
         raise ImportError(f"STRETTO_CORE must be 'py' or 'c', not {wanted!r}")
     if wanted == "py":
-        sys.meta_path.insert(0, _SourceOnly)  # type: ignore[arg-type]  # the protocol's find_spec is static here
+        sys.meta_path.insert(0, _SourceOnly)
     elif wanted == "c":
         from stretto.wire import buffer
 
@@ -45,3 +46,22 @@ def choose() -> None:
 def is_compiled(module: ModuleType) -> bool:
     """Tell whether a module was loaded from an extension."""
     return not str(module.__file__).endswith(".py")
+
+
+def core_info() -> str:
+    """Say which core runs: ``compiled`` or ``interpreted``."""
+    from stretto.wire import buffer
+
+    return "compiled" if is_compiled(buffer) else "interpreted"
+
+
+def compiled_modules() -> dict[str, Path]:
+    """Give the modules that are compiled here, whichever core runs, each with its file."""
+    root = Path(__file__).parent
+    found = {}
+    for source in sorted(pxd.with_suffix("") for pxd in root.rglob("*.pxd")):
+        for file in (source.with_name(source.name + suffix) for suffix in EXTENSION_SUFFIXES):
+            if file.exists():
+                found[".".join(("stretto", *source.relative_to(root).parts))] = file
+                break
+    return found

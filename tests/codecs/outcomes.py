@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.codecs.support import CODECS, GOLDEN, payload, value
 from tests.codecs.test_scalar_mutations import NAMES, mutations
 from tests.codecs.test_scalar_refusals import REFUSED, TOO_FAR
@@ -19,7 +21,8 @@ def main() -> None:
                 print(payload(CODECS[name], value(CODECS[name], data)).hex())
             except Exception as error:
                 print(type(error).__name__)
-    for name, example, *_ in [*REFUSED, *TOO_FAR, *GOLDEN]:
+    examples: list[tuple[Any, ...]] = [*REFUSED, *TOO_FAR, *GOLDEN]
+    for name, example, *_ in examples:
         try:
             outcome = payload(CODECS[name], example).hex()
         except Exception as error:

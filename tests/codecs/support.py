@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
@@ -27,7 +27,6 @@ from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 CODECS: dict[str, Codec] = {codec.name: codec for codec in scalar_codecs()}
 SENTINELS: dict[str, Codec] = {codec.name: codec for codec in scalar_codecs(infinity="sentinel")}
-UTC = timezone.utc
 REG = [name for name in CODECS if name.startswith("reg")]
 
 
@@ -126,7 +125,11 @@ GOLDEN: list[tuple[str, Any, str]] = [
     ("macaddr8", "08:00:2b:01:02:03:04:05", "08002b0102030405"),
     ("point", Point(1.0, 2.0), "3ff00000000000004000000000000000"),
     ("line", Line(1.0, 2.0, -1.0), "3ff00000000000004000000000000000bff0000000000000"),
-    ("lseg", LineSegment(Point(1.0, 2.0), Point(2.0, 1.0)), "3ff0000000000000" + "4000000000000000" * 2 + "3ff0000000000000"),
+    (
+        "lseg",
+        LineSegment(Point(1.0, 2.0), Point(2.0, 1.0)),
+        "3ff0000000000000" + "4000000000000000" * 2 + "3ff0000000000000",
+    ),
     ("box", Box(Point(2.0, 2.0), Point(1.0, 1.0)), "4000000000000000" * 2 + "3ff0000000000000" * 2),
     ("circle", Circle(Point(1.0, 2.0), 2.0), "3ff0000000000000" + "4000000000000000" * 2),
     ("path", Path((1.0, 2.0)), "00000000013ff00000000000004000000000000000"),
@@ -141,7 +144,11 @@ GOLDEN: list[tuple[str, Any, str]] = [
     ("tid", (0xFFFFFFFF, 0xFFFF), "ffffffffffff"),
     ("pg_lsn", "16/B374D848", "00000016b374d848"),
     ("pg_lsn", "FFFFFFFF/FFFFFFFF", "ffffffffffffffff"),
-    ("pg_snapshot", Snapshot(10, 20, (10, 14)), "00000002" + "000000000000000a" + "0000000000000014" + "000000000000000a" + "000000000000000e"),
+    (
+        "pg_snapshot",
+        Snapshot(10, 20, (10, 14)),
+        "00000002" + "000000000000000a" + "0000000000000014" + "000000000000000a" + "000000000000000e",
+    ),
     ("txid_snapshot", Snapshot(10, 10, ()), "00000000" + "000000000000000a" * 2),
     ("tsvector", "'a':1A 'b'", "2761273a314120276227"),
 ]

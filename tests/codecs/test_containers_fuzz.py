@@ -5,6 +5,7 @@ STRETTO_FUZZ_CASES is the number of cases of each test.
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -177,7 +178,7 @@ def test_random_words_raise_protocol_errors_only(oid: int) -> None:
     check()
 
 
-SCHEMA = "stretto_containers_fuzz"
+SCHEMA = f"stretto_containers_fuzz_{os.getpid()}"  # several runs may share a server
 LIVE: dict[str, st.SearchStrategy[Any]] = {
     "int4[]": arrays(int4s),
     "text[]": arrays(texts),

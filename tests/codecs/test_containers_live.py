@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from stretto.codecs.extensions import SparseVector
 from stretto.codecs.ranges import Range
 from stretto.codecs.registry import CodecMap
 
-SCHEMA = "stretto_containers"
+SCHEMA = f"stretto_containers_{os.getpid()}"  # several runs may share a server
 SETUP = f"""
 drop schema if exists {SCHEMA} cascade;
 create schema {SCHEMA};

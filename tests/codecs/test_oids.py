@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from stretto.codecs.oids import OID_OF, TYPES
 
 ROOT = Path(__file__).parents[2]

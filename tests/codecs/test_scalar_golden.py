@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface
@@ -14,6 +14,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.codecs.support import CODECS, GOLDEN, INFINITE, REG, SENTINELS, payload, value
+
 from stretto.codecs.base import BINARY_FORMAT, TEXT_FORMAT, encode_value
 from stretto.codecs.jsonb import Json, Jsonb
 from stretto.codecs.scalars import extension_codecs, scalar_codecs
@@ -21,8 +23,6 @@ from stretto.codecs.temporal import IntervalCodec
 from stretto.codecs.values import BitString, Interval, Path, Point, Polygon
 from stretto.errors import DecodeError, ProtocolError
 from stretto.wire.buffer import WriteBuffer
-
-from tests.codecs.support import CODECS, GOLDEN, INFINITE, REG, SENTINELS, UTC, payload, value
 
 
 @pytest.mark.parametrize(("name", "example", "data"), GOLDEN, ids=[f"{n}-{d[:16]}" for n, _, d in GOLDEN])
@@ -35,7 +35,9 @@ def test_a_value_and_its_bytes(name: str, example: Any, data: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "example", "data"), INFINITE)
-def test_infinity_is_a_sentinel_where_it_was_asked_for_and_an_error_elsewhere(name: str, example: Any, data: str) -> None:
+def test_infinity_is_a_sentinel_where_it_was_asked_for_and_an_error_elsewhere(
+    name: str, example: Any, data: str
+) -> None:
     assert payload(CODECS[name], example).hex() == data
     assert value(SENTINELS[name], bytes.fromhex(data)) == example
     with pytest.raises(DecodeError, match=f"{name} -?infinity has no place.*::text"):
@@ -326,7 +328,9 @@ def test_what_no_server_sends_is_a_protocol_error(name: str, data: str, tail: by
 
 
 def test_json_is_read_and_written_by_what_was_given() -> None:
-    codec = Jsonb("jsonb", 3802, dumps=lambda v: json.dumps(v).encode(), loads=lambda text: json.loads(text, parse_float=Decimal))
+    codec = Jsonb(
+        "jsonb", 3802, dumps=lambda v: json.dumps(v).encode(), loads=lambda text: json.loads(text, parse_float=Decimal)
+    )
     assert value(codec, payload(codec, [1.5])) == [Decimal("1.5")]
     raw = Json("json", 114, dumps=str, loads=str)
     assert value(raw, payload(raw, '{"a":1}')) == '{"a":1}'

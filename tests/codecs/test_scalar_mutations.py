@@ -7,9 +7,9 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from stretto.errors import DecodeError, ProtocolError
-
 from tests.codecs.support import CODECS, GOLDEN, INFINITE, SENTINELS, value
+
+from stretto.errors import DecodeError, ProtocolError
 
 CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "300"))
 NAMES = sorted(CODECS)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.codecs.support import CODECS, payload
+
 from stretto.codecs.values import INFINITY, Interval, Path
 from stretto.errors import EncodeError
-
-from tests.codecs.support import CODECS, UTC, payload
 
 RANGES = [
     ("int2", -0x8000, 0x7FFF),

@@ -849,7 +849,7 @@ class Nothing: ...
 NO_TARGETS = [5, "int", Nothing, Abstract, int | str, [], {}, print, lambda: 1, set, typing, Slotted(1, "x")]
 
 
-@pytest.mark.parametrize("target", NO_TARGETS, ids=str)
+@pytest.mark.parametrize("target", NO_TARGETS, ids=lambda target: getattr(target, "__name__", str(target)))
 def test_what_is_no_class_of_values_is_a_usage_error(target: Any) -> None:
     with pytest.raises(UsageError, match="into="):
         plan_for(target, columns(*NAMES))

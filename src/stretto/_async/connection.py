@@ -14,7 +14,7 @@ from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
-from stretto.runtime.sources import achunks_of, arows_of, asink_of
+from stretto.runtime.asources import achunks_of, arows_of, asink_of
 
 T = TypeVar("T")
 
@@ -200,6 +200,14 @@ class AsyncConnection(AsyncVerbs):
                 if self._link.closed:
                     raise self._link.why_lost()
                 return
+
+    async def cancel(self) -> None:
+        """Ask the server to cancel what runs on this connection (CancelRequest): its caller gets QueryCanceled.
+
+        For another task or thread than the one that waits. The server does not say whether anything was running, and
+        what is sent next may be hit: wait for the cancelled statement to end first.
+        """
+        await self._link.cancel()
 
     async def reset(self) -> None:
         """Put the session's state back: settings, role, channels, cursors, advisory locks, temporary tables."""

@@ -1,6 +1,7 @@
-"""point, line, lseg, box, path, polygon, circle, and the classes of ``values``; plain tuples of their shape are taken too.
+"""point, line, lseg, box, path, polygon, circle, and the classes of ``values``.
 
-A box comes back with its upper right corner first, whatever corners it was given: PostgreSQL keeps it so.
+Plain tuples of their shape are taken too. A box comes back with its upper right corner first, whatever corners it was
+given: PostgreSQL keeps it so.
 """
 
 from __future__ import annotations

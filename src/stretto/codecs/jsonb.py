@@ -1,8 +1,9 @@
 """json and jsonb, decoded by default.
 
-In goes what ``dumps`` takes, out comes what ``loads`` makes; both can be replaced (orjson, or ``str`` and ``str`` for raw
-text). A str is a JSON string, not JSON already written; None is SQL's NULL, as everywhere. The default ``dumps`` takes no
-NaN and no infinity; the default ``loads`` reads numbers with a point or an exponent as float and refuses those beyond it.
+In goes what ``dumps`` takes, out comes what ``loads`` makes; both can be replaced (orjson, or ``str`` and ``str`` for
+raw text). A str is a JSON string, not JSON already written; None is SQL's NULL, as everywhere. The default ``dumps``
+takes no NaN and no infinity; the default ``loads`` reads a number with a point or an exponent as the nearest float, and
+refuses one beyond them all.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ default_dumps: Callable[[Any], str | bytes] = JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":")
 ).encode
 _decoder = JSONDecoder(parse_float=finite)
-_scan = _decoder.scan_once
+_scan: Callable[[str, int], tuple[Any, int]] = vars(_decoder)["scan_once"]  # not in the type stubs
 
 
 def default_loads(text: str) -> Any:

@@ -1,7 +1,7 @@
 """Network addresses: inet, cidr, macaddr, macaddr8.
 
 An inet is an IPv4Address or IPv6Address when its prefix covers all bits, else an IPv4Interface or IPv6Interface (which
-are addresses too); a cidr is an IPv4Network or IPv6Network. A str in the form that the ``ipaddress`` module reads is taken.
+are addresses too); a cidr is an IPv4Network or IPv6Network. A str that the ``ipaddress`` module reads is taken.
 MAC addresses are a str of lower-case pairs, ``08:00:2b:01:02:03``; the other notations of PostgreSQL are taken.
 
 The wire's inet: the bytes family (2 or 3), prefix, 1 for cidr, count of address bytes; the address.

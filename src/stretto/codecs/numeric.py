@@ -1,7 +1,8 @@
 """Numbers: bool, int2, int4, int8, float4, float8, numeric, money.
 
-What goes in: an integer type takes an int or what has ``__index__``; a float type what has ``__float__``, to the nearest
-float; numeric a Decimal, an int, or a float by its shortest text (0.1 is 0.1). A bool is none of them, and they are no bool.
+What goes in: an integer type takes an int or what has ``__index__``; a float type what has ``__float__``, as the
+nearest float; numeric a Decimal, an int, or a float by its shortest text (0.1 is 0.1). A bool is none of them, and they
+are no bool.
 ``money`` is an int of the currency's smallest unit (cents): how many of them make one is the server's ``lc_monetary``.
 """
 
@@ -14,7 +15,6 @@ from stretto import capi
 from stretto.codecs.base import Codec, wrong_type
 from stretto.codecs.checks import as_float, as_int, bounded, is_bool, malformed, out_of_range
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
-
 
 _MAX64 = 0x7FFFFFFFFFFFFFFF
 _MIN64 = -_MAX64 - 1
@@ -87,8 +87,8 @@ class Float8(Codec):
         return buf.read_float8()
 
 
-# The wire's numeric: uint16 count of base-10000 digits, int16 weight (the first digit counts 10000**weight), uint16 sign,
-# uint16 scale (decimal digits after the point), the digits as uint16.
+# The wire's numeric: uint16 count of base-10000 digits, int16 weight (the first digit counts 10000**weight), uint16
+# sign, uint16 scale (decimal digits after the point), the digits as uint16.
 _POSITIVE, _NEGATIVE, _NAN, _INFINITE, _MINUS_INFINITE = 0x0000, 0x4000, 0xC000, 0xD000, 0xF000
 
 MAX_SCALE = 16383  # decimal digits after the point

@@ -67,9 +67,9 @@ def scalar_codecs(
 ) -> list[Codec]:
     """Make a codec for each built-in scalar type, with its name and OID.
 
-    ``dumps`` and ``loads`` write and read json and jsonb. ``infinity`` says what an infinite date, timestamp or interval
-    decodes to: a DecodeError, or the sentinels of ``values``. ``intervals="interval"`` decodes every interval to
-    ``values.Interval``. ValueError for another word.
+    ``dumps`` and ``loads`` write and read json and jsonb. ``infinity`` says what an infinite date, timestamp or
+    interval decodes to: a DecodeError, or the sentinels of ``values``. ``intervals="interval"`` decodes every interval
+    to ``values.Interval``. ValueError for another word.
     """
     codecs: list[Codec] = [cls(name, OID_OF[name]) for cls, names in _CLASSES.items() for name in names.split()]
     codecs += [cls(name, OID_OF[name], dumps=dumps, loads=loads) for cls, name in ((Json, "json"), (Jsonb, "jsonb"))]

@@ -1,8 +1,8 @@
 """The server's own types: oid, the reg* types, xid, cid, xid8, tid, pg_lsn, pg_snapshot, void.
 
 Numbers are ints; the reg* types too: they are OIDs on the wire, and their names are a cast away (``x::text``,
-``$1::text::regclass``). A tid is a tuple ``(block, offset)``, a pg_lsn a str as the server writes it (``16/B374D848``; an int
-is taken too), a pg_snapshot a ``values.Snapshot``, void is None.
+``$1::text::regclass``). A tid is a tuple ``(block, offset)``, a pg_lsn a str as the server writes it (``16/B374D848``;
+an int is taken too), a pg_snapshot a ``values.Snapshot``, void is None.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Dates and times: date, time, timetz, timestamp, timestamptz, interval.
 
-Python's classes stand for them, and no value is bent to fit. What they cannot hold raises DecodeError for that statement:
-years before 1 and after 9999, the time 24:00:00, and ``infinity``, unless the codec was made with
-``infinity="sentinel"``: then it is ``INFINITY`` or ``-INFINITY`` (``values.Infinity``), which are always taken as arguments.
+Python's classes stand for them, and no value is bent to fit. What they cannot hold raises DecodeError for that
+statement: years before 1 and after 9999, the time 24:00:00, and ``infinity``, unless the codec was made with
+``infinity="sentinel"``: then it is ``INFINITY`` or ``-INFINITY`` (``values.Infinity``). Both are always taken.
 
-A timestamptz is aware, in UTC, and takes an aware datetime alone; a timestamp is naive and takes a naive one (or a date,
-its midnight): nothing guesses a time zone. An interval without months is a timedelta (its days are 24 hours);
+A timestamptz is aware, in UTC, and takes an aware datetime alone; a timestamp is naive and takes a naive one (or a
+date, its midnight): nothing guesses a time zone. An interval without months is a timedelta (its days are 24 hours);
 with months, or beyond timedelta's range, it is a ``values.Interval``, which adds to a datetime alike.
 ``intervals="interval"`` makes every one an Interval.
 
@@ -71,7 +71,7 @@ class Date(Temporal):
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         days = buf.read_int32()
         if days < _FIRST_DAY or days > _LAST_DAY:
-            if days == _MAX32 or days == _MIN32:
+            if days in (_MAX32, _MIN32):
                 return self._endless(1 if days > 0 else -1)
             raise beyond(self, days)
         packed = civil(days + _EPOCH)
@@ -99,7 +99,7 @@ class Timestamp(Temporal):
 
     def _moment(self, micros: int, tz: timezone | None) -> Any:
         if micros < _FIRST_DAY * _DAY or micros >= (_LAST_DAY + 1) * _DAY:
-            if micros == _MAX64 or micros == _MIN64:
+            if micros in (_MAX64, _MIN64):
                 return self._endless(1 if micros > 0 else -1)
             raise beyond(self, micros)
         since = micros + _EPOCH * _DAY
@@ -135,7 +135,7 @@ class Timestamptz(Timestamp):
             if offset is None:
                 raise EncodeError(
                     f"{self.name} takes a datetime with a time zone, and this one has none: say which, with "
-                    "value.replace(tzinfo=...) or datetime.now(timezone.utc)"
+                    "value.replace(tzinfo=...) or datetime.now(UTC)"
                 )
             micros -= offset_of(offset)
         buf.write_int64(micros)

@@ -27,6 +27,7 @@ cdef class Machine:
     cdef public bint closed
     cdef public bytes farewell
     cdef Request _head
+    cdef Request _open
     cdef Py_ssize_t _statements
     cdef list _outgoing
     cdef list _unsent
@@ -34,7 +35,9 @@ cdef class Machine:
     cdef Py_ssize_t _need
     cdef ReadBuffer _buf
 
+    @cython.locals(last=int)
     cpdef submit(self, Request request)
+    cdef _end_open(self, Request request)
     cdef _prepare(self, Request request, dict wanted)
     cpdef extend(self, Request request)
     cpdef write(self, bytes data)

@@ -51,6 +51,7 @@ class Machine:
         self.closed = False
         self.farewell: bytes | None = None
         self._head: Request | None = None
+        self._open: Request | None = None
         self._statements = statements
         self._outgoing: list[bytes] = []
         self._unsent: list[Request] = []
@@ -64,6 +65,11 @@ class Machine:
         """Queue a request and its bytes; puts Parse in front where its statement is not prepared here yet."""
         if self.closed:
             raise UsageError("this connection is closed")
+        if self._open is not None:
+            self._end_open(self._open)
+        last = request.script[len(request.script) - 1]
+        if last != _SYNC and last != _QUERY:
+            self._open = request
         statement = request.statement
         if statement is None:
             if request.forget is not None:
@@ -79,6 +85,13 @@ class Machine:
             self._head = request
         else:
             self.inflight.append(request)
+
+    def _end_open(self, request: Request) -> None:
+        """Something else is asked before a stream was ended: its portal ends with a Sync, and its rows are dropped."""
+        request.abandoned = True
+        request.take()
+        request.say(frontend.SYNC, b"Y")
+        self.extend(request)
 
     def _prepare(self, request: Request, wanted: dict[bytes, Any]) -> None:
         """Say Parse first, and Close for the statements that were prepared longest ago when there are too many."""
@@ -106,6 +119,8 @@ class Machine:
         self._outgoing.append(request.extra)
         request.extend(request.extra_script)
         request.extra = None
+        if request.script.endswith(b"Y"):
+            self._open = None
 
     def write(self, data: bytes) -> None:
         """Say what has no reply of its own (CopyData, CopyDone, Terminate)."""
@@ -337,6 +352,7 @@ class Machine:
         self.closed = True
         requests = [] if self._head is None else [self._head, *self.inflight]
         self._head = None
+        self._open = None
         self.inflight.clear()
         self._outgoing.clear()
         return requests

@@ -8,140 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import socket
 import ssl
-from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from collections.abc import Generator
+from typing import Any
 
 from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout
-from stretto.flows import cancel as cancelling
-from stretto.flows import steps
-from stretto.flows.connect import Greeting, connect
+from stretto.flows.connect import Greeting
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, peer_user, release, why_lost
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
+from stretto.runtime.aioplug import WOULD_BLOCK, open_session, send_cancel, wake
 from stretto.wire import frontend
 
 _PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
-_T = TypeVar("_T")
-_WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-class Plug:
-    """Takes the steps of a connecting flow on one socket."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float | None) -> None:
-        self.sock: socket.socket | ssl.SSLSocket | None = None
-        self._loop = loop
-        self._timeout = timeout
-        self._deadline: float | None = None
-        self._attempt = -1
-
-    async def drive(self, flow: Generator[steps.Step, Any, Any]) -> Any:
-        """Run the flow to its end and return its result; the socket is closed where it fails."""
-        try:
-            step = flow.send(None)
-            while True:
-                try:
-                    async with asyncio.timeout_at(self._deadline):
-                        answer = await self._take(step)
-                except (OSError, ssl.SSLError) as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as stop:
-            return stop.value
-        except BaseException:
-            self.close()
-            raise
-
-    async def _take(self, step: steps.Step) -> Any:
-        match step:
-            case steps.Resolve(host, port):
-                found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                return [(family, address) for family, _, _, _, address in found]
-            case steps.Open(family, address, options, attempt):
-                if attempt != self._attempt:  # connect_timeout is for each address, whatever is tried there
-                    self._attempt = attempt
-                    self._deadline = None if self._timeout is None else self._loop.time() + self._timeout
-                await self._open(family, address, options)
-            case steps.Write(data):
-                await self._write(data)
-            case steps.Read(limit):
-                return await self._retry(lambda: self._ready().recv(limit))
-            case steps.StartTLS(context, server_hostname):
-                return await self._start_tls(context, server_hostname)
-            case steps.Compute(function):
-                result = await self._loop.run_in_executor(None, function)
-                return await result if inspect.isawaitable(result) else result
-            case steps.Sleep(seconds):
-                await asyncio.sleep(seconds)
-            case steps.PeerUser():
-                return peer_user(self._ready())
-            case steps.Close():
-                self.close()
-        return None
-
-    async def _open(self, family: int, address: Any, options: tuple[tuple[int, int, int], ...]) -> None:
-        self.close()
-        self.sock = socket.socket(family, socket.SOCK_STREAM)
-        self.sock.setblocking(False)
-        for level, name, value in options:
-            self.sock.setsockopt(level, name, value)
-        async with asyncio.timeout_at(self._deadline):
-            await self._loop.sock_connect(self.sock, address)
-
-    async def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[await self._retry(self._ready().send, view, write=True) :]
-
-    async def _start_tls(self, context: ssl.SSLContext, server_hostname: str | None) -> ssl.SSLSocket:
-        sock = context.wrap_socket(self._ready(), server_hostname=server_hostname, do_handshake_on_connect=False)
-        self.sock = sock
-        await self._retry(sock.do_handshake)
-        return sock
-
-    async def _retry(self, action: Callable[..., _T], *args: Any, write: bool = False) -> _T:
-        """Do something on the socket as soon as it can be done without blocking."""
-        while True:
-            try:
-                return action(*args)
-            except ssl.SSLWantReadError:
-                await ready(self._loop, self._ready(), write=False)
-            except ssl.SSLWantWriteError:
-                await ready(self._loop, self._ready(), write=True)
-            except (BlockingIOError, InterruptedError):
-                await ready(self._loop, self._ready(), write=write)
-
-    def _ready(self) -> socket.socket:
-        if self.sock is None:
-            raise OSError("no socket is open")
-        return self.sock
-
-    def close(self) -> None:
-        if self.sock is not None:
-            self.sock.close()
-            self.sock = None
-
-
-async def ready(loop: asyncio.AbstractEventLoop, sock: socket.socket, *, write: bool) -> None:
-    """Wait until a socket can be read, or written."""
-    waiter: asyncio.Future[None] = loop.create_future()
-    add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
-    fd = sock.fileno()
-    add(fd, _wake, waiter)
-    try:
-        await waiter
-    finally:
-        remove(fd)
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 class Link:
@@ -173,11 +54,8 @@ class Link:
     async def connect(cls, shared: Shared) -> Link:
         """Connect by the Database's configuration; raises ConnectError and its kin."""
         loop = asyncio.get_running_loop()
-        plug = Plug(loop, shared.config.connect_timeout)
-        greeting = await plug.drive(connect(shared.config))
-        if plug.sock is None:
-            raise ProtocolError("the flow ended without a socket")
-        return cls(shared, loop, plug.sock, greeting)
+        sock, greeting = await open_session(shared, loop)
+        return cls(shared, loop, sock, greeting)
 
     @property
     def closed(self) -> bool:
@@ -252,7 +130,7 @@ class Link:
     def _readable(self) -> None:
         try:
             data = self._sock.recv(RECEIVE)
-        except _WOULD_BLOCK:
+        except WOULD_BLOCK:
             return
         except OSError as error:
             self._lost(error)
@@ -272,8 +150,6 @@ class Link:
         except ProtocolError as error:
             self._break(error)
             return
-        if machine.pending() and not self._flush_due:
-            self._flush()  # the machine has something to say itself: it gets out of a COPY that nobody wants
         finished = machine.finished
         if finished:
             for request in finished:
@@ -286,9 +162,11 @@ class Link:
                 self._loop.call_soon(self._flush_later)
             finished.clear()
             if self._quiet is not None and machine.idle():
-                _wake(self._quiet)
+                wake(self._quiet)
         if self._event is not None and machine.notifications:
-            _wake(self._event)
+            wake(self._event)
+        if machine.pending() and not self._flush_due:  # the machine got out of a COPY that nobody wanted
+            self._flush()
         head = machine.head()
         if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
             self._paused = True
@@ -310,7 +188,7 @@ class Link:
         data = self.machine.data_to_send()
         try:
             sent = self._sock.send(data)
-        except _WOULD_BLOCK:
+        except WOULD_BLOCK:
             sent = 0
         except OSError as error:
             self._lost(error)
@@ -325,7 +203,7 @@ class Link:
             return
         try:
             rest = rest[self._sock.send(rest) :]
-        except _WOULD_BLOCK:
+        except WOULD_BLOCK:
             return
         except OSError as error:
             self._lost(error)
@@ -335,7 +213,7 @@ class Link:
             self._unwritten = None
             self._loop.remove_writer(self._fd)
             if self._drained is not None:
-                _wake(self._drained)
+                wake(self._drained)
             if self.machine.pending():
                 self._flush()
 
@@ -380,10 +258,10 @@ class Link:
             self._sock.close()
         for request in requests:
             if request.waiter is not None:
-                _wake(request.waiter)
+                wake(request.waiter)
         for waiter in (self._quiet, self._event, self._drained):
             if waiter is not None:
-                _wake(waiter)
+                wake(waiter)
 
     def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more: ask the server to stop, and throw its reply away as it comes."""
@@ -393,6 +271,10 @@ class Link:
         request.take()
         if self._recovery is None:
             self._recovery = self._loop.create_task(self._recover())
+
+    async def cancel(self) -> None:
+        """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
+        await send_cancel(self.shared, self._loop, self.greeting)
 
     async def recover(self) -> None:
         """After a statement was given up: wait until the connection is usable again, or closed."""
@@ -406,9 +288,8 @@ class Link:
         machine = self.machine
         try:
             async with asyncio.timeout(CANCEL_GRACE):
-                plug = Plug(self._loop, CANCEL_GRACE)
-                with contextlib.suppress(OSError):
-                    await plug.drive(cancelling.cancel(self.shared.config, self.greeting))
+                with contextlib.suppress(Error, OSError):
+                    await send_cancel(self.shared, self._loop, self.greeting)
                 if self._paused:
                     self._resume()
                 head = machine.head()

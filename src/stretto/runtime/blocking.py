@@ -6,116 +6,33 @@ The caller's own thread writes, waits and reads. A Link serves one caller at a t
 from __future__ import annotations
 
 import contextlib
-import inspect
 import select
 import socket
-import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout, UsageError
-from stretto.flows import cancel as cancelling
-from stretto.flows import steps
-from stretto.flows.connect import Greeting, connect
+from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, peer_user, release, why_lost
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, remaining, why_lost
 from stretto.wire import frontend
 
+if TYPE_CHECKING:
+    from stretto.flows.connect import Greeting
+
 _SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
-
-
-def remaining(deadline: float | None) -> float | None:
-    """Seconds left; raises TimeoutError when there are none."""
-    if deadline is None:
-        return None
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time is up")
-    return left
-
-
-class Plug:
-    """Takes the steps of a connecting flow on one socket."""
-
-    def __init__(self, timeout: float | None) -> None:
-        self.sock: socket.socket | ssl.SSLSocket | None = None
-        self._timeout = timeout
-        self._deadline: float | None = None
-        self._attempt = -1
-
-    def drive(self, flow: Generator[steps.Step, Any, Any]) -> Any:
-        """Run the flow to its end and return its result; the socket is closed where it fails."""
-        try:
-            step = flow.send(None)
-            while True:
-                try:
-                    answer = self._take(step)
-                except (OSError, ssl.SSLError) as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as stop:
-            return stop.value
-        except BaseException:
-            self.close()
-            raise
-
-    def _take(self, step: steps.Step) -> Any:
-        match step:
-            case steps.Resolve(host, port):
-                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                return [(family, address) for family, _, _, _, address in found]
-            case steps.Open(family, address, options, attempt):
-                self.close()
-                if attempt != self._attempt:  # connect_timeout is for each address, whatever is tried there
-                    self._attempt = attempt
-                    self._deadline = None if self._timeout is None else time.monotonic() + self._timeout
-                self.sock = socket.socket(family, socket.SOCK_STREAM)
-                for level, name, value in options:
-                    self.sock.setsockopt(level, name, value)
-                self._ready().connect(address)
-            case steps.Write(data):
-                self._ready().sendall(data)
-            case steps.Read(limit):
-                return self._ready().recv(limit)
-            case steps.StartTLS(context, server_hostname):
-                sock = self._ready()
-                self.sock = context.wrap_socket(sock, server_hostname=server_hostname)
-                return self.sock
-            case steps.Compute(function):
-                result = function()
-                if inspect.isawaitable(result):
-                    raise UsageError("an async password function needs AsyncDatabase")
-                return result
-            case steps.Sleep(seconds):
-                time.sleep(seconds)
-            case steps.PeerUser():
-                return peer_user(self._ready())
-            case steps.Close():
-                self.close()
-        return None
-
-    def _ready(self) -> socket.socket:
-        if self.sock is None:
-            raise OSError("no socket is open")
-        self.sock.settimeout(remaining(self._deadline))
-        return self.sock
-
-    def close(self) -> None:
-        if self.sock is not None:
-            self.sock.close()
-            self.sock = None
 
 
 class Link:
     """One connection, used by one caller at a time."""
 
-    def __init__(self, shared: Shared, sock: socket.socket, greeting: Greeting) -> None:
+    def __init__(
+        self, shared: Shared, sock: socket.socket, greeting: Greeting, would_block: tuple[type[Exception], ...]
+    ) -> None:
         self.shared = shared
         self.greeting = greeting
         self.machine = Machine(greeting.parameters)
@@ -125,16 +42,16 @@ class Link:
         self.given_up = False
         self._sock = sock
         self._sock.settimeout(None)
+        self._would_block = would_block
         self._timeout: float | None = None
 
     @classmethod
     def connect(cls, shared: Shared) -> Link:
         """Connect by the Database's configuration; raises ConnectError and its kin."""
-        plug = Plug(shared.config.connect_timeout)
-        greeting = plug.drive(connect(shared.config))
-        if plug.sock is None:
-            raise ProtocolError("the flow ended without a socket")
-        return cls(shared, plug.sock, greeting)
+        from stretto.runtime import plug  # TLS and all that connecting needs is loaded when somebody connects
+
+        sock, greeting = plug.open_session(shared)
+        return cls(shared, sock, greeting, plug.WOULD_BLOCK)
 
     @property
     def closed(self) -> bool:
@@ -191,7 +108,7 @@ class Link:
             return
         while not request.ready():
             self._receive(deadline)
-            if machine.pending():  # the machine has something to say itself: it gets out of a COPY that nobody wants
+            if machine.pending():  # the machine got out of a COPY that nobody wanted
                 self._send(machine.data_to_send(), deadline)
         machine.finished.clear()
 
@@ -241,11 +158,11 @@ class Link:
             try:
                 data = data[sock.send(data) :]
                 continue
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            except self._would_block:
                 pass
             readable, _, _ = select.select([sock], [sock], [], remaining(deadline))
             if readable:
-                with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                with contextlib.suppress(*self._would_block):
                     self._feed(sock.recv(RECEIVE))
         if not self.machine.closed:
             sock.settimeout(None)
@@ -277,9 +194,16 @@ class Link:
         request.abandoned = True
         request.take()
         self.given_up = True
-        with contextlib.suppress(OSError):
-            plug = Plug(CANCEL_GRACE / 2)
-            plug.drive(cancelling.cancel(self.shared.config, self.greeting))
+        from stretto.runtime.plug import send_cancel
+
+        with contextlib.suppress(Error, OSError):
+            send_cancel(self.shared, self.greeting)
+
+    def cancel(self) -> None:
+        """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
+        from stretto.runtime.plug import send_cancel
+
+        send_cancel(self.shared, self.greeting)
 
     def recover(self) -> None:
         """After a statement was given up: read its reply to the end, or close the connection after a grace."""
@@ -293,8 +217,6 @@ class Link:
                 self._send(machine.data_to_send(), deadline)
             while not machine.idle():
                 self._receive(deadline)
-                if machine.pending():
-                    self._send(machine.data_to_send(), deadline)
         except TimeoutError:
             self.abort()
         machine.finished.clear()

@@ -1,16 +1,11 @@
-"""Where COPY's data comes from and goes to: rows, bytes, files, functions; each once blocking and once for asyncio.
-
-On asyncio a file is read and written in a thread, so that a slow disk stops nobody.
-"""
+"""Where COPY's data comes from and goes to: rows, bytes, files, functions. ``runtime.asources`` has it for asyncio."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import IO, Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from stretto.errors import UsageError
 from stretto.flows.copy import CHUNK_BYTES, CHUNK_ROWS, RowEncoder, batched, data_message
@@ -35,10 +30,11 @@ def chunks_of(source: Any) -> Iterator[bytes]:
 
 def _messages(chunks: Iterable[Any]) -> Iterator[bytes]:
     for chunk in chunks:
-        yield _message(chunk)
+        yield message_of(chunk)
 
 
-def _message(chunk: Any) -> bytes:
+def message_of(chunk: Any) -> bytes:
+    """The CopyData message of a chunk; raises UsageError for what is not bytes."""
     if not isinstance(chunk, (bytes, bytearray, memoryview)):
         raise UsageError(f"COPY's source must give bytes, not {type(chunk).__name__}: open the file in binary mode")
     return data_message(bytes(chunk))
@@ -70,63 +66,3 @@ def sink_of(sink: Any) -> Iterator[Callable[[bytes], Any]]:
         yield sink
     else:
         raise UsageError(f"copy_out() takes a path, a file or a function, not {type(sink).__name__}")
-
-
-async def achunks_of(source: Any) -> AsyncIterator[bytes]:
-    """As chunks_of, and async iterables and files with an async ``read`` too."""
-    if isinstance(source, AsyncIterable):
-        async for chunk in source:
-            yield _message(chunk)
-        yield frontend.COPY_DONE
-    elif isinstance(source, (str, os.PathLike)):
-        file = await asyncio.to_thread(open, source, "rb")
-        try:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield _message(chunk)
-        finally:
-            file.close()
-        yield frontend.COPY_DONE
-    elif hasattr(source, "read") and inspect.iscoroutinefunction(source.read):
-        while chunk := await source.read(CHUNK_BYTES):
-            yield _message(chunk)
-        yield frontend.COPY_DONE
-    else:
-        for message in chunks_of(source):
-            yield message
-
-
-async def arows_of(source: Any, encoder: RowEncoder) -> AsyncIterator[bytes]:
-    """As rows_of, and async iterables too."""
-    if isinstance(source, AsyncIterable):
-        batch = []
-        async for row in source:
-            batch.append(row)
-            if len(batch) >= CHUNK_ROWS:
-                yield encoder.encode(batch)
-                batch = []
-        if batch:
-            yield encoder.encode(batch)
-        yield encoder.end()
-    else:
-        for message in rows_of(source, encoder):
-            yield message
-
-
-@asynccontextmanager
-async def asink_of(sink: Any) -> AsyncIterator[Callable[[bytes], Awaitable[Any]]]:
-    """As sink_of, as an async function."""
-    if isinstance(sink, (str, os.PathLike)):
-        file: IO[bytes] = await asyncio.to_thread(open, sink, "wb")
-        try:
-            yield lambda data: asyncio.to_thread(file.write, data)
-        finally:
-            file.close()
-    else:
-        with sink_of(sink) as write:
-
-            async def call(data: bytes) -> None:
-                result = write(data)
-                if inspect.isawaitable(result):
-                    await result
-
-            yield call

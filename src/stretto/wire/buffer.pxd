@@ -3,6 +3,10 @@ from libc.stdint cimport int64_t, uint64_t
 
 from stretto cimport capi
 
+cdef Py_ssize_t _MAX_MESSAGE, _SLICE_FROM
+cdef double _FLOAT4_LIMIT
+cdef int64_t _TWO32, _MAX31, _MIN31, _MAX32, _MAX63, _MIN63
+
 
 @cython.final
 cdef class ReadBuffer:

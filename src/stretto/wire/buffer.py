@@ -17,6 +17,16 @@ MAX_MESSAGE = 0x3FFFFFFF
 # What rounds to infinity: the largest float4 and half a unit in its last place.
 FLOAT4_LIMIT = 3.4028235677973366e38
 
+# C constants (buffer.pxd): a number above 2**31 - 1 that is written in an expression is a Python object to Cython, and
+# takes the arithmetic around it along.
+_MAX_MESSAGE = MAX_MESSAGE
+_FLOAT4_LIMIT = FLOAT4_LIMIT
+_TWO32 = 0x100000000
+_MAX31, _MIN31 = 0x7FFFFFFF, -0x80000000
+_MAX32 = 0xFFFFFFFF
+_MAX63 = 0x7FFFFFFFFFFFFFFF
+_MIN63 = -_MAX63 - 1
+
 _SLICE_FROM = 48  # from this length on a slice assignment beats a loop over the bytes
 
 
@@ -77,7 +87,7 @@ class ReadBuffer:
         high = p[pos]
         value = high << 24 | p[pos + 1] << 16 | p[pos + 2] << 8 | p[pos + 3]
         self.pos = pos + 4
-        return value - 0x100000000 if value >= 0x80000000 else value
+        return value - _TWO32 if value > _MAX31 else value
 
     def read_uint32(self) -> int:
         self.require(4)
@@ -91,7 +101,7 @@ class ReadBuffer:
     def read_int64(self) -> int:
         high = self.read_int32()
         low = self.read_uint32()
-        return high * 0x100000000 + low
+        return high * _TWO32 + low
 
     def read_float4(self) -> float:
         """Read a float4; the value is its exact float8."""
@@ -149,7 +159,7 @@ class WriteBuffer:
     def _reserve(self, count: int) -> None:
         need = self.pos + count
         if need > self._capacity:
-            if need > MAX_MESSAGE:
+            if need > _MAX_MESSAGE:
                 raise EncodeError("a message of 1 GB or more cannot be sent: split the value, or use COPY")
             more = max(need, 2 * self._capacity) - self._capacity
             self._data.extend(bytes(more))
@@ -179,12 +189,12 @@ class WriteBuffer:
         self.pos = pos + 2
 
     def write_int32(self, value: int) -> None:
-        if value < -0x80000000 or value > 0x7FFFFFFF:
+        if value < _MIN31 or value > _MAX31:
             raise EncodeError("the value is out of range for int4")
-        self.write_uint32(value & 0xFFFFFFFF)
+        self.write_uint32(value & _MAX32)
 
     def write_uint32(self, value: int) -> None:
-        if value < 0 or value > 0xFFFFFFFF:
+        if value < 0 or value > _MAX32:
             raise EncodeError("the value is out of range for a 32-bit number")
         self._reserve(4)
         data = self._data
@@ -196,20 +206,20 @@ class WriteBuffer:
         self.pos = pos + 4
 
     def write_int64(self, value: int) -> None:
-        if value < -0x8000000000000000 or value > 0x7FFFFFFFFFFFFFFF:
+        if value < _MIN63 or value > _MAX63:
             raise EncodeError("the value is out of range for int8")
-        self.write_uint32(value >> 32 & 0xFFFFFFFF)
-        self.write_uint32(value & 0xFFFFFFFF)
+        self.write_uint32(value >> 32 & _MAX32)
+        self.write_uint32(value & _MAX32)
 
     def write_float4(self, value: float) -> None:
-        if value - value == 0 and (value >= FLOAT4_LIMIT or value <= -FLOAT4_LIMIT):
+        if value - value == 0 and (value >= _FLOAT4_LIMIT or value <= -_FLOAT4_LIMIT):
             raise EncodeError("the value is out of range for float4")
         self.write_uint32(capi.bits_from_float4(value))
 
     def write_float8(self, value: float) -> None:
         bits = capi.bits_from_float8(value)
         self.write_uint32(bits >> 32)
-        self.write_uint32(bits & 0xFFFFFFFF)
+        self.write_uint32(bits & _MAX32)
 
     def write_bytes(self, value: bytes) -> None:
         count = len(value)
@@ -246,7 +256,7 @@ class WriteBuffer:
         self._fill_length(place, self.pos - place)
 
     def _fill_length(self, place: int, count: int) -> None:
-        if count < 0 or count > MAX_MESSAGE:
+        if count < 0 or count > _MAX_MESSAGE:
             raise EncodeError("a value or message of 1 GB or more cannot be sent: split it, or use COPY")
         end = self.pos
         self.pos = place

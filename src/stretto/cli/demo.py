@@ -1,0 +1,154 @@
+"""``stretto demo``: a PostgreSQL of one's own, all flights of a year, questions about them, and a race with the peers.
+
+It ends by itself. The server is stopped at the end, its data stays, so that a second run has nothing to load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from stretto import AsyncDatabase, Database, embedded
+from stretto.cli import loading, questions
+from stretto.cli import race as racing
+from stretto.cli.flights import TABLES, Flight, data_directory
+from stretto.cli.places import demo_directory
+from stretto.cli.view import View
+
+DATABASE = "flights"
+T = TypeVar("T")
+
+
+class Demo:
+    """One run. ``directory``: where the data is kept (None: a place of this user's); ``quick``: a race of few rows."""
+
+    def __init__(self, directory: Path | None, *, rounds: int, quick: bool) -> None:
+        self._directory = directory or demo_directory()
+        self._rounds = rounds
+        self._sizes = racing.QUICK if quick else racing.FULL
+        self._view = View()
+
+    def run(self) -> None:
+        """Do it all. Raises stretto's errors and OSError where the machine or the server refuses."""
+        begun = time.perf_counter()
+        self._view.title("All flights that left New York in 2013, as Python objects")
+        data_directory()  # what is not installed is told before a server is started for it
+        with embedded.start(self._directory) as server:
+            self._view.started(server, self._directory, time.perf_counter() - begun)
+            url = _database_of(server.url)
+            with Database(url) as db:
+                self._load(db)
+                self._ask(db)
+                asyncio.run(self._ask_on_asyncio(url))
+                self._show_objects(db)
+                self._race(db, url)
+        self._view.ended(self._directory, time.perf_counter() - begun)
+
+    def _load(self, db: Database) -> None:
+        rows = sum(table.rows for table in TABLES)
+        if loading.is_loaded(db):
+            self._view.say(f"The five tables are there from an earlier run: {rows:,} rows.")
+            return
+        with self._view.progress("Loading by COPY", rows, "rows") as advance:
+            seconds = loading.load(db, lambda table, count: advance(count))
+        self._view.say(f"{rows:,} rows in five tables, with their keys, in {seconds:.1f} s.")
+
+    def _ask(self, db: Database) -> None:
+        self._view.section("Blocking code", "with stretto.Database(url) as db:")
+        delays, took = _timed(lambda: db.fetch(questions.DELAYS, 5, into=questions.Delays))
+        self._view.answer("Whose flights leave the latest?", "db.fetch(sql, 5, into=Delays)", delays, took)
+        longest, took = _timed(lambda: db.fetch(questions.LONG_FLIGHTS, 5, into=questions.LongFlight))
+        self._view.answer("Where does one sit the longest?", "db.fetch(sql, 5, into=LongFlight)", longest, took)
+        gales, took = _timed(lambda: db.fetch(questions.GALES, 3, into=questions.Departure))
+        question = "Who left in the worst gale? (a row is a flight, its airline and its weather)"
+        self._view.answer(question, "db.fetch(sql, 3, into=Departure)", [_in_short(each) for each in gales], took)
+
+    async def _ask_on_asyncio(self, url: str) -> None:
+        self._view.section("asyncio", "async with stretto.AsyncDatabase(url) as db:")
+        async with AsyncDatabase(url) as db:
+            begun = time.perf_counter()
+            routes = await db.fetch(questions.ROUTES, 5, into=questions.Route)
+            took = time.perf_counter() - begun
+            self._view.answer("Which routes are the busiest?", "await db.fetch(sql, 5, into=Route)", routes, took)
+            begun = time.perf_counter()
+            months = (db.fetchrow(questions.WORST_DAY, month, into=questions.WorstDay) for month in range(1, 13))
+            days = sorted(filter(None, await asyncio.gather(*months)), key=lambda each: -each.cancelled)
+            took = time.perf_counter() - begun
+            call = "await gather(*(db.fetchrow(sql, m, into=WorstDay) for m in months))"
+            self._view.answer(
+                "The worst day of each month? (twelve statements at once; here the worst five)", call, days[:5], took
+            )
+            begun = time.perf_counter()
+            busiest = await db.fetchrow(questions.BUSIEST_PLANE, into=questions.PlaneDay)
+            took = time.perf_counter() - begun
+        if busiest is not None:
+            question = f"Which plane left the most often in a day? {busiest.plane.tailnum}, on {busiest.day:%d %B}"
+            call = "await db.fetchrow(sql, into=PlaneDay)"
+            self._view.answer(question, call, [_leg(each) for each in busiest.flights], took)
+
+    def _show_objects(self, db: Database) -> None:
+        self._view.section("Objects", "what they are: the classes you wrote")
+        departure = db.fetchrow(questions.GALES, 1, into=questions.Departure)
+        self._view.python("db.fetchrow(sql, 1, into=Departure)", departure)
+        flights, took = _timed(lambda: db.fetch("select * from flight", into=Flight))
+        self._view.code('flights = db.fetch("select * from flight", into=Flight)')
+        self._view.say(f"{len(flights):,} objects in {took:.2f} s, {len(flights) / took:,.0f} a second")
+        self._view.code("sum(flight.distance for flight in flights if flight.air_time)")
+        self._view.say(f"{sum(each.distance for each in flights if each.air_time):,}")
+
+    def _race(self, db: Database, url: str) -> None:
+        self._view.section("How fast", "the same work by each driver, in turn, in this process")
+        with self._view.progress("Measuring", 1.0, None) as advance:
+            result = racing.race(db, url, self._rounds, self._sizes, advance)
+        self._view.race(result)
+        self._view.conditions(_settings(db), self._rounds)
+
+
+def _database_of(url: str) -> str:
+    """The URL of the demo's own database on this server; it is made when missing."""
+    with Database(url) as db:
+        if not db.fetchval("select exists (select from pg_database where datname = $1)", DATABASE):
+            db.execute(f"create database {DATABASE}")
+    return urlsplit(url)._replace(path=f"/{DATABASE}").geturl()
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    begun = time.perf_counter()
+    return work(), time.perf_counter() - begun
+
+
+def _in_short(departure: questions.Departure) -> dict[str, object]:
+    flight, weather = departure.flight, departure.weather
+    return {
+        "airline": departure.airline.name,
+        "flight": f"{flight.carrier} {flight.flight}",
+        "route": f"{flight.origin} {flight.dest}",
+        "gusts, mph": weather.wind_gust,
+        "minutes late": flight.dep_delay,
+    }
+
+
+def _leg(flight: Flight) -> dict[str, object]:
+    return {
+        "flight": f"{flight.carrier} {flight.flight}",
+        "route": f"{flight.origin} {flight.dest}",
+        "planned": _clock(flight.sched_dep_time),
+        "left": _clock(flight.dep_time),
+        "minutes late": flight.dep_delay,
+        "miles": flight.distance,
+    }
+
+
+def _clock(number: int | None) -> str:
+    """1745 is 17:45 in this data."""
+    return "" if number is None else f"{number // 100}:{number % 100:02}"
+
+
+def _settings(db: Database) -> dict[str, str]:
+    names = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers"]
+    sql = "select name, current_setting(name) from unnest($1::text[]) as name"
+    return dict(db.fetch(sql, names, into=tuple[str, str]))

@@ -1,0 +1,133 @@
+"""What the demo asks, and the classes of the answers: each row of a statement becomes an object of its class.
+
+The columns have the names of the fields. A table's name in the select (``f as flight``) is its whole row, which becomes
+an object inside the object; ``array_agg(f)`` becomes a list of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from stretto.cli.flights import Airline, Flight, Plane, Weather
+
+
+@dataclass(slots=True)
+class Delays:
+    """How late an airline's departures were."""
+
+    airline: str
+    flights: int
+    mean: timedelta
+    over_an_hour: float
+    worst: timedelta
+
+
+DELAYS = """
+select a.name as airline, count(*) as flights,
+       date_trunc('second', avg(f.dep_delay) * interval '1 minute') as mean,
+       (100.0 * count(*) filter (where f.dep_delay > 60) / count(*))::float8 as over_an_hour,
+       max(f.dep_delay) * interval '1 minute' as worst
+from flight f join airline a using (carrier)
+where f.dep_delay is not null
+group by a.name order by mean desc limit $1
+"""
+
+
+@dataclass(slots=True)
+class LongFlight:
+    """The longest flight to a place; `left` is local time."""
+
+    flight: str
+    route: str
+    airport: str
+    miles: int
+    in_the_air: timedelta
+    left: datetime
+
+
+LONG_FLIGHTS = """
+select * from (
+    select distinct on (f.dest) f.carrier || ' ' || f.flight as flight, f.origin || ' ' || f.dest as route,
+           d.name as airport, f.distance as miles, f.air_time * interval '1 minute' as in_the_air,
+           f.time_hour at time zone 'America/New_York' as left
+    from flight f join airport d on d.faa = f.dest
+    where f.air_time is not null
+    order by f.dest, f.air_time desc
+) longest order by in_the_air desc limit $1
+"""
+
+
+@dataclass(slots=True)
+class Departure:
+    """A flight with its airline and the weather of the hour it was to leave in."""
+
+    flight: Flight
+    airline: Airline
+    weather: Weather
+
+
+GALES = """
+select f as flight, a as airline, w as weather
+from flight f join weather w using (origin, time_hour) join airline a using (carrier)
+where f.dep_time is not null and w.wind_gust is not null
+order by w.wind_gust desc, f.dep_delay desc limit $1
+"""
+
+
+@dataclass(slots=True)
+class PlaneDay:
+    """A plane and what it flew out of New York on one day."""
+
+    plane: Plane
+    day: date
+    flights: list[Flight]
+
+
+BUSIEST_PLANE = """
+with busiest as (
+    select tailnum, year, month, day from flight where tailnum is not null and dep_time is not null
+    group by tailnum, year, month, day order by count(*) desc, tailnum limit 1
+)
+select p as plane, make_date(b.year, b.month, b.day) as day, array_agg(f order by f.sched_dep_time) as flights
+from busiest b join flight f using (tailnum, year, month, day) join plane p using (tailnum)
+group by p.tailnum, b.year, b.month, b.day
+"""
+
+
+@dataclass(slots=True)
+class Route:
+    """A route, who flies it, and how late one usually gets there."""
+
+    route: str
+    airport: str
+    flights: int
+    late: timedelta
+    carriers: list[str]
+
+
+ROUTES = """
+select f.origin || ' ' || f.dest as route, d.name as airport, count(*) as flights,
+       percentile_cont(0.5) within group (order by f.arr_delay) * interval '1 minute' as late,
+       array_agg(distinct f.carrier) as carriers
+from flight f join airport d on d.faa = f.dest
+group by f.origin, f.dest, d.name order by flights desc limit $1
+"""
+
+
+@dataclass(slots=True)
+class WorstDay:
+    """The day of a month on which the most flights were cancelled."""
+
+    day: date
+    flights: int
+    cancelled: int
+    mean: timedelta
+
+
+WORST_DAY = """
+select make_date(year, month, day) as day, count(*) as flights, count(*) filter (where dep_time is null) as cancelled,
+       date_trunc('second', avg(dep_delay) * interval '1 minute') as mean
+from flight where month = $1
+group by year, month, day order by cancelled desc limit 1
+"""

@@ -1,0 +1,183 @@
+"""What the demo prints: tables of 80 to 100 columns, in a terminal with colours and in a log without."""
+
+from __future__ import annotations
+
+import os
+import platform
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.highlighter import ReprHighlighter
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from stretto import core_info
+from stretto.cli.race import Race, Result, Score
+from stretto.embedded import Server
+
+WIDTH = 100
+_BAR = 24
+_INDENT = (0, 0, 0, 2)
+_EVEN = 1.03  # less than this apart counts as equal in so short a race
+
+
+class View:
+    """The demo's output, on stdout."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._console.width = max(80, min(WIDTH, self._console.width))
+
+    def title(self, text: str) -> None:
+        self._console.print(f"\n[bold]stretto demo[/]  {text}\n")
+
+    def section(self, title: str, code: str) -> None:
+        self._console.print()
+        self._console.rule(f"[bold]{title}[/]  [cyan]{escape(code)}[/]", align="left", style="dim")
+
+    def say(self, text: str) -> None:
+        self._console.print(Padding(escape(text), _INDENT))
+
+    def code(self, text: str) -> None:
+        self._console.print(f"\n  [cyan]>>> {escape(text)}[/]")
+
+    def started(self, server: Server, directory: Path, seconds: float) -> None:
+        """Say which server runs, where, and since when."""
+        self.say(
+            f"PostgreSQL {server.version}, ready on port {server.port} after {seconds:.1f} s, its data in {directory}"
+        )
+        if core_info() != "compiled":
+            self._console.print(
+                "  [bold yellow]stretto's core is not compiled: it is about ten times slower than it could be.[/]"
+            )
+
+    @contextmanager
+    def progress(self, what: str, total: float, unit: str | None) -> Iterator[Callable[[float], None]]:
+        """A bar; gives the function that moves it on. Without a terminal its last state is printed, alone."""
+        columns = [TextColumn(f"  {what}"), BarColumn(30), TextColumn("{task.percentage:3.0f}%")]
+        last: ProgressColumn = TimeElapsedColumn() if unit is None else _Rate(unit)
+        with Progress(*columns, last, console=self._console) as progress:
+            task = progress.add_task(what, total=total)
+            yield lambda count: progress.advance(task, count)
+            progress.update(task, completed=total)
+
+    def answer(self, question: str, call: str, rows: Sequence[Any], seconds: float) -> None:
+        """Print a question, how it was asked, and the answer: dataclass objects or dicts."""
+        self._console.print(f"\n  [bold]{escape(question)}[/]")
+        self._console.print(f"  [cyan]{escape(call)}[/]  [dim]{1000 * seconds:,.0f} ms[/]")
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+        cells = [_cells(row) for row in rows]
+        for name, value in cells[0].items():
+            number = isinstance(value, (int, float, timedelta))
+            table.add_column(name.replace("_", " "), justify="right" if number else "left", no_wrap=True)
+        for row in cells:
+            table.add_row(*(escape(_shown(value)) for value in row.values()))
+        self._console.print(Padding(table, _INDENT))
+
+    def python(self, call: str, value: object) -> None:
+        """Print a call and the object that it gives, as Python shows it."""
+        self.code(call)
+        text = textwrap.fill(repr(value), self._console.width - 2)
+        self._console.print(Padding(ReprHighlighter()(text), _INDENT))
+
+    def race(self, race: Race) -> None:
+        """Print the scores of each event, who was not there, and where stretto was not the first."""
+        heading = f"{'':<30}{'a second':>12}  {'':<{_BAR}}{'client CPU':>12}"
+        self._console.print(f"  [dim]{heading}[/]")
+        for result in race.results:
+            event = result.event
+            self._console.print(f"  [bold]{event.title}[/]  [dim]{event.count:,} {event.unit} a round[/]")
+            for score in result.scores:
+                line = _score_line(score, result.scores[0].rate)
+                self._console.print(line, style="green" if _is_ours(score) else "", no_wrap=True)
+            self._console.print()
+        for name in race.missing:
+            self.say(f"{name} is not installed, so it did not take part: pip install 'stretto[demo]'")
+        for line in _losses(race.results):
+            self.say(line)
+
+    def conditions(self, settings: dict[str, str], rounds: int) -> None:
+        """Say how it was measured, and that it was no benchmark."""
+        server = ", ".join(f"{name}={value}" for name, value in settings.items())
+        counted = "one round" if rounds == 1 else f"medians of {rounds} rounds"
+        self.say(
+            f"These are {counted} after one that does not count; each driver on one connection, client and server on "
+            f"the same {os.cpu_count()} cores; Python {platform.python_version()}."
+        )
+        self.say(f"The server: {server}. It is not set up to be durable.")
+        self.say("This is a demo and not the benchmark: `make bench` gives each driver a process of its own.")
+
+    def ended(self, directory: Path, seconds: float) -> None:
+        self._console.print(
+            f"\n  [bold]{seconds:.0f} s[/] in all. The server is stopped; its data stays in {escape(str(directory))}.\n"
+        )
+
+
+class _Rate(ProgressColumn):
+    """How many a second, over the whole time."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time or task.elapsed
+        rate = f"  {task.completed / elapsed:,.0f} {self._unit}/s" if elapsed else ""
+        return Text(f"{task.completed:,.0f} {self._unit}{rate}")
+
+
+def _cells(row: Any) -> dict[str, Any]:
+    return row if isinstance(row, dict) else {each.name: getattr(row, each.name) for each in fields(row)}
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return f"{value:,.1f}"
+        case int():
+            return f"{value:,}"
+        case datetime():
+            return f"{value:%d %b %H:%M}"
+        case date():
+            return f"{value:%a %d %b}"
+        case timedelta():
+            return f"-{-value}" if value < timedelta() else str(value)
+        case list():
+            return " ".join(map(str, value))
+    return str(value)
+
+
+def _score_line(score: Score, best: float) -> str:
+    bar = "━" * max(1, round(_BAR * score.rate / best))
+    return f"    {score.name:<17}{score.style:<11}{score.rate:>12,.0f}  {bar:<{_BAR}}{score.cpu:>9.1f} µs"
+
+
+def _is_ours(score: Score) -> bool:
+    return score.name == "stretto"
+
+
+def _losses(results: Sequence[Result]) -> Iterator[str]:
+    """Where a peer of the same style was quicker."""
+    lost = False
+    for result in results:
+        ours = {score.style: score.rate for score in result.scores if _is_ours(score)}
+        for score in result.scores:
+            lead = score.rate / ours[score.style]
+            if not _is_ours(score) and lead > _EVEN:
+                lost = True
+                ahead = f"{score.name} was quicker than stretto ({score.style}) by {100 * (lead - 1):.0f} %"
+                yield f"{ahead}: {result.event.title}."
+    if not lost and len(results[0].scores) > len(ours):
+        yield "No other driver was quicker than stretto in code of its own style (by more than 3 %)."
