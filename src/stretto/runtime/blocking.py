@@ -145,6 +145,7 @@ class Link:
             else:
                 self._send_and_receive(memoryview(data), deadline)
         except TimeoutError:
+            self.abort()  # half a message was said: nothing else can be said behind it
             raise
         except OSError as error:
             self._lost(error)
@@ -207,6 +208,8 @@ class Link:
 
     def recover(self) -> None:
         """After a statement was given up: read its reply to the end, or close the connection after a grace."""
+        if not self.given_up:
+            return
         self.given_up = False
         deadline = time.monotonic() + CANCEL_GRACE
         machine = self.machine
