@@ -63,6 +63,8 @@ class Link:
 
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; the loop has noticed its end."""
+        if self.machine.farewell is not None:
+            self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
     async def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:

@@ -64,6 +64,8 @@ class Link:
                 self._receive(None)
         except (OSError, ValueError) as error:
             self._lost(error)
+        if self.machine.farewell is not None:
+            self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
     def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:

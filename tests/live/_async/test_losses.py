@@ -48,11 +48,12 @@ async def test_a_batch_that_is_ended_in_the_middle_left_nothing(
 
 
 async def test_a_connection_that_is_ended_while_idle_is_not_missed(
-    one: AsyncDatabase, outside: psycopg.Connection[Any]
+    one: AsyncDatabase, db: AsyncDatabase, outside: psycopg.Connection[Any]
 ) -> None:
     for _ in range(5):
         pid = await one.fetchval("select pg_backend_pid()")
         kill(outside, pid)
+        await db.fetchval("select 1")  # an event loop hears of it when it runs
         assert await one.fetchval("select pg_backend_pid()") != pid
 
 
@@ -70,11 +71,13 @@ async def test_a_reserved_connection_that_is_ended_says_so_each_time(
 
 
 async def test_all_connections_may_be_ended_at_once(
-    db: AsyncDatabase, outside: psycopg.Connection[Any], schema: str
+    db: AsyncDatabase, open_db: Any, outside: psycopg.Connection[Any], schema: str
 ) -> None:
     async with db.connection() as first, db.connection() as second:
         assert await first.fetchval("select 1") == await second.fetchval("select 1")
-    outside.execute("select pg_terminate_backend(pid, 10000) from (" + OWN + ") s", (schema,))
+    watcher = open_db(connections=1, server_settings={})
+    outside.execute(f"select pg_terminate_backend(pid, 10000) from ({OWN}) s", (schema,))
+    assert await watcher.fetchval("select 1") == 1
     async with db.connection() as first, db.connection() as second:
         assert await first.fetchval("select 1") == await second.fetchval("select 1")
 

@@ -46,10 +46,13 @@ def test_a_batch_that_is_ended_in_the_middle_left_nothing(one: Database, server_
     assert one.fetchval("select count(*) from t") == 0
 
 
-def test_a_connection_that_is_ended_while_idle_is_not_missed(one: Database, outside: psycopg.Connection[Any]) -> None:
+def test_a_connection_that_is_ended_while_idle_is_not_missed(
+    one: Database, db: Database, outside: psycopg.Connection[Any]
+) -> None:
     for _ in range(5):
         pid = one.fetchval("select pg_backend_pid()")
         kill(outside, pid)
+        db.fetchval("select 1")  # an event loop hears of it when it runs
         assert one.fetchval("select pg_backend_pid()") != pid
 
 
@@ -64,10 +67,14 @@ def test_a_reserved_connection_that_is_ended_says_so_each_time(one: Database, ou
     assert one.fetchval("select 1") == 1
 
 
-def test_all_connections_may_be_ended_at_once(db: Database, outside: psycopg.Connection[Any], schema: str) -> None:
+def test_all_connections_may_be_ended_at_once(
+    db: Database, open_db: Any, outside: psycopg.Connection[Any], schema: str
+) -> None:
     with db.connection() as first, db.connection() as second:
         assert first.fetchval("select 1") == second.fetchval("select 1")
-    outside.execute("select pg_terminate_backend(pid, 10000) from (" + OWN + ") s", (schema,))
+    watcher = open_db(connections=1, server_settings={})
+    outside.execute(f"select pg_terminate_backend(pid, 10000) from ({OWN}) s", (schema,))
+    assert watcher.fetchval("select 1") == 1
     with db.connection() as first, db.connection() as second:
         assert first.fetchval("select 1") == second.fetchval("select 1")
 
