@@ -94,6 +94,8 @@ def maker_for(statement: Statement, into: Any) -> Any:
     except KeyError:
         maker = statement.makers[into] = plan_for(into, _shape(statement))
         return maker
+    except TypeError:
+        return plan_for(into, _shape(statement))  # not hashable: told there
 
 
 def perform(

@@ -150,6 +150,10 @@ class Link:
             self.abort()  # half a message was said: nothing else can be said behind it
             raise
         except OSError as error:
+            with contextlib.suppress(OSError, ProtocolError):  # hear the server's last words, which say why
+                self._sock.setblocking(False)
+                while last := self._sock.recv(RECEIVE):
+                    self.machine.receive_data(last)
             self._lost(error)
 
     def _send_and_receive(self, data: memoryview, deadline: float | None) -> None:
