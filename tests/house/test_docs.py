@@ -42,9 +42,8 @@ def test_a_pages_blocks_run_and_print_what_it_says(
     assert blocks(path)
     with asyncio.Runner() as runner:
         for block in blocks(path):
-            code = compile(
-                block.code, f"{path}:{block.line}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-            )
+            place = f"{path.name}, the block at line {block.line}"
+            code = compile(block.code, place, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
             result = eval(code, names)
             if inspect.iscoroutine(result):
                 runner.run(result)
