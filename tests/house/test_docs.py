@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import inspect
 import os
 import textwrap
 from collections.abc import Iterator
@@ -37,17 +34,13 @@ def database(server_url: str) -> Iterator[str]:
 def test_a_pages_blocks_run_and_print_what_it_says(
     path: Path, database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The blocks of a page share a namespace, in which `url` is the database's, and one event loop."""
+    """The blocks of a page share a namespace, in which `url` is the database's."""
     names: dict[str, Any] = {"__name__": f"page_{path.stem}", "url": database}
     assert blocks(path)
-    with asyncio.Runner() as runner:
-        for block in blocks(path):
-            place = f"{path.name}, the block at line {block.line}"
-            code = compile(block.code, place, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-            result = eval(code, names)
-            if inspect.iscoroutine(result):
-                runner.run(result)
-            assert capsys.readouterr().out == textwrap.dedent(block.output), place
+    for block in blocks(path):
+        place = f"{path.name}, the block at line {block.line}"
+        exec(compile(block.code, place, "exec", dont_inherit=True), names)
+        assert capsys.readouterr().out == textwrap.dedent(block.output), place
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
