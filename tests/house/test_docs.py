@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from tests.house.pages import blocks, broken_links
 
 import stretto
+from stretto.cli.app import app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -48,6 +50,15 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert broken_links(path) == []
 
 
-def test_every_page_of_the_guide_is_in_the_navigation() -> None:
+def test_every_page_is_in_the_navigation() -> None:
     navigation = (DOCS.parent / "mkdocs.yml").read_text()
-    assert [str(page.relative_to(DOCS)) for page in GUIDE if str(page.relative_to(DOCS)) not in navigation] == []
+    assert [page.name for page in PAGES if f" {page.relative_to(DOCS)}\n" not in navigation] == []
+
+
+def test_every_command_and_its_options_are_documented() -> None:
+    text = (DOCS / "commands.md").read_text()
+    commands = typer.main.get_command(app)
+    assert isinstance(commands, typer.core.TyperGroup)
+    for name, command in commands.commands.items():
+        page = text.partition(f"## stretto {name}\n")[2].partition("\n## ")[0]
+        assert [each.opts for each in command.params if f"`{each.opts[0]}" not in page] == []
