@@ -1,4 +1,4 @@
-"""The benchmarks run: every installed contender answers rightly in every case (answers are checked before they count)."""
+"""The benchmarks run: every installed contender answers rightly in every case (checked before its speed counts)."""
 
 from __future__ import annotations
 
