@@ -8,6 +8,7 @@ libpq's:
 - ``gssencmode=require`` is refused: stretto has no GSS. Its other values, ``krbsrvname``, ``gsslib``,
   ``gssdelegation``, ``sslcompression`` and ``oauth_*`` are read, checked and then of no effect.
 - Without a host, the Unix socket of the port in /var/run/postgresql or /tmp is taken if there is one, else localhost.
+- Protocol 3.2 is asked for, and 3.0 spoken where the server or a pooler knows no better; libpq asks for 3.0.
 - Numbers and flags are checked here; libpq checks some of them late and some never.
 - ``servicefile`` is a keyword, as in libpq 19. Defaults come from ``environ`` alone if it is given.
 
@@ -116,7 +117,7 @@ class Config:
     scram_client_key: bytes | None = None
     scram_server_key: bytes | None = None
     min_protocol_version: int = PROTOCOL_3_0
-    max_protocol_version: int = PROTOCOL_3_0
+    max_protocol_version: int = PROTOCOL_3_2
     sslmode: str = "prefer"
     sslnegotiation: str = "postgres"
     sslcert: str | None = None
@@ -329,14 +330,14 @@ def _tls_versions(settings: Settings) -> dict[str, str | None]:
 
 
 def _protocol_versions(settings: Settings) -> tuple[int, int]:
-    """Find the oldest and the newest version; without a word the newest is 3.0, for the sake of old poolers."""
+    """Find the oldest and the newest version; without a word all that there are, for connecting falls back to 3.0."""
     given = {
         keyword: _PROTOCOLS[settings.choice(keyword)]
         for keyword in ("min_protocol_version", "max_protocol_version")
         if keyword in settings.values
     }
     oldest = given.get("min_protocol_version", PROTOCOL_3_0)
-    newest = given.get("max_protocol_version", oldest)
+    newest = given.get("max_protocol_version", PROTOCOL_3_2)
     if oldest > newest:
         raise settings.fail("min_protocol_version", "is above max_protocol_version")
     return oldest, newest

@@ -193,6 +193,14 @@ class AsyncConnection(AsyncVerbs):
                     raise self._link.why_lost()
                 return
 
+    async def cancel(self) -> None:
+        """Ask the server to cancel what runs on this connection (CancelRequest): its caller gets QueryCanceled.
+
+        For another task or thread than the one that waits. The server does not say whether anything was running, and
+        what is sent next may be hit: wait for the cancelled statement to end first.
+        """
+        await self._link.cancel()
+
     async def reset(self) -> None:
         """Put the session's state back: settings, role, channels, cursors, advisory locks, temporary tables."""
         if self.in_transaction:

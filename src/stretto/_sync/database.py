@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
@@ -25,8 +26,9 @@ class Database(Verbs):
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
     defaults. ``connections``: how many at most. ``timeout``: seconds for each call that names none (None: no limit);
-    ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. Further keywords are
-    libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected before first use.
+    ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an
+    infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an
+    Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected before first use.
     """
 
     def __init__(
@@ -37,14 +39,18 @@ class Database(Verbs):
         timeout: float | None = None,
         acquire_timeout: float | None = 30.0,
         dumps: Callable[[Any], str | bytes] | None = None,
-        loads: Callable[[str | bytes], Any] | None = None,
+        loads: Callable[[bytes], Any] | None = None,
+        infinity: Literal["error", "sentinel"] = "error",
+        intervals: Literal["timedelta", "interval"] = "timedelta",
         **keywords: Any,
     ) -> None:
         if connections < 1:
             raise UsageError(f"connections={connections}: at least one")
-        self._shared = Shared(Config.parse(url, **keywords))
+        if infinity not in ("error", "sentinel") or intervals not in ("timedelta", "interval"):
+            raise UsageError("infinity= is 'error' or 'sentinel', intervals= is 'timedelta' or 'interval'")
+        self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)
         if dumps is not None or loads is not None:
-            self._shared.codecs.set_json(dumps, loads)
+            self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
         self._pool = Pool(self._shared, connections, acquire_timeout)
 
@@ -162,12 +168,14 @@ class Database(Verbs):
         self,
         typename: str,
         *,
-        schema: str = "public",
+        schema: str | None = None,
         encoder: Callable[[Any], Any],
         decoder: Callable[[Any], Any],
         format: str = "text",
     ) -> None:
         """Set the codec of a type by its name, once for this Database; as asyncpg's of the same name.
+
+        Without ``schema`` a type of this name in any schema is meant.
 
         ``format``: ``text`` (encoder gives str, decoder takes str) or ``binary`` (bytes). Statements that were already
         prepared are described anew.

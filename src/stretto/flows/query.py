@@ -6,7 +6,7 @@ public flow states its round trips: "cold" is the first time a Database sees the
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from stretto.codecs import catalog
@@ -93,28 +93,38 @@ def maker_for(statement: Statement, into: Any) -> Any:
 
 
 def perform(
-    shared: Shared, sql: str, args: Any, into: Any, rows: list[Any] | None, many: bool = False
+    shared: Shared,
+    sql: str,
+    args: Any,
+    into: Any,
+    rows: list[Any] | None,
+    many: bool = False,
+    begun: tuple[Statement, Request] | None = None,
 ) -> Generator[Request, Any, Request]:
     """Execute a statement and append its rows to ``rows`` (None: throw them away); return the request, which is done.
 
     One round trip; two when cold; with a stale statement outside a transaction, it is prepared anew and tried once more.
+    ``begun``: a request that was yielded once already, its rows wanted.
     """
     healed = False
     while True:
-        statement = shared.statements.get(sql)
-        if statement is None:
-            statement = yield from prepare(shared, sql)
-        request = statement.bind_many(args) if many else statement.bind(args)
-        if rows is None:
-            request.abandoned = True
-            yield request
+        if begun is not None:
+            statement, request = begun
+            begun = None
         else:
-            maker_for(statement, into)  # a class that does not fit is told before anything is sent
-            request.partial = True
+            found = shared.statements.get(sql)
+            statement = found if found is not None else (yield from prepare(shared, sql))
+            request = statement.bind_many(args) if many else statement.bind(args)
+            if rows is None:
+                request.abandoned = True
+            else:
+                maker_for(statement, into)  # a class that does not fit is told before anything is sent
+                request.partial = True
             yield request
-            while not request.done:
+        while not request.done:
+            if rows is not None:
                 yield from _decode(shared, request, statement, into, rows)
-                yield request
+            yield request
         if request.error is None and request.failure is None:
             break
         yield from heal(shared, request, statement, healed)
@@ -195,23 +205,57 @@ def _count(args: Sequence[Any]) -> None:
         )
 
 
-def fetch(shared: Shared, sql: str, args: tuple[Any, ...], into: Any = None) -> Flow:
-    """Return the rows as a list of ``into``. Round trips as perform."""
-    _count(args)
+def fetch(
+    shared: Shared,
+    sql: str,
+    args: tuple[Any, ...],
+    into: Any = None,
+    finish: Callable[[list[Any]], Any] | None = None,
+) -> Flow:
+    """Return the rows as a list of ``into``, or what ``finish`` makes of it. Round trips as perform."""
     rows: list[Any] = []
-    yield from perform(shared, sql, args, into, rows)
-    return rows
+    statement = shared.statements.get(sql)
+    if statement is None:
+        _count(args)
+        yield from perform(shared, sql, args, into, rows)
+    else:
+        # The same as perform, written out for the warm case: it is what nearly every call is.
+        request = statement.bind(args)
+        maker = maker_for(statement, into)
+        request.partial = True
+        yield request
+        if request.done and request.error is None and request.failure is None:
+            slices = request.slices
+            if slices:
+                try:
+                    decode_rows(slices, statement.codecs, maker, rows)
+                except UnknownTypes:
+                    rows.clear()
+                    yield from _decode(shared, request, statement, into, rows)
+        else:
+            yield from perform(shared, sql, args, into, rows, begun=(statement, request))
+    return rows if finish is None else finish(rows)
 
 
 def fetchrow(shared: Shared, sql: str, args: tuple[Any, ...], into: Any = None) -> Flow:
     """Return the first row or None. Round trips as perform."""
-    rows = yield from fetch(shared, sql, args, into)
+    return fetch(shared, sql, args, into, _first)
+
+
+def _first(rows: list[Any]) -> Any:
     return rows[0] if rows else None
 
 
 def fetchval(shared: Shared, sql: str, args: tuple[Any, ...], column: int = 0) -> Flow:
     """Return one value of the first row, or None without one. Round trips as perform."""
-    rows = yield from fetch(shared, sql, args, tuple)
+    return fetch(shared, sql, args, tuple, _first_value if column == 0 else lambda rows: _value(rows, column))
+
+
+def _first_value(rows: list[Any]) -> Any:
+    return _value(rows, 0)
+
+
+def _value(rows: list[Any], column: int) -> Any:
     if not rows:
         return None
     if not -len(rows[0]) <= column < len(rows[0]):

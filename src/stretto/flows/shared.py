@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
+from stretto.codecs.makers import Maker, RowMaker, row_class
 from stretto.codecs.registry import CodecMap
+from stretto.codecs.scalars import scalar_codecs
 from stretto.config import Config
 from stretto.protocol.statement import StatementCache
 
 
 class Shared:
-    """The configuration, the codecs and the statements' descriptions of one Database."""
+    """The configuration, the codecs and the statements' descriptions of one Database.
 
-    def __init__(self, config: Config) -> None:
+    ``infinity`` and ``intervals`` are ``scalar_codecs``' options. Composites decode to Rows.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        infinity: Literal["error", "sentinel"] = "error",
+        intervals: Literal["timedelta", "interval"] = "timedelta",
+    ) -> None:
+        plain = infinity == "error" and intervals == "timedelta"
+        scalars = None if plain else scalar_codecs(infinity=infinity, intervals=intervals)
         self.config = config
-        self.codecs = CodecMap()
+        self.codecs = CodecMap(scalars, _rows_of)
         self.statements = StatementCache()
+
+
+def _rows_of(type_name: Any, names: list[str]) -> Maker:
+    return RowMaker(row_class(tuple(names)))

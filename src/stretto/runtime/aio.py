@@ -272,6 +272,10 @@ class Link:
         if self._recovery is None:
             self._recovery = self._loop.create_task(self._recover())
 
+    async def cancel(self) -> None:
+        """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
+        await send_cancel(self.shared, self._loop, self.greeting)
+
     async def recover(self) -> None:
         """After a statement was given up: wait until the connection is usable again, or closed."""
         recovery = self._recovery

@@ -199,6 +199,12 @@ class Link:
         with contextlib.suppress(Error, OSError):
             send_cancel(self.shared, self.greeting)
 
+    def cancel(self) -> None:
+        """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
+        from stretto.runtime.plug import send_cancel
+
+        send_cancel(self.shared, self.greeting)
+
     def recover(self) -> None:
         """After a statement was given up: read its reply to the end, or close the connection after a grace."""
         self.given_up = False
