@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tests import conftest
 
 from stretto.errors import UsageError
-from tests import conftest
 
 
 def record(message: str, *args: str) -> logging.LogRecord:
