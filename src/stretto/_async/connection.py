@@ -12,6 +12,7 @@ from stretto.flows import copy, stream
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
+from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
 from stretto.runtime.asources import achunks_of, arows_of, asink_of
 
@@ -133,18 +134,22 @@ class AsyncConnection(AsyncVerbs):
         request = await self._run(copy.start(sql, copy.COPY_IN), None)
         self._copying = True
         try:
+            await self._feed(request, messages)
+            return await self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        finally:
+            self._copying = False
+
+    async def _feed(self, request: Request, messages: AsyncIterator[bytes]) -> None:
+        try:
             async for message in messages:
                 if request.done or request.error is not None:
                     break
                 await self._link.send(message)
-            return await self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
         except BaseException as error:
-            if not self._link.closed and not request.done:
+            if not self._link.closed:
                 await self._link.send(copy.fail_message(error))
                 await self._drive(copy.drain(request), None)
             raise
-        finally:
-            self._copying = False
 
     async def copy_out(
         self,
@@ -167,6 +172,9 @@ class AsyncConnection(AsyncVerbs):
             try:
                 while chunks := await self._drive(copy.receive(request, sql), None):
                     await write(b"".join(chunks))
+            except BaseException:
+                self._link.give_up(request)
+                raise
             finally:
                 self._copying = False
         return await self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends

@@ -13,6 +13,7 @@ from stretto.flows import copy, stream
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
+from stretto.protocol.request import Request
 from stretto.runtime.blocking import Link
 from stretto.runtime.sources import chunks_of, rows_of, sink_of
 
@@ -134,18 +135,22 @@ class Connection(Verbs):
         request = self._run(copy.start(sql, copy.COPY_IN), None)
         self._copying = True
         try:
+            self._feed(request, messages)
+            return self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        finally:
+            self._copying = False
+
+    def _feed(self, request: Request, messages: Iterator[bytes]) -> None:
+        try:
             for message in messages:
                 if request.done or request.error is not None:
                     break
                 self._link.send(message)
-            return self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
         except BaseException as error:
-            if not self._link.closed and not request.done:
+            if not self._link.closed:
                 self._link.send(copy.fail_message(error))
                 self._drive(copy.drain(request), None)
             raise
-        finally:
-            self._copying = False
 
     def copy_out(
         self,
@@ -168,6 +173,9 @@ class Connection(Verbs):
             try:
                 while chunks := self._drive(copy.receive(request, sql), None):
                     write(b"".join(chunks))
+            except BaseException:
+                self._link.give_up(request)
+                raise
             finally:
                 self._copying = False
         return self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends

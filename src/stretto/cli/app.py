@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stretto.errors import Error
+from stretto.errors import DatabaseError, Error, printable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -23,7 +23,10 @@ def stretto() -> None:
 @app.command()
 def demo(
     directory: Annotated[
-        Path | None, typer.Option(help="Where the server's data is kept for the next time.", show_default="temporary")
+        Path | None,
+        typer.Option(
+            help="Where the server's data is kept for the next time.", show_default="under the temporary directory"
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of the race; the table has their medians.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="One short round: for CI.")] = False,
@@ -47,6 +50,7 @@ def _one_line(command: str) -> Iterator[None]:
 
 def _in_one_line(error: Exception) -> str:
     """The message, and of a server's log that is in it the line that says why."""
-    first, *rest = str(error).splitlines() or [type(error).__name__]
+    text = error.message if isinstance(error, DatabaseError) else str(error)
+    first, *rest = text.splitlines() or [type(error).__name__]
     fatal = [line.partition("FATAL:")[2].strip() for line in rest if "FATAL:" in line]
-    return f"{first.partition('; the end of its log')[0]}: {fatal[-1]}" if fatal else first
+    return printable(f"{first.partition('; the end of its log')[0]}: {fatal[-1]}") if fatal else printable(first)

@@ -49,7 +49,7 @@ class LongFlight:
 LONG_FLIGHTS = """
 select * from (
     select distinct on (f.dest) f.carrier || ' ' || f.flight as flight, f.origin || ' ' || f.dest as route,
-           d.name as airport, f.distance as miles, f.air_time * interval '1 minute' as in_the_air,
+           replace(d.name, ' Intl', '') as airport, f.distance as miles, f.air_time * interval '1 minute' as in_the_air,
            f.time_hour at time zone 'America/New_York' as left
     from flight f join airport d on d.faa = f.dest
     where f.air_time is not null
@@ -107,7 +107,7 @@ class Route:
 
 
 ROUTES = """
-select f.origin || ' ' || f.dest as route, d.name as airport, count(*) as flights,
+select f.origin || ' ' || f.dest as route, replace(d.name, ' Intl', '') as airport, count(*) as flights,
        percentile_cont(0.5) within group (order by f.arr_delay) * interval '1 minute' as late,
        array_agg(distinct f.carrier) as carriers
 from flight f join airport d on d.faa = f.dest

@@ -26,7 +26,7 @@ from stretto.cli.race import Race, Result, Score
 from stretto.embedded import Server
 
 WIDTH = 100
-_BAR = 24
+_BAR = 22
 _INDENT = (0, 0, 0, 2)
 _EVEN = 1.03  # less than this apart counts as equal in so short a race
 
@@ -46,7 +46,7 @@ class View:
         self._console.rule(f"[bold]{title}[/]  [cyan]{escape(code)}[/]", align="left", style="dim")
 
     def say(self, text: str) -> None:
-        self._console.print(Padding(escape(text), _INDENT))
+        self._console.print(Padding(escape(text), _INDENT, expand=False))
 
     def code(self, text: str) -> None:
         self._console.print(f"\n  [cyan]>>> {escape(text)}[/]")
@@ -82,13 +82,13 @@ class View:
             table.add_column(name.replace("_", " "), justify="right" if number else "left", no_wrap=True)
         for row in cells:
             table.add_row(*(escape(_shown(value)) for value in row.values()))
-        self._console.print(Padding(table, _INDENT))
+        self._console.print(Padding(table, _INDENT, expand=False))
 
     def python(self, call: str, value: object) -> None:
         """Print a call and the object that it gives, as Python shows it."""
         self.code(call)
         text = textwrap.fill(repr(value), self._console.width - 2)
-        self._console.print(Padding(ReprHighlighter()(text), _INDENT))
+        self._console.print(Padding(ReprHighlighter()(text), _INDENT, expand=False))
 
     def race(self, race: Race) -> None:
         """Print the scores of each event, who was not there, and where stretto was not the first."""
@@ -109,9 +109,9 @@ class View:
     def conditions(self, settings: dict[str, str], rounds: int) -> None:
         """Say how it was measured, and that it was no benchmark."""
         server = ", ".join(f"{name}={value}" for name, value in settings.items())
-        counted = "one round" if rounds == 1 else f"medians of {rounds} rounds"
+        counted = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
         self.say(
-            f"These are {counted} after one that does not count; each driver on one connection, client and server on "
+            f"{counted}, after one that does not count; each driver on one connection, client and server on "
             f"the same {os.cpu_count()} cores; Python {platform.python_version()}."
         )
         self.say(f"The server: {server}. It is not set up to be durable.")

@@ -49,9 +49,15 @@ def copy_sql(
     else:
         source = quote_table(target)
         if columns is not None:
-            source += f" ({', '.join(quote_name(column) for column in columns)})"
+            source += f" ({_listed(columns)})"
     words = [f"FORMAT {format}", *[_option(name, value) for name, value in options.items() if value is not None]]
     return f"COPY {source} {direction} WITH ({', '.join(words)})"
+
+
+def _listed(columns: Sequence[str]) -> str:
+    if not columns or isinstance(columns, str):
+        raise UsageError("columns= takes a list of one name at least")
+    return ", ".join(quote_name(column) for column in columns)
 
 
 def is_query(target: str | tuple[str, ...]) -> bool:
@@ -72,7 +78,7 @@ def _option(name: str, value: Any) -> str:
     if name in _COLUMNS:
         if value is True or value == "*":
             return f"{name.upper()} *"
-        return f"{name.upper()} ({', '.join(quote_name(column) for column in value)})"
+        return f"{name.upper()} ({_listed(value)})"
     if name in _WORDS and value in _WORDS[name]:
         return f"{name.upper()} {value}"
     known = ", ".join(sorted([*_FLAGS, *_STRINGS, *_COLUMNS, *_WORDS]))
@@ -136,7 +142,7 @@ def fail_message(error: BaseException) -> bytes:
 
 def columns_of(shared: Shared, target: str | tuple[str, ...], columns: Sequence[str] | None) -> Flow:
     """Return ``(name, codec)`` of the columns that are copied: all of the table where ``columns`` is None."""
-    names = "*" if columns is None else ", ".join(quote_name(column) for column in columns)
+    names = "*" if columns is None else _listed(columns)
     statement = yield from prepare(shared, f"select {names} from {quote_table(target)} limit 0")
     return [(c.name, codec) for c, codec in zip(statement.columns, statement.codecs, strict=True)]
 
@@ -157,7 +163,7 @@ class RowEncoder:
     def encode(self, rows: list[Any]) -> bytes:
         """Make one message; the first carries the header. Raises EncodeError naming the row, from 0, and the column."""
         if rows and not isinstance(rows[0], (tuple, list)):
-            rows = [self._values(row) for row in rows]
+            rows = [self._values(row, number) for number, row in enumerate(rows, self.count)]
         message = encode_rows(rows, self.codecs, self.count, not self._begun)
         self._begun = True
         self.count += len(rows)
@@ -168,7 +174,7 @@ class RowEncoder:
         head = b"" if self._begun else encode_rows([], self.codecs, 0, True)
         return head + data_message(TRAILER) + frontend.COPY_DONE
 
-    def _values(self, row: Any) -> tuple[Any, ...]:
+    def _values(self, row: Any, number: int) -> tuple[Any, ...]:
         if isinstance(row, (tuple, list)):
             return tuple(row)
         getter = itemgetter if isinstance(row, Mapping) else attrgetter
@@ -178,7 +184,8 @@ class RowEncoder:
         try:
             return self._pick(row)
         except (KeyError, AttributeError) as error:
-            raise UsageError(f"row of class {type(row).__name__} has no value for column {error}") from None
+            name = getattr(error, "name", None) or error.args[0]
+            raise UsageError(f"row {number} of class {type(row).__name__} has no value for column {name!r}") from None
 
 
 def batched(rows: Iterable[Any], size: int) -> Iterable[list[Any]]:

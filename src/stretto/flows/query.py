@@ -11,7 +11,7 @@ from typing import Any
 
 from stretto.codecs import catalog
 from stretto.codecs.base import Codec, UnknownTypes
-from stretto.errors import DatabaseError, DecodeError, UsageError
+from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
 from stretto.model.plan import plan_for
 from stretto.protocol.request import Request
@@ -22,6 +22,8 @@ from stretto.wire import backend, frontend
 from stretto.wire.buffer import WriteBuffer
 
 Flow = Generator[Request, Any, Any]
+FIRST_OWN_OID = 16384  # FirstNormalObjectId: the types below are the server's own
+
 
 def server_error(request: Request, sql: str | None) -> DatabaseError:
     """Make the error that the server answered a request with."""
@@ -78,9 +80,7 @@ def resolve(shared: Shared, oids: Iterable[int], again: bool = False) -> Generat
 
 
 def _shape(statement: Statement) -> tuple[tuple[str, Codec], ...]:
-    return tuple(
-        (column.name, codec) for column, codec in zip(statement.columns, statement.codecs, strict=True)
-    )
+    return tuple((column.name, codec) for column, codec in zip(statement.columns, statement.codecs, strict=True))
 
 
 def maker_for(statement: Statement, into: Any) -> Any:
@@ -90,6 +90,8 @@ def maker_for(statement: Statement, into: Any) -> Any:
     except KeyError:
         maker = statement.makers[into] = plan_for(into, _shape(statement))
         return maker
+    except TypeError:
+        return plan_for(into, _shape(statement))  # not hashable: told there
 
 
 def perform(
@@ -114,7 +116,13 @@ def perform(
         else:
             found = shared.statements.get(sql)
             statement = found if found is not None else (yield from prepare(shared, sql))
-            request = statement.bind_many(args) if many else statement.bind(args)
+            try:
+                request = statement.bind_many(args) if many else statement.bind(args)
+            except EncodeError:
+                if healed or not (yield from renew(shared, [statement])):
+                    raise
+                healed = True
+                continue
             if rows is None:
                 request.abandoned = True
             else:
@@ -165,37 +173,78 @@ def _decode(
         )
 
 
-def heal(shared: Shared, request: Request, statement: Statement, healed: bool) -> Generator[Request, Any, None]:
-    """Return where a stale statement may be tried again: outside a transaction, once; else raise."""
+def heal(
+    shared: Shared, request: Request, statement: Statement, healed: bool, beside: Iterable[Statement] = ()
+) -> Generator[Request, Any, None]:
+    """Return where a stale statement may be tried again: outside a transaction, once; else raise.
+
+    ``beside``: those of its batch, which may be stale as well.
+    """
     if request.failure is not None:
         raise request.failure
     error = server_error(request, statement.sql)
     if not is_stale(error):
         raise error
-    shared.statements.discard(statement)
-    yield from forget(statement)
+    yield from renew(shared, {statement, *beside})
     if healed or chr(request.status) != "I":
         raise error
+
+
+def renew(shared: Shared, statements: Iterable[Statement]) -> Generator[Request, Any, bool]:
+    """Forget statements, and ask again about the types of the database's own in them; False where there are none.
+
+    In a failed transaction nothing can be asked.
+    """
+    types: set[int] = set()
+    status = 0
+    for statement in statements:
+        shared.statements.discard(statement)
+        status = yield from forget(statement)
+        types |= _own_types([*statement.parameters, *statement.codecs])
+    if not types or chr(status) == "E":
+        return False
+    yield from resolve(shared, types, again=True)
+    return True
+
+
+def _own_types(codecs: list[Any]) -> set[int]:
+    """The OIDs of the types that are not built in, and of those that they are made of."""
+    found: set[int] = set()
+    todo = list(codecs)
+    while todo:
+        codec = todo.pop()
+        if codec.oid >= FIRST_OWN_OID and codec.oid not in found:
+            found.add(codec.oid)
+            todo += getattr(codec, "codecs", None) or []
+            todo += [codec.element] if hasattr(codec, "element") else []
+    return found
 
 
 def is_stale(error: DatabaseError) -> bool:
     """Tell whether our description of a statement, or its plan, no longer fits the server's catalogue.
 
-    26000 is invalid_sql_statement_name; 0A000 from RevalidateCachedQuery is "cached plan must not change result type".
+    26000 is invalid_sql_statement_name; 0A000 from RevalidateCachedQuery is "cached plan must not change result type";
+    42804 from record_recv tells of a composite that we wrote by what it was before; XX000 of a type that was dropped
+    (the text of an internal error is never translated).
     """
-    return error.sqlstate == "26000" or (
-        error.sqlstate == "0A000" and error.fields.get("R", "RevalidateCachedQuery") == "RevalidateCachedQuery"
+    routine = error.fields.get("R")
+    return (
+        error.sqlstate == "26000"
+        or (error.sqlstate == "0A000" and routine in (None, "RevalidateCachedQuery"))
+        or (error.sqlstate == "42804" and routine == "record_recv")
+        or (error.sqlstate == "XX000" and error.message.startswith("cache lookup failed for type "))
     )
 
 
-def forget(statement: Statement) -> Generator[Request, Any, None]:
-    """Close a statement on this connection, so that it is parsed anew."""
+def forget(statement: Statement) -> Generator[Request, Any, int]:
+    """Close a statement on this connection, so that it is parsed anew; return the transaction's status."""
     buf = WriteBuffer()
     frontend.close_statement(buf, statement.name)
     buf.write_bytes(frontend.SYNC)
     request = Request(buf.getvalue(), b"CY")
     request.forget = statement.name
     yield request
+    return request.status
 
 
 def _count(args: Sequence[Any]) -> None:
@@ -220,7 +269,11 @@ def fetch(
         yield from perform(shared, sql, args, into, rows)
     else:
         # The same as perform, written out for the warm case: it is what nearly every call is.
-        request = statement.bind(args)
+        try:
+            request = statement.bind(args)
+        except EncodeError:  # its types may have changed
+            yield from perform(shared, sql, args, into, rows)
+            return rows if finish is None else finish(rows)
         maker = maker_for(statement, into)
         request.partial = True
         yield request
@@ -316,20 +369,26 @@ class BatchResult:
 def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> Flow:
     """Execute statements under one Sync: one fate, one round trip (and one for each that is cold).
 
-    ``items`` are ``(sql, args, into)``. Returns a BatchResult for each.
+    ``items`` are ``(sql, args, into)``. Returns a BatchResult for each. Stale statements are healed as by perform.
     """
-    statements = []
-    for sql, args, _ in items:
-        _count(args)
-        statements.append((yield from prepare(shared, sql)))
-    if not statements:
+    healed = False
+    while items:
+        statements = []
+        for sql, args, _ in items:
+            _count(args)
+            statements.append((yield from prepare(shared, sql)))
+        bound = [statement.bind(item[1]) for statement, item in zip(statements, items, strict=True)]
+        data = b"".join([part.data[: -len(frontend.SYNC)] for part in bound]) + frontend.SYNC
+        request = Request(data, b"BE" * len(bound) + b"Y", tuple(statements))
+        request.results = []
+        yield request
+        if request.error is None and request.failure is None:
+            break
+        failed = statements[min(len(request.results), len(items) - 1)]
+        yield from heal(shared, request, failed, healed, statements)
+        healed = True
+    else:
         return []
-    bound = [statement.bind(item[1]) for statement, item in zip(statements, items, strict=True)]
-    data = b"".join([part.data[: -len(frontend.SYNC)] for part in bound]) + frontend.SYNC
-    request = Request(data, b"BE" * len(bound) + b"Y", tuple(statements))
-    request.results = []
-    yield request
-    check(request, items[min(len(request.results), len(items) - 1)][0])
     answers = []
     for statement, (_, _, into), (tag, slices, _) in zip(statements, items, request.results, strict=True):
         rows: list[Any] = []

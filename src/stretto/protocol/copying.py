@@ -34,6 +34,8 @@ def encode_rows(rows: list[Any], codecs: list[Codec], first: int, header: bool) 
 
 def encode_row(buf: WriteBuffer, row: Any, codecs: list[Codec], width: int, number: int) -> None:
     """Append one tuple: the count of its fields and each with its length."""
+    if not isinstance(row, (tuple, list)):
+        raise UsageError(f"row {number} is of class {type(row).__name__}, but those before it were tuples or lists")
     values = row if type(row) is tuple or type(row) is list else tuple(row)
     if len(values) != width:
         raise UsageError(f"row {number} has {len(values)} values, but {width} columns are copied")

@@ -113,7 +113,7 @@ class Link:
         try:
             await waiter
         except asyncio.CancelledError:
-            self._give_up(request)
+            self.give_up(request)
             raise
 
     async def _wait_until(self, request: Request, deadline: float, timeout: float | None) -> None:
@@ -150,6 +150,8 @@ class Link:
         except ProtocolError as error:
             self._break(error)
             return
+        if machine.pending() and not self._flush_due:
+            self._flush()  # the machine has something to say itself: it gets out of a COPY that nobody wants
         finished = machine.finished
         if finished:
             for request in finished:
@@ -165,8 +167,6 @@ class Link:
                 wake(self._quiet)
         if self._event is not None and machine.notifications:
             wake(self._event)
-        if machine.pending() and not self._flush_due:  # the machine got out of a COPY that nobody wanted
-            self._flush()
         head = machine.head()
         if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
             self._paused = True
@@ -263,7 +263,7 @@ class Link:
             if waiter is not None:
                 wake(waiter)
 
-    def _give_up(self, request: Request) -> None:
+    def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more: ask the server to stop, and throw its reply away as it comes."""
         if self.machine.closed or request.done:
             return

@@ -77,12 +77,12 @@ class Link:
                 try:
                     self._exchange(request, deadline)
                 except TimeoutError:
-                    self._give_up(request)
+                    self.give_up(request)
                     raise StatementTimeout(
                         f"no answer within {timeout} seconds", outcome="unknown" if request.sent else "not_sent"
                     ) from None
                 except (KeyboardInterrupt, SystemExit, GeneratorExit):
-                    self._give_up(request)
+                    self.give_up(request)
                     raise
                 request = flow.send(request)
         except StopIteration as stop:
@@ -108,7 +108,7 @@ class Link:
             return
         while not request.ready():
             self._receive(deadline)
-            if machine.pending():  # the machine got out of a COPY that nobody wanted
+            if machine.pending():  # the machine has something to say itself: it gets out of a COPY that nobody wants
                 self._send(machine.data_to_send(), deadline)
         machine.finished.clear()
 
@@ -187,7 +187,7 @@ class Link:
         fail_all(self.machine, cause)
         self._sock.close()
 
-    def _give_up(self, request: Request) -> None:
+    def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more: ask the server to stop; its reply is thrown away later."""
         if self.machine.closed or request.done:
             return
@@ -217,6 +217,8 @@ class Link:
                 self._send(machine.data_to_send(), deadline)
             while not machine.idle():
                 self._receive(deadline)
+                if machine.pending():
+                    self._send(machine.data_to_send(), deadline)
         except TimeoutError:
             self.abort()
         machine.finished.clear()

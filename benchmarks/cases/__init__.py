@@ -1,0 +1,76 @@
+"""The cases: each module makes its data, runs one contender in a fresh process, and says how to show the result."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from benchmarks.contenders import Contender
+from benchmarks.sizes import Sizes
+
+NAMES = ("select", "rows", "codecs", "startup", "stream", "copy")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process is asked: everything that it needs, as it travels in JSON."""
+
+    case: str
+    contender: str
+    module: str
+    variant: Mapping[str, Any]
+    url: str
+    server_pid: int | None
+    core: int | None
+    sizes: Sizes
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Job:
+        return cls(**{**data, "sizes": Sizes(**data["sizes"])})
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of the result to show: its key, heading and format."""
+
+    key: str
+    heading: str
+    form: str = ",.1f"
+
+
+def _takes_all(_contender: Contender, _variant: Mapping[str, Any]) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case. Each of `variants` is a table of its own; `baselines` are the peers that the others are compared with."""
+
+    name: str
+    about: str
+    run: Callable[[Contender, Job], dict[str, float]]
+    baselines: tuple[str, ...]
+    rate: Column
+    columns: tuple[Column, ...]
+    setup: Callable[[Any, Sizes], None] = lambda _db, _sizes: None
+    variants: Callable[[Sizes], list[dict[str, Any]]] = lambda _sizes: [{}]
+    takes: Callable[[Contender, Mapping[str, Any]], bool] = field(default=_takes_all)
+    table: Callable[[Mapping[str, list[dict[str, float]]]], str] | None = None
+
+
+def load(name: str) -> Case:
+    """The case of that name."""
+    case: Case = importlib.import_module(f"benchmarks.cases.{name}").CASE
+    return case
+
+
+COMMON = (
+    Column("client_us", "client us/op", ",.3g"),
+    Column("server_us", "server us/op", ",.3g"),
+    Column("rss_mb", "peak RSS MB", ",.0f"),
+)

@@ -1,0 +1,96 @@
+"""The contenders: one module for each library, each holding what a user of that library would write, and no more.
+
+A contender is a generator function (or an async one) that opens what it needs, yields what its case measures, and
+closes. Which object that is, each case's module says.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+# In the order in which they are listed where nothing was measured.
+LIBRARIES = {
+    "stretto_": "stretto",
+    "asyncpg_": "asyncpg",
+    "psycopg3": "psycopg",
+    "psycopg3_pool": "psycopg_pool",
+    "psycopg2_": "psycopg2",
+    "sqlalchemy_sync": "sqlalchemy",
+    "sqlalchemy_async": "sqlalchemy",
+    "python": "sys",
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way of doing what a case asks; `callers` are the numbers of callers that it can serve (None: any)."""
+
+    case: str
+    name: str
+    module: str
+    asynchronous: bool
+    open: Callable[..., Any]
+    callers: range | None = None
+    loop: str = "asyncio"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def missing(self) -> str | None:
+        """The module that it needs and that is not installed."""
+        return "uvloop" if self.loop == "uvloop" and find_spec("uvloop") is None else None
+
+
+_registered: list[Contender] = []
+
+
+def contender(
+    case: str,
+    name: str,
+    *,
+    callers: range | None = None,
+    loops: tuple[str, ...] = ("asyncio",),
+    env: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a generator function as a contender in a case, once for each event loop."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        asynchronous = inspect.isasyncgenfunction(function)
+        opening = asynccontextmanager(function) if asynchronous else contextmanager(function)
+        module = function.__module__.rpartition(".")[2]
+        for loop in loops:
+            full = name if loop == "asyncio" else f"{name} + {loop}"
+            _registered.append(Contender(case, full, module, asynchronous, opening, callers, loop, env or {}))
+        return function
+
+    return register
+
+
+def load(module: str) -> list[Contender]:
+    """The contenders of one library's module, which imports that library (ModuleNotFoundError when it is not there)."""
+    importlib.import_module(f"benchmarks.contenders.{module}")
+    return [each for each in _registered if each.module == module]
+
+
+def load_all() -> tuple[list[Contender], list[str]]:
+    """All contenders that can run here, and what is missing for the others."""
+    found: list[Contender] = []
+    missing: set[str | None] = set()
+    for module, library in LIBRARIES.items():
+        if find_spec(library) is None:
+            missing.add(library)
+            continue
+        try:
+            loaded = load(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] in ("stretto", "benchmarks"):
+                raise
+            missing.add(error.name)
+            continue
+        found += [each for each in loaded if each.missing() is None]
+        missing |= {each.missing() for each in loaded}
+    return found, sorted(name for name in missing if name)

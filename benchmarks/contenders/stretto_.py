@@ -1,0 +1,136 @@
+"""stretto itself, as its users write it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from benchmarks.cases import copy, rows, select, stream
+from benchmarks.contenders import contender
+from benchmarks.front import IMPORTS, AsyncDatabase, Database
+
+POINT = select.SQL.format(parameter="$1")
+HELD = range(1, 11)  # callers that have a connection each
+BOTH = ("asyncio", "uvloop")
+
+
+@dataclass(slots=True)
+class Slotted:
+    id: int
+    name: str
+    created: datetime
+    price: Decimal
+    active: bool
+
+
+@dataclass
+class Plain:
+    id: int
+    name: str
+    created: datetime
+    price: Decimal
+    active: bool
+
+
+TARGETS: dict[str, tuple[Any, str]] = {
+    "slotted dataclass": (Slotted, "attributes"),
+    "dataclass": (Plain, "attributes"),
+    "Row": (None, "attributes"),
+    "tuple": (tuple, "unpack"),
+}
+
+
+@contender("select", "stretto blocking held", callers=HELD)
+def select_held(url: str, callers: int, _connections: int) -> Iterator[Any]:
+    with ExitStack() as stack:
+        db = stack.enter_context(Database(url, connections=callers))
+        held = [stack.enter_context(db.connection()) for _ in range(callers)]
+        yield [lambda key, c=connection: c.fetchrow(POINT, key) for connection in held]
+
+
+@contender("select", "stretto Database")
+def select_database(url: str, callers: int, connections: int) -> Iterator[Any]:
+    with Database(url, connections=connections) as db:
+        yield [lambda key: db.fetchrow(POINT, key)] * callers
+
+
+@contender("select", "stretto asyncio held", callers=HELD, loops=BOTH)
+async def select_async_held(url: str, callers: int, _connections: int) -> AsyncIterator[Any]:
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(AsyncDatabase(url, connections=callers))
+        held = [await stack.enter_async_context(db.connection()) for _ in range(callers)]
+        yield [lambda key, c=connection: c.fetchrow(POINT, key) for connection in held]
+
+
+@contender("select", "stretto AsyncDatabase", loops=BOTH)
+async def select_async_database(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
+    async with AsyncDatabase(url, connections=connections) as db:
+        yield [lambda key: db.fetchrow(POINT, key)] * callers
+
+
+def _register_rows(label: str, target: Any, way: str) -> None:
+    @contender("rows", f"stretto blocking {label}")
+    def blocking(url: str) -> Iterator[Any]:
+        with Database(url) as db:
+            yield lambda: db.fetch(rows.SQL, into=target), way
+
+    @contender("rows", f"stretto asyncio {label}")
+    async def asynchronous(url: str) -> AsyncIterator[Any]:
+        async with AsyncDatabase(url) as db:
+            yield lambda: db.fetch(rows.SQL, into=target), way
+
+
+for _label, (_target, _way) in TARGETS.items():
+    _register_rows(_label, _target, _way)
+
+
+@contender("stream", "stretto blocking")
+def stream_blocking(url: str) -> Iterator[Any]:
+    with Database(url) as db:
+        yield lambda: db.stream(stream.SQL, into=tuple, batch=stream.BATCH)
+
+
+@contender("stream", "stretto asyncio")
+async def stream_async(url: str) -> AsyncIterator[Any]:
+    async with AsyncDatabase(url) as db:
+        yield lambda: db.stream(stream.SQL, into=tuple, batch=stream.BATCH)
+
+
+@contender("copy", "stretto blocking")
+def copy_blocking(url: str) -> Iterator[Any]:
+    with Database(url) as db:
+        yield lambda source: db.copy_in(copy.TABLE, source), db.fetchval
+
+
+@contender("copy", "stretto asyncio")
+async def copy_async(url: str) -> AsyncIterator[Any]:
+    async with AsyncDatabase(url) as db:
+        yield lambda source: db.copy_in(copy.TABLE, source), db.fetchval
+
+
+@contender("startup", "stretto blocking")
+def startup_blocking(url: str) -> Iterator[Any]:
+    def connect() -> Any:
+        with Database(url) as db:
+            return db.fetchval("select 1")
+
+    yield IMPORTS[0], connect
+
+
+@contender("startup", "stretto asyncio")
+async def startup_async(url: str) -> AsyncIterator[Any]:
+    async def connect() -> Any:
+        async with AsyncDatabase(url) as db:
+            return await db.fetchval("select 1")
+
+    yield IMPORTS[1], connect
+
+
+@contender("codecs", "compiled", env={"STRETTO_CORE": "c"})
+@contender("codecs", "interpreted", env={"STRETTO_CORE": "py"})
+def codecs(_url: str) -> Iterator[None]:
+    yield

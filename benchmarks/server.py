@@ -1,0 +1,66 @@
+"""The server of a run: an embedded one on a core of its own, or one that is named; and what it says of itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from benchmarks.front import Database
+
+SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "max_connections")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the contenders connect to; `pid` is the postmaster's, where it is ours."""
+
+    url: str
+    pid: int | None
+    settings: dict[str, str]
+
+
+@contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """Hold this process to one core: what it starts meanwhile stays there."""
+    before = os.sched_getaffinity(0)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def embedded(core: int | None, shared_buffers: str) -> Iterator[Target]:
+    """A new durable server over its Unix socket, with a database for this run."""
+    import stretto.embedded
+
+    settings = {"shared_buffers": shared_buffers, "max_connections": "400", "max_wal_size": "8GB", "timezone": "UTC"}
+    with on_core(core):
+        server = stretto.embedded.start(durable=True, settings=settings)
+    with server:
+        url = f"postgresql://postgres@/postgres?host={quote(str(server.socket_directory), safe='')}&port={server.port}"
+        with existing(url) as target:
+            yield Target(target.url, server.pid, target.settings)
+
+
+@contextmanager
+def existing(url: str) -> Iterator[Target]:
+    """A server that runs already, with a database for this run, which is dropped at the end."""
+    name = f"stretto_bench_{os.getpid()}"
+    with Database(url) as db:
+        db.execute(f"create database {name}")
+        try:
+            yield Target(urlunsplit(urlsplit(url)._replace(path=f"/{name}")), None, _settings(db))
+        finally:
+            db.execute(f"drop database {name} with (force)")
+
+
+def _settings(db: Any) -> dict[str, str]:
+    shown = {name: str(db.fetchval(f"show {name}")) for name in SETTINGS}
+    return {"version": str(db.fetchval("show server_version")), **shown}

@@ -1,0 +1,43 @@
+"""How much is measured: the full run, and the smoke run that a test does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Sizes of one run; `seconds` and `warmup` are those of a rate, `repeats` those of one large result."""
+
+    rounds: int = 5
+    seconds: float = 1.0
+    warmup: float = 0.4
+    repeats: int = 5
+    callers: tuple[int, ...] = (1, 10, 100)
+    connections: int = 10
+    points: int = 10_000
+    rows: int = 100_000
+    stream_rows: int = 1_000_000
+    copy_rows: int = 200_000
+    imports: int = 5
+    connects: int = 50
+    codec_values: int = 20_000
+    shared_buffers: str = "1GB"
+
+
+QUICK = Sizes(
+    rounds=1,
+    seconds=0.05,
+    warmup=0.01,
+    repeats=2,
+    callers=(2, 12),
+    connections=2,
+    points=100,
+    rows=500,
+    stream_rows=5_000,
+    copy_rows=500,
+    imports=1,
+    connects=2,
+    codec_values=200,
+    shared_buffers="64MB",
+)
