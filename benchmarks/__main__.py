@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cases, contenders, machine, report, server
-from benchmarks.front import Database
 from benchmarks.runner import ROOT, Outcome, Runner
 from benchmarks.sizes import QUICK, Sizes
+from stretto import Database
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -276,14 +276,13 @@ class Machine:
             request.parameters = buf.read_bytes(length)
         elif kind == 0x47 or kind == 0x48:
             request.copy_response = buf.read_bytes(length)
-        elif kind == 0x64:
-            if not request.abandoned and request.allow_copy:
-                request.slices.append(buf.data)
-                request.slices.append(buf.pos)
-                request.slices.append(buf.pos + length)
-                request.buffered += length
-                if request.buffered >= LARGE:
-                    self.finished.append(request)
+        elif kind == 0x64 and request.allow_copy and not request.abandoned:
+            request.slices.append(buf.data)
+            request.slices.append(buf.pos)
+            request.slices.append(buf.pos + length)
+            request.buffered += length
+            if request.buffered >= LARGE:
+                self.finished.append(request)
 
     def _advance(self, request: Request) -> None:
         step = request.step + 1

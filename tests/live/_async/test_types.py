@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from tests.live.support import Broken
 
 from stretto._async.database import AsyncDatabase
 from stretto.errors import DecodeError, EncodeError
 from stretto.sqlstate import FeatureNotSupported, InvalidSqlStatementName, InvalidTextRepresentation
-from tests.live.support import Broken
 
 TYPES = """
 create type mood as enum ('sad', 'ok', 'glad');
