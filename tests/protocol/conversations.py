@@ -69,7 +69,7 @@ def stream(sql: str, size: int, stop_after: int = 1 << 30) -> Caller:
 def copy_in(sql: str, *messages: bytes) -> Caller:
     def call(shared: Shared, machine: Machine) -> Generator[Any, Any, Any]:
         request = yield from copy.start(sql, copy.COPY_IN)
-        for message in messages:
+        for message in messages:  # noqa: UP028  # a tuple cannot be sent to
             yield message
         return (yield from copy.finish(request, sql))
 
