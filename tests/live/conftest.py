@@ -54,7 +54,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def outside(server_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection of another driver, to look at what the server is doing and to interfere."""
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -69,7 +69,6 @@ def schema(outside: psycopg.Connection[Any]) -> Iterator[str]:
     outside.execute(f"create schema {name}")
     outside.execute(f"set search_path = {name}, public")
     yield name
-    outside.execute("reset search_path")
     outside.execute(f"drop schema {name} cascade")
 
 

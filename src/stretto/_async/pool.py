@@ -27,17 +27,24 @@ class AsyncPool:
             raise PoolClosed("the Database is closed")
         await self._gate.acquire(self._timeout)
         try:
-            link = self._take() or await Link.connect(self._shared)
+            link = await self._take() or await Link.connect(self._shared)
         except BaseException:
             self._gate.release()
             raise
         self._busy.add(link)
         return link
 
-    def _take(self) -> Link | None:
+    async def _take(self) -> Link | None:
         while self._idle:
             link = self._idle.pop()
-            if link.alive():
+            try:
+                await link.recover()
+            except BaseException:
+                self._idle.append(link)
+                raise
+            if link.machine.status != "I":
+                await link.close()  # what was given up had opened a transaction
+            elif link.alive():
                 return link
         return None
 

@@ -38,7 +38,14 @@ class Pool:
     def _take(self) -> Link | None:
         while self._idle:
             link = self._idle.pop()
-            if link.alive():
+            try:
+                link.recover()
+            except BaseException:
+                self._idle.append(link)
+                raise
+            if link.machine.status != "I":
+                link.close()  # what was given up had opened a transaction
+            elif link.alive():
                 return link
         return None
 

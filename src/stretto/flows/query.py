@@ -45,6 +45,10 @@ def prepare(shared: Shared, sql: str) -> Generator[Request, Any, Statement]:
         return statement
     statement, request = describe_request(sql)
     yield request
+    if request.error is not None and chr(request.status) == "I" and is_stale(server_error(request, sql)):
+        yield from forget(statement)  # this connection has it from before a type in it was dropped
+        statement, request = describe_request(sql)
+        yield request
     check(request, sql)
     oids = backend.parameter_description(request.parameters or b"\0\0")
     columns = backend.row_description(request.columns) if request.columns is not None else ()
@@ -264,16 +268,15 @@ def fetch(
     """Return the rows as a list of ``into``, or what ``finish`` makes of it. Round trips as perform."""
     rows: list[Any] = []
     statement = shared.statements.get(sql)
-    if statement is None:
+    try:
+        request = None if statement is None else statement.bind(args)
+    except EncodeError:
+        request = None  # perform finds out whether it is the value or what we know of its type
+    if statement is None or request is None:
         _count(args)
         yield from perform(shared, sql, args, into, rows)
     else:
         # The same as perform, written out for the warm case: it is what nearly every call is.
-        try:
-            request = statement.bind(args)
-        except EncodeError:  # its types may have changed
-            yield from perform(shared, sql, args, into, rows)
-            return rows if finish is None else finish(rows)
         maker = maker_for(statement, into)
         request.partial = True
         yield request

@@ -75,7 +75,7 @@ class Machine:
                 self.prepared.pop(request.forget, None)
         elif type(statement) is tuple:
             self._prepare(request, {one.name: one for one in statement})
-        elif statement.name not in self.prepared:
+        elif statement.name not in self.prepared or request.forget is not None:
             self._prepare(request, {statement.name: statement})
         request.queued = True
         self._outgoing.append(request.data)
@@ -101,6 +101,10 @@ class Machine:
         parses = []
         parsing = []
         closes = 0
+        if request.forget is not None and request.forget in self.prepared:
+            del self.prepared[request.forget]
+            frontend.close_statement(buf, request.forget)
+            closes += 1
         for name, statement in wanted.items():
             if name in self.prepared:
                 continue

@@ -19,9 +19,9 @@ class Request:
     ``partial``: whoever waits takes rows away before the end. ``results``: set to ``[]``, it gets each statement's
     ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of the COPY that is wanted.
     ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
-    one that it closes. ``parsing``: the names that its Parse messages prepare, in their order. ``hurry``: it is only
-    sent when it is yielded, and waited for the next time. ``abandoned``: nobody waits any more, the reply is thrown
-    away as it comes.
+    one that it closes, or closes first if it is there. ``parsing``: the names that its Parse messages prepare, in their
+    order. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: nobody waits any
+    more, the reply is thrown away as it comes.
     """
 
     def __init__(self, data: bytes, script: bytes, statement: Any = None) -> None:

@@ -130,7 +130,9 @@ def describe_request(sql: str) -> tuple[Statement, Request]:
     buf = WriteBuffer()
     frontend.describe_statement(buf, name)
     buf.write_bytes(frontend.SYNC)
-    return statement, Request(buf.getvalue(), b"pcY", statement)
+    request = Request(buf.getvalue(), b"pcY", statement)
+    request.forget = name  # what this connection has under the name may be stale
+    return statement, request
 
 
 class StatementCache:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout
@@ -23,6 +24,35 @@ from stretto.runtime.aioplug import WOULD_BLOCK, open_session, send_cancel, wake
 from stretto.wire import frontend
 
 _PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
+
+
+class Watch:
+    """Calls back while a socket can be read, its errors included.
+
+    On uvloop the socket is watched through an epoll descriptor of its own: there a reader is dropped without a word
+    when the peer resets the connection (libuv gives POLLERR as an error of the watching itself), and whoever waits for
+    an answer would wait for ever.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
+        self._loop = loop
+        self._epoll: select.epoll | None = None
+        if type(loop).__module__.partition(".")[0] == "uvloop" and hasattr(select, "epoll"):
+            self._epoll = select.epoll()
+            self._epoll.register(fd, select.EPOLLIN)
+            fd = self._epoll.fileno()
+        self._fd = fd
+
+    def start(self, callback: Callable[[], None]) -> None:
+        self._loop.add_reader(self._fd, callback)
+
+    def stop(self) -> None:
+        self._loop.remove_reader(self._fd)
+
+    def close(self) -> None:
+        self.stop()
+        if self._epoll is not None:
+            self._epoll.close()
 
 
 class Link:
@@ -48,7 +78,8 @@ class Link:
         self._drained: asyncio.Future[None] | None = None
         self._event: asyncio.Future[None] | None = None
         self._sock.setblocking(False)
-        loop.add_reader(self._fd, self._readable)
+        self._watch = Watch(loop, self._fd)
+        self._watch.start(self._readable)
 
     @classmethod
     async def connect(cls, shared: Shared) -> Link:
@@ -67,6 +98,8 @@ class Link:
 
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; the loop has noticed its end."""
+        if self.machine.farewell is not None:
+            self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
     async def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:
@@ -154,8 +187,6 @@ class Link:
         except ProtocolError as error:
             self._break(error)
             return
-        if machine.pending() and not self._flush_due:
-            self._flush()  # the machine has something to say itself: it gets out of a COPY that nobody wants
         finished = machine.finished
         if finished:
             for request in finished:
@@ -174,12 +205,12 @@ class Link:
         head = machine.head()
         if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
             self._paused = True
-            self._loop.remove_reader(self._fd)
+            self._watch.stop()
 
     def _resume(self) -> None:
         self._paused = False
         if self._fd >= 0:
-            self._loop.add_reader(self._fd, self._readable)
+            self._watch.start(self._readable)
 
     def _flush_later(self) -> None:
         self._flush_due = False
@@ -195,7 +226,7 @@ class Link:
         except WOULD_BLOCK:
             sent = 0
         except OSError as error:
-            self._lost(error)
+            self._cut_off(error)
             return
         if sent < len(data):
             self._unwritten = memoryview(data)[sent:]
@@ -210,7 +241,7 @@ class Link:
         except WOULD_BLOCK:
             return
         except OSError as error:
-            self._lost(error)
+            self._cut_off(error)
             return
         self._unwritten = rest
         if not rest:
@@ -248,6 +279,13 @@ class Link:
     def _lost(self, cause: BaseException | None) -> None:
         self._shut(fail_all(self.machine, cause))
 
+    def _cut_off(self, cause: OSError) -> None:
+        """Writing has failed: hear the server's last words, which say why."""
+        with contextlib.suppress(OSError, ProtocolError):
+            while data := self._sock.recv(RECEIVE):
+                self.machine.receive_data(data)
+        self._lost(cause)
+
     def _break(self, error: ProtocolError) -> None:
         requests = fail_all(self.machine, error)
         for request in requests:
@@ -256,7 +294,7 @@ class Link:
 
     def _shut(self, requests: list[Request]) -> None:
         if self._fd >= 0:
-            self._loop.remove_reader(self._fd)
+            self._watch.close()
             self._loop.remove_writer(self._fd)
             self._fd = -1
             self._sock.close()

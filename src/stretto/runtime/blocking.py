@@ -68,6 +68,8 @@ class Link:
                 self._receive(None)
         except (OSError, ValueError) as error:
             self._lost(error)
+        if self.machine.farewell is not None:
+            self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
     def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:
@@ -112,7 +114,7 @@ class Link:
             return
         while not request.ready():
             self._receive(deadline)
-            if machine.pending():  # the machine has something to say itself: it gets out of a COPY that nobody wants
+            if machine.pending():  # the machine got out of a COPY that nobody wanted
                 self._send(machine.data_to_send(), deadline)
         machine.finished.clear()
 
@@ -149,8 +151,13 @@ class Link:
             else:
                 self._send_and_receive(memoryview(data), deadline)
         except TimeoutError:
+            self.abort()  # half a message was said: nothing else can be said behind it
             raise
         except OSError as error:
+            with contextlib.suppress(OSError, ProtocolError):  # hear the server's last words, which say why
+                self._sock.setblocking(False)
+                while last := self._sock.recv(RECEIVE):
+                    self.machine.receive_data(last)
             self._lost(error)
 
     def _send_and_receive(self, data: memoryview, deadline: float | None) -> None:
@@ -211,6 +218,8 @@ class Link:
 
     def recover(self) -> None:
         """After a statement was given up: read its reply to the end, or close the connection after a grace."""
+        if not self.given_up:
+            return
         self.given_up = False
         deadline = time.monotonic() + CANCEL_GRACE
         machine = self.machine
@@ -221,8 +230,6 @@ class Link:
                 self._send(machine.data_to_send(), deadline)
             while not machine.idle():
                 self._receive(deadline)
-                if machine.pending():
-                    self._send(machine.data_to_send(), deadline)
         except TimeoutError:
             self.abort()
         machine.finished.clear()

@@ -1,0 +1,105 @@
+"""Connections that are lost: what was being asked raises with its cause, and the next statement works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from stretto._async.database import AsyncDatabase
+from stretto.errors import ConnectError, ConnectionLost, PoolClosed
+from stretto.sqlstate import AdminShutdown
+from tests.live.support import kill, meanwhile, until
+
+OWN = "select pid from pg_stat_activity where application_name = %s"
+
+
+def terminate_when_sleeping(schema: str) -> Any:
+    def work(connection: psycopg.Connection[Any]) -> None:
+        sleeping = f"{OWN} and wait_event = 'PgSleep'"
+        until(connection, f"select count(*) > 0 from ({sleeping}) s", schema)
+        connection.execute(f"select pg_terminate_backend(pid) from ({sleeping}) s", (schema,))
+
+    return work
+
+
+async def test_a_session_that_is_ended_in_the_middle(one: AsyncDatabase, server_url: str, schema: str) -> None:
+    for verb in (one.fetch, one.fetchval, one.execute):
+        with meanwhile(server_url, terminate_when_sleeping(schema)):
+            with pytest.raises(ConnectionLost, match="terminating connection") as caught:
+                await verb("select pg_sleep(60)")
+        assert caught.value.outcome == "unknown"
+        assert isinstance(caught.value.__cause__, AdminShutdown)
+        assert caught.value.__cause__.sqlstate == "57P01"
+        assert await one.fetchval("select 1") == 1
+
+
+async def test_a_batch_that_is_ended_in_the_middle_left_nothing(
+    one: AsyncDatabase, server_url: str, schema: str
+) -> None:
+    await one.execute("create table t (id int)")
+    with meanwhile(server_url, terminate_when_sleeping(schema)):
+        with pytest.raises(ConnectionLost):
+            async with one.batch() as batch:
+                batch.add("insert into t values (1)")
+                batch.add("select pg_sleep(60)")
+    assert await one.fetchval("select count(*) from t") == 0
+
+
+async def test_a_connection_that_is_ended_while_idle_is_not_missed(
+    one: AsyncDatabase, db: AsyncDatabase, outside: psycopg.Connection[Any]
+) -> None:
+    for _ in range(5):
+        pid = await one.fetchval("select pg_backend_pid()")
+        kill(outside, pid)
+        await db.fetchval("select 1")  # an event loop hears of it when it runs
+        assert await one.fetchval("select pg_backend_pid()") != pid
+
+
+async def test_a_reserved_connection_that_is_ended_says_so_each_time(
+    one: AsyncDatabase, outside: psycopg.Connection[Any]
+) -> None:
+    async with one.connection() as connection:
+        kill(outside, connection.pid)
+        for _ in range(3):
+            with pytest.raises(ConnectionLost):
+                await connection.fetchval("select 1")
+        assert connection.closed
+        assert "closed" in repr(connection)
+    assert await one.fetchval("select 1") == 1
+
+
+async def test_all_connections_may_be_ended_at_once(
+    db: AsyncDatabase, open_db: Any, outside: psycopg.Connection[Any], schema: str
+) -> None:
+    async with db.connection() as first, db.connection() as second:
+        assert await first.fetchval("select 1") == await second.fetchval("select 1")
+    watcher = open_db(connections=1, server_settings={})
+    outside.execute(f"select pg_terminate_backend(pid, 10000) from ({OWN}) s", (schema,))
+    assert await watcher.fetchval("select 1") == 1
+    async with db.connection() as first, db.connection() as second:
+        assert await first.fetchval("select 1") == await second.fetchval("select 1")
+
+
+async def test_a_closed_database_says_so(open_db: Any) -> None:
+    db = open_db()
+    assert await db.fetchval("select 1") == 1
+    await db.close()
+    await db.close()
+    with pytest.raises(PoolClosed):
+        await db.fetchval("select 1")
+
+
+async def test_closing_leaves_no_session(open_db: Any, outside: psycopg.Connection[Any], schema: str) -> None:
+    db = open_db(connections=3)
+    async with db, db.connection() as first, db.connection():
+        await first.execute("begin")
+    until(outside, f"select count(*) from ({OWN}) s", schema, wanted=0)
+
+
+async def test_a_failed_connect_gives_its_place_back(open_db: Any, server_url: str) -> None:
+    db = open_db(server_url, connections=1, dbname="no_such_database", acquire_timeout=5)
+    for _ in range(3):
+        with pytest.raises(ConnectError, match="no_such_database"):
+            await db.fetchval("select 1")
