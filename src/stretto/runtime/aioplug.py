@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import socket
 import ssl
 from collections.abc import Callable, Generator
@@ -83,7 +84,12 @@ class Plug:
         for level, name, value in options:
             self.sock.setsockopt(level, name, value)
         async with asyncio.timeout_at(self._deadline):
-            await self._loop.sock_connect(self.sock, address)
+            try:
+                await self._loop.sock_connect(self.sock, address)
+            except OSError as error:
+                if error.errno is None:
+                    raise
+                raise OSError(error.errno, os.strerror(error.errno)) from error  # asyncio's text says only where
 
     async def _write(self, data: bytes) -> None:
         view = memoryview(data)
