@@ -229,17 +229,19 @@ def test_a_database_closes_while_a_statement_that_timed_out_is_not_answered(runt
 
 @both
 def test_a_copy_that_nobody_asked_for_is_refused_and_the_connection_kept(runtime: str, server_url: str) -> None:
+    table = f"wire_copied_{runtime}"
     calls = [
+        ("execute", f"drop table if exists {table}"),
         ("fetchval", "select pg_backend_pid()"),
         ("fetch", "copy (select 1) to stdout"),
         ("execute", "copy (select 1) to stdout"),
-        ("execute", "create table if not exists wire_copied (a int)"),
-        ("fetch", "copy wire_copied from stdin"),
-        ("execute", "copy wire_copied from stdin"),
-        ("execute", "drop table wire_copied"),
+        ("execute", f"create table {table} (a int)"),
+        ("fetch", f"copy {table} from stdin"),
+        ("execute", f"copy {table} from stdin"),
+        ("execute", f"drop table {table}"),
         ("fetchval", "select pg_backend_pid()"),
     ]
-    first, *refused, last = outcomes(runtime, server_url, calls)
+    _, first, *refused, last = outcomes(runtime, server_url, calls)
     kinds = [type(one) for one in refused]
     assert kinds == [UsageError, UsageError, str, UsageError, UsageError, str]
     assert first == last

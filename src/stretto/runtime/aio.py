@@ -187,6 +187,8 @@ class Link:
         except ProtocolError as error:
             self._break(error)
             return
+        if machine.pending() and not self._flush_due:
+            self._flush()  # the machine has something to say itself: it gets out of a COPY that nobody wants
         finished = machine.finished
         if finished:
             for request in finished:
