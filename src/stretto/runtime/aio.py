@@ -19,8 +19,8 @@ from stretto.flows.connect import Greeting
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
 from stretto.runtime.aioplug import WOULD_BLOCK, open_session, send_cancel, wake
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
 from stretto.wire import frontend
 
 _PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading

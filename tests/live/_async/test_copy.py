@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from tests.live.support import Broken, kill
 
 from stretto._async.database import AsyncDatabase
 from stretto.errors import ConnectionLost, DataError, EncodeError, Error, UsageError
 from stretto.sqlstate import BadCopyFileFormat, SqlSyntaxError, UndefinedColumn, UndefinedTable, UniqueViolation
-from tests.live.support import Broken, kill
 
 TABLE = "create table t (id int primary key, name text, price numeric)"
 ROWS = [(1, "one", Decimal("1.50")), (2, None, None), (3, 'thr"ee,\n\\', Decimal("-3"))]

@@ -6,11 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.live.support import kill, meanwhile, until
 
 from stretto._async.database import AsyncDatabase
 from stretto.errors import ConnectError, ConnectionLost, PoolClosed
 from stretto.sqlstate import AdminShutdown
-from tests.live.support import kill, meanwhile, until
 
 OWN = "select pid from pg_stat_activity where application_name = %s"
 
@@ -26,9 +26,11 @@ def terminate_when_sleeping(schema: str) -> Any:
 
 async def test_a_session_that_is_ended_in_the_middle(one: AsyncDatabase, server_url: str, schema: str) -> None:
     for verb in (one.fetch, one.fetchval, one.execute):
-        with meanwhile(server_url, terminate_when_sleeping(schema)):
-            with pytest.raises(ConnectionLost, match="terminating connection") as caught:
-                await verb("select pg_sleep(60)")
+        with (
+            meanwhile(server_url, terminate_when_sleeping(schema)),
+            pytest.raises(ConnectionLost, match="terminating connection") as caught,
+        ):
+            await verb("select pg_sleep(60)")
         assert caught.value.outcome == "unknown"
         assert isinstance(caught.value.__cause__, AdminShutdown)
         assert caught.value.__cause__.sqlstate == "57P01"
@@ -39,11 +41,10 @@ async def test_a_batch_that_is_ended_in_the_middle_left_nothing(
     one: AsyncDatabase, server_url: str, schema: str
 ) -> None:
     await one.execute("create table t (id int)")
-    with meanwhile(server_url, terminate_when_sleeping(schema)):
-        with pytest.raises(ConnectionLost):
-            async with one.batch() as batch:
-                batch.add("insert into t values (1)")
-                batch.add("select pg_sleep(60)")
+    with meanwhile(server_url, terminate_when_sleeping(schema)), pytest.raises(ConnectionLost):
+        async with one.batch() as batch:
+            batch.add("insert into t values (1)")
+            batch.add("select pg_sleep(60)")
     assert await one.fetchval("select count(*) from t") == 0
 
 

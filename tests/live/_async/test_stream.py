@@ -6,11 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.live.support import Broken, kill
 
 from stretto._async.database import AsyncDatabase
 from stretto.errors import ConnectionLost, DecodeError, EncodeError, StatementTimeout, UsageError
 from stretto.sqlstate import DivisionByZero, SqlSyntaxError
-from tests.live.support import Broken, kill
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 100, 101, 5000])

@@ -136,7 +136,7 @@ async def test_waiting_for_a_connection_ends_in_time(open_db: Any) -> None:
     db = open_db(connections=1, acquire_timeout=0.05)
     async with db.connection() as connection:
         for _ in range(3):
-            with pytest.raises(PoolTimeout, match="no connection became free within 0.05 seconds"):
+            with pytest.raises(PoolTimeout, match=r"no connection became free within 0\.05 seconds"):
                 await db.fetchval("select 1")
         assert await connection.fetchval("select 1") == 1
     assert await db.fetchval("select 1") == 1

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from tests.live.support import Broken
 
 from stretto._async.database import AsyncDatabase
 from stretto.errors import DecodeError, EncodeError
 from stretto.sqlstate import FeatureNotSupported, InvalidSqlStatementName, InvalidTextRepresentation
-from tests.live.support import Broken
 
 TYPES = """
 create type mood as enum ('sad', 'ok', 'glad');
@@ -109,7 +109,10 @@ async def test_a_bad_value_is_an_error_of_the_caller(one: AsyncDatabase) -> None
 
 async def test_a_type_is_asked_about_once(db: AsyncDatabase, outside: psycopg.Connection[Any], schema: str) -> None:
     """The catalogue's statement is prepared on a connection when it is asked, and its executions are counted there."""
-    counted = "select coalesce(sum(generic_plans + custom_plans), 0) from pg_prepared_statements where statement like '%pg_name' || 'space%'"
+    counted = (
+        "select coalesce(sum(generic_plans + custom_plans), 0) from pg_prepared_statements "
+        "where statement like '%pg_name' || 'space%'"
+    )
     await db.execute(TYPES)
     async with db.connection() as connection:
         assert await connection.fetchval(counted) == 0
