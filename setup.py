@@ -59,7 +59,7 @@ class build_core(build_ext):  # noqa: N801  # setuptools' way to name a command
             if MODE == "require":
                 raise
             self.extensions.clear()
-            print(BANNER.format(reason=f"{type(error).__name__}: {error}"), file=sys.stderr, flush=True)
+            print(BANNER.format(reason=f"{type(error).__name__}: {error!s:.200}"), file=sys.stderr, flush=True)
 
     def _translate(self) -> None:
         """Make the C files, in several processes; one whose .py and .pxd files did not change is kept."""

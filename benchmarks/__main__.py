@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cases, contenders, machine, report, server
-from benchmarks.front import Database
 from benchmarks.runner import ROOT, Outcome, Runner
 from benchmarks.sizes import QUICK, Sizes
+from stretto import Database
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -27,7 +27,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that all works, measures nothing")
     parser.add_argument("--rounds", type=int, help="processes for each contender")
     parser.add_argument("--seconds", type=float, help="length of each measurement of a rate")
-    parser.add_argument("--callers", type=int, nargs="+", help="numbers of callers of the case select")
+    parser.add_argument("--callers", type=_numbers, metavar="N,N", help="numbers of callers of the case select")
     parser.add_argument(
         "--only", metavar="TEXT", help="only contenders with this in their name (others are separated by |)"
     )
@@ -42,11 +42,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
 def sizes_of(options: argparse.Namespace) -> Sizes:
     chosen: dict[str, Any] = {
         "rounds": options.rounds,
         "seconds": options.seconds,
-        "callers": tuple(options.callers) if options.callers else None,
+        "callers": options.callers,
     }
     return replace(QUICK if options.quick else Sizes(), **{key: value for key, value in chosen.items() if value})
 

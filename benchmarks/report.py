@@ -30,7 +30,8 @@ def ratio(own: Rounds, other: Rounds) -> str:
 def table(case: Case, outcome: Outcome) -> str:
     """One variant's table in Markdown, the fastest first, and below it whoever failed."""
     results = outcome.results
-    baselines = [name for name in case.baselines if name in results]
+    present = [[name for name in each.split("|") if name in results] for each in case.baselines]
+    baselines = [names[0] for names in present if names]
     heads = ["contender", case.rate.heading, "spread", *(f"x {name}" for name in baselines)]
     columns = [column for column in case.columns if any(column.key in r[0] for r in results.values())]
     rows = [heads + [column.heading for column in columns]]

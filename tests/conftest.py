@@ -1,13 +1,21 @@
-"""Fixtures of the whole suite: one real PostgreSQL for a run."""
+"""Fixtures of the whole suite: one real PostgreSQL for a run; and a watch on what is said: no secret may be in it."""
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from stretto import _core
+from stretto.errors import Error
+
+# Passwords of the tests. None may be seen in a log, in what is printed, or in an error.
+CANARIES = ("canary-4711", "hunter2", "it's =a, pässword 😀")
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +32,58 @@ def server_url() -> Iterator[str]:
         stretto.embedded.server(Path(directory)) as url,
     ):
         yield url
+
+
+def pytest_report_header() -> str:
+    return f"core: {_core.core_info()}, {len(_core.compiled_modules())} modules compiled"
+
+
+class Watch(logging.Handler):
+    """Looks for canaries in what the package logs at any level and in every error of it that is made."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.seen: list[str] = []
+
+    def look(self, where: str, text: str) -> None:
+        self.seen += [f"a secret got out, in {where}: {text}" for canary in CANARIES if canary in text]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.look("a log", f"{record.getMessage()} {record.args}")
+
+    def attach(self) -> None:
+        """Watch the logger and the class of errors until the end of the process."""
+        logging.getLogger("stretto").addHandler(self)
+        logging.getLogger("stretto").setLevel(logging.DEBUG)
+        make = Error.__init__
+
+        def watched(error: Error, *args: Any, **keywords: Any) -> None:
+            make(error, *args, **keywords)
+            self.look(type(error).__name__, f"{error.args} {vars(error)}")
+
+        Error.__init__ = watched  # type: ignore[method-assign]  # the same signature, watched
+
+
+WATCH = Watch()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """The watch of this run."""
+    return WATCH
+
+
+def pytest_configure() -> None:
+    WATCH.attach()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test in which a canary was logged, printed or put into an error."""
+    report = yield
+    for where, text in report.sections:
+        WATCH.look(where, text)
+    if WATCH.seen and report.passed:
+        report.outcome, report.longrepr = "failed", "\n".join(WATCH.seen)
+    WATCH.seen.clear()
+    return report

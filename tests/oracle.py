@@ -1,4 +1,4 @@
-"""What a real server says of a type's binary format, asked through libpq (psycopg.pq): the oracle of the codec tests."""
+"""What a real server says of a type's binary format, asked through libpq (psycopg.pq): the codec tests' oracle."""
 
 from __future__ import annotations
 

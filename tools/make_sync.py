@@ -33,7 +33,11 @@ WORDS = {
     "asources": "sources",
     "asynccontextmanager": "contextmanager",
 }
-COMMENTS = {"for asyncio": "for blocking code, threads and gevent", "(or async function) ": "", "or async iterable ": ""}
+COMMENTS = {
+    "for asyncio": "for blocking code, threads and gevent",
+    "(or async function) ": "",
+    "or async iterable ": "",
+}
 
 
 def convert(source: str, used: set[str]) -> str:

@@ -49,7 +49,10 @@ def _takes_all(_contender: Contender, _variant: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """A case. Each of `variants` is a table of its own; `baselines` are the peers that the others are compared with."""
+    """A case. Each of `variants` is a table of its own.
+
+    `baselines` are the peers that the others are compared with; of ``"a|b"`` the first one that took part.
+    """
 
     name: str
     about: str

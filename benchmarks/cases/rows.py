@@ -28,12 +28,20 @@ def setup(db: Any, sizes: Sizes) -> None:
 
 def _read_attributes(rows: list[Any]) -> None:
     for row in rows:
-        _id, _name, _created, _price, _active = row.id, row.name, row.created, row.price, row.active
+        _id = row.id
+        _name = row.name
+        _created = row.created
+        _price = row.price
+        _active = row.active
 
 
 def _read_names(rows: list[Any]) -> None:
     for row in rows:
-        _id, _name, _created, _price, _active = row["id"], row["name"], row["created"], row["price"], row["active"]
+        _id = row["id"]
+        _name = row["name"]
+        _created = row["created"]
+        _price = row["price"]
+        _active = row["active"]
 
 
 def _read_unpack(rows: list[Any]) -> None:

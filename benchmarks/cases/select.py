@@ -126,7 +126,12 @@ CASE = Case(
     variants=variants,
     takes=takes,
     run=run,
-    baselines=("asyncpg held", "asyncpg pool", "psycopg 3 blocking held", "psycopg2 held", "psycopg2 pool"),
+    baselines=(
+        "asyncpg held",
+        "asyncpg pool",
+        "psycopg 3 blocking held|psycopg 3 blocking pool",
+        "psycopg2 held|psycopg2 pool",
+    ),
     rate=Column("rate", "selects/s", ",.0f"),
     columns=(
         *COMMON,

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.cases import copy, rows, select, stream
 from benchmarks.contenders import contender
-from benchmarks.front import IMPORTS, AsyncDatabase, Database
+from stretto import AsyncDatabase, Database
 
 POINT = select.SQL.format(parameter="$1")
 HELD = range(1, 11)  # callers that have a connection each
@@ -118,7 +118,7 @@ def startup_blocking(url: str) -> Iterator[Any]:
         with Database(url) as db:
             return db.fetchval("select 1")
 
-    yield IMPORTS[0], connect
+    yield "import stretto; stretto.Database", connect
 
 
 @contender("startup", "stretto asyncio")
@@ -127,7 +127,7 @@ async def startup_async(url: str) -> AsyncIterator[Any]:
         async with AsyncDatabase(url) as db:
             return await db.fetchval("select 1")
 
-    yield IMPORTS[1], connect
+    yield "import stretto; stretto.AsyncDatabase", connect
 
 
 @contender("codecs", "compiled", env={"STRETTO_CORE": "c"})

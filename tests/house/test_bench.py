@@ -1,4 +1,4 @@
-"""The benchmarks run: every installed contender answers rightly in every case (answers are checked before they count)."""
+"""The benchmarks run: every installed contender answers rightly in every case (checked before its speed counts)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import cases, contenders, report
-from benchmarks.__main__ import main
+from benchmarks.__main__ import main, parse, sizes_of
 from benchmarks.cases import Case, Column
 from benchmarks.contenders import Contender
 from benchmarks.measure import WrongAnswer, drive, expect
@@ -61,6 +61,7 @@ def test_stretto_and_its_closest_peers_are_contenders_in_the_cases_that_have_bud
     modules = {name: {each.module for each in found if each.case == name} for name in cases.NAMES}
     assert modules["select"] >= {"stretto_", "asyncpg_", "psycopg3", "psycopg2_", "sqlalchemy_async"}
     assert modules["rows"] >= {"stretto_", "asyncpg_", "psycopg3", "psycopg2_", "sqlalchemy_sync"}
+    assert modules["stream"] >= {"stretto_", "asyncpg_", "psycopg3"}
     assert modules["copy"] >= {"stretto_", "asyncpg_", "psycopg3"}
 
 
@@ -80,6 +81,10 @@ def test_blocking_contender_is_driven_without_an_event_loop() -> None:
         return 42
 
     assert drive(Contender("any", "one", "python", False, open), answer()) == 42
+
+
+def test_named_number_of_callers_replaces_those_of_the_quick_run() -> None:
+    assert sizes_of(parse(["--quick", "--callers", "1,7"])).callers == (1, 7)
 
 
 def rounds(*rates: float) -> list[dict[str, float]]:
@@ -105,7 +110,7 @@ def test_table_shows_medians_spreads_ratios_and_who_failed() -> None:
         name="toy",
         about="as a test has it",
         run=lambda _contender, _job: {},
-        baselines=("peer", "one that is not installed"),
+        baselines=("one that is not installed|peer", "another one"),
         rate=Column("rate", "per s", ",.0f"),
         columns=(Column("client_us", "client us/op"), Column("never", "not measured")),
     )

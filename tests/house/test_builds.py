@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,15 @@ def test_all_of_the_core_is_compiled_or_nothing() -> None:
 @needs_compiled
 def test_both_builds_have_the_same_public_names() -> None:
     compiled, interpreted = (json.loads(ask(core, *MODULES).stdout) for core in ("c", "py"))
-    assert compiled == interpreted
+    for name in MODULES:
+        hidden = hidden_functions(name)
+        assert compiled[name] == {n: methods for n, methods in interpreted[name].items() if n not in hidden}
+
+
+def hidden_functions(name: str) -> set[str]:
+    """The functions that are C only in the compiled build: those that the .pxd declares with cdef."""
+    declared = (ROOT.parent / name.replace(".", "/")).with_suffix(".pxd").read_text()
+    return set(re.findall(r"^cdef (?!class).*?(\w+)\(", declared, re.MULTILINE))
 
 
 @needs_compiled

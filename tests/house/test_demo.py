@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-import stretto
+import stretto.embedded
 from stretto import Database, errors
 from stretto.cli import __main__ as command_line
 from stretto.cli import flights, loading, places
@@ -63,6 +63,15 @@ def test_the_demo_loads_once_answers_measures_and_leaves_no_server(directory: Pa
         assert not (directory / "data" / "postmaster.pid").exists()
     assert "367,687 rows in five tables" in first.stdout
     assert "are there from an earlier run" in second.stdout
+
+
+@needs_data
+def test_a_second_demo_on_the_same_data_says_so(directory: Path) -> None:
+    with stretto.embedded.server(directory):
+        done = run("demo", "--quick", "--directory", str(directory))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"stretto demo: a server runs on the data in '{directory}' already")
+    assert done.stderr.count("\n") == 1
 
 
 @needs_data
@@ -159,5 +168,5 @@ def test_where_a_peer_was_quicker_the_demo_says_so(capsys: pytest.CaptureFixture
 def printed(event: Event, scores: list[Score], missing: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     view = View()
     view._console = Console(width=100)
-    view.race(Race([Result(event, scores)], missing))
+    view.race(Race(1, [Result(event, scores)], missing))
     return capsys.readouterr().out

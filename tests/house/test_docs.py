@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import inspect
 import os
 import textwrap
 from collections.abc import Iterator
@@ -12,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from tests.house.pages import blocks, broken_links
 
 import stretto
+from stretto.cli.app import app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -37,18 +36,13 @@ def database(server_url: str) -> Iterator[str]:
 def test_a_pages_blocks_run_and_print_what_it_says(
     path: Path, database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The blocks of a page share a namespace, in which `url` is the database's, and one event loop."""
+    """The blocks of a page share a namespace, in which `url` is the database's."""
     names: dict[str, Any] = {"__name__": f"page_{path.stem}", "url": database}
     assert blocks(path)
-    with asyncio.Runner() as runner:
-        for block in blocks(path):
-            code = compile(
-                block.code, f"{path}:{block.line}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-            )
-            result = eval(code, names)
-            if inspect.iscoroutine(result):
-                runner.run(result)
-            assert capsys.readouterr().out == textwrap.dedent(block.output), place
+    for block in blocks(path):
+        place = f"{path.name}, the block at line {block.line}"
+        exec(compile(block.code, place, "exec", dont_inherit=True), names)
+        assert capsys.readouterr().out == textwrap.dedent(block.output), place
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
@@ -56,6 +50,15 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert broken_links(path) == []
 
 
-def test_every_page_of_the_guide_is_in_the_navigation() -> None:
+def test_every_page_is_in_the_navigation() -> None:
     navigation = (DOCS.parent / "mkdocs.yml").read_text()
-    assert [str(page.relative_to(DOCS)) for page in GUIDE if str(page.relative_to(DOCS)) not in navigation] == []
+    assert [page.name for page in PAGES if f" {page.relative_to(DOCS)}\n" not in navigation] == []
+
+
+def test_every_command_and_its_options_are_documented() -> None:
+    text = (DOCS / "commands.md").read_text()
+    commands = typer.main.get_command(app)
+    assert isinstance(commands, typer.core.TyperGroup)
+    for name, command in commands.commands.items():
+        page = text.partition(f"## stretto {name}\n")[2].partition("\n## ")[0]
+        assert [each.opts for each in command.params if f"`{each.opts[0]}" not in page] == []

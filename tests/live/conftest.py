@@ -1,4 +1,4 @@
-"""Fixtures of the live tests: a schema and databases of each test's own, and a runner for those that are coroutines.
+"""Fixtures of the live tests: a schema and databases of each test's own, and a runner for coroutines.
 
 The tests in ``_async`` are run on asyncio's own loop and on uvloop; their twins in ``_sync`` are generated.
 """

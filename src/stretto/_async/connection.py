@@ -37,6 +37,7 @@ class AsyncConnection(AsyncVerbs):
 
     @property
     def closed(self) -> bool:
+        """Whether the connection is closed or lost: nothing can run on it any more."""
         return self._link.closed
 
     @property

@@ -25,9 +25,10 @@ class AsyncDatabase(AsyncVerbs):
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
     defaults. ``connections``: how many at most. ``timeout``: seconds for each call that names none (None: no limit);
-    ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an
-    infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an
-    Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected before first use.
+    ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what
+    an infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes
+    an Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``,
+    ``password=``, which may be a function ...). Nothing is connected before first use.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class AsyncDatabase(AsyncVerbs):
         timeout: float | None = None,
         acquire_timeout: float | None = 30.0,
         dumps: Callable[[Any], str | bytes] | None = None,
-        loads: Callable[[bytes], Any] | None = None,
+        loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
         **keywords: Any,
@@ -148,7 +149,7 @@ class AsyncDatabase(AsyncVerbs):
         """Iterate over the notifications of ``channels``, on a reserved connection, for ever.
 
         A lost connection is made anew and listened on again; then a Notification with ``gap=True`` and an empty payload
-        comes for each channel: what was notified meanwhile is not known. Raises ConnectError when no new one can be made.
+        comes for each channel: what was notified meanwhile is not known. Raises ConnectError when none can be made.
         """
         again = False
         while True:

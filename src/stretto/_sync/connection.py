@@ -38,6 +38,7 @@ class Connection(Verbs):
 
     @property
     def closed(self) -> bool:
+        """Whether the connection is closed or lost: nothing can run on it any more."""
         return self._link.closed
 
     @property

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from stretto import AsyncDatabase, Database, embedded
+from stretto import AsyncDatabase, Database, core_info, embedded
 from stretto.cli import loading, questions
 from stretto.cli import race as racing
 from stretto.cli.flights import TABLES, Flight, data_directory
 from stretto.cli.places import demo_directory
 from stretto.cli.view import View
+from stretto.errors import ConfigError
 
 DATABASE = "flights"
 T = TypeVar("T")
@@ -26,10 +27,10 @@ T = TypeVar("T")
 class Demo:
     """One run. ``directory``: where the data is kept (None: a place of this user's); ``quick``: a race of few rows."""
 
-    def __init__(self, directory: Path | None, *, rounds: int, quick: bool) -> None:
+    def __init__(self, directory: Path | None, *, rounds: int | None, quick: bool) -> None:
         self._directory = directory or demo_directory()
         self._rounds = rounds
-        self._sizes = racing.QUICK if quick else racing.FULL
+        self._sizes = racing.QUICK if quick or core_info() != "compiled" else racing.FULL
         self._view = View()
 
     def run(self) -> None:
@@ -37,7 +38,7 @@ class Demo:
         begun = time.perf_counter()
         self._view.title("All flights that left New York in 2013, as Python objects")
         data_directory()  # what is not installed is told before a server is started for it
-        with embedded.start(self._directory) as server:
+        with self._start() as server:
             self._view.started(server, self._directory, time.perf_counter() - begun)
             url = _database_of(server.url)
             with Database(url) as db:
@@ -47,6 +48,17 @@ class Demo:
                 self._show_objects(db)
                 self._race(db, url)
         self._view.ended(self._directory, time.perf_counter() - begun)
+
+    def _start(self) -> embedded.Server:
+        try:
+            return embedded.start(self._directory)
+        except embedded.StartError as error:
+            if "postmaster.pid" not in error.message:
+                raise
+            raise ConfigError(
+                f"a server runs on the data in {str(self._directory)!r} already, perhaps of another demo: wait for its "
+                "end, or name another directory (--directory)"
+            ) from error
 
     def _load(self, db: Database) -> None:
         rows = sum(table.rows for table in TABLES)
@@ -105,7 +117,7 @@ class Demo:
         with self._view.progress("Measuring", 1.0, None) as advance:
             result = racing.race(db, url, self._rounds, self._sizes, advance)
         self._view.race(result)
-        self._view.conditions(_settings(db), self._rounds)
+        self._view.conditions(_settings(db), result.rounds)
 
 
 def _database_of(url: str) -> str:

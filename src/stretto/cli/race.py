@@ -31,8 +31,12 @@ class Sizes:
     copied: int
 
 
-FULL = Sizes(many=25_000, one_by_one=500, copied=15_000)
+FULL = Sizes(many=20_000, one_by_one=400, copied=8_000)
 QUICK = Sizes(many=5_000, one_by_one=100, copied=3_000)
+
+# Where the number of rounds is left to us: at most so many, and no new one after so long.
+_ROUNDS = 9
+_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,18 @@ class Result:
 
 @dataclass(frozen=True)
 class Race:
-    """The whole race: its results, and the drivers that were not there."""
+    """The whole race: the rounds that counted, the results, and the drivers that were not there."""
 
+    rounds: int
     results: list[Result]
     missing: list[str]
 
 
-def race(db: Database, url: str, rounds: int, sizes: Sizes, progress: Callable[[float], None]) -> Race:
+def race(db: Database, url: str, rounds: int | None, sizes: Sizes, progress: Callable[[float], None]) -> Race:
     """Run all events in each round, and all contenders in each event; ``progress`` hears the part that is done.
 
-    Each contender's first go is not counted. The order of the contenders turns from round to round.
+    Each contender's first go is not counted. The order of the contenders turns from round to round. ``rounds``: None
+    for as many as there is time for, nine at most.
     """
     db.execute(MAKE_COPY_TABLE)
     try:
@@ -82,9 +88,10 @@ def race(db: Database, url: str, rounds: int, sizes: Sizes, progress: Callable[[
             events = _events(db, sizes)
             times = _run(db, entered, events, rounds, progress)
             results = [_result(event, entered, times) for event in events]
+            counted = len(times[events[0].title, 0])
     finally:
         db.execute(DROP_COPY_TABLE)
-    return Race(results, missing)
+    return Race(counted, results, missing)
 
 
 def _events(db: Database, sizes: Sizes) -> list[Event]:
@@ -109,17 +116,25 @@ _Times = dict[tuple[str, int], list[tuple[float, float]]]
 
 
 def _run(
-    db: Database, entered: Sequence[Contender], events: Sequence[Event], rounds: int, progress: Callable[[float], None]
+    db: Database,
+    entered: Sequence[Contender],
+    events: Sequence[Event],
+    rounds: int | None,
+    progress: Callable[[float], None],
 ) -> _Times:
     times: _Times = {(event.title, place): [] for event in events for place in range(len(entered))}
-    for number in range(rounds + 1):
+    most = rounds or _ROUNDS
+    begun = time.monotonic()
+    for number in range(most + 1):
         for event in events:
             for place in _turned(len(entered), number):
                 db.execute(EMPTY_COPY_TABLE)
                 seconds = _time(event, entered[place])
                 if number > 0:
                     times[event.title, place].append(seconds)
-                progress(1 / (len(events) * len(entered) * (rounds + 1)))
+                progress(1 / (len(events) * len(entered) * (most + 1)))
+        if rounds is None and number > 0 and time.monotonic() - begun > _SECONDS:
+            break
     return times
 
 

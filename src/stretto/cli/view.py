@@ -46,7 +46,10 @@ class View:
         self._console.rule(f"[bold]{title}[/]  [cyan]{escape(code)}[/]", align="left", style="dim")
 
     def say(self, text: str) -> None:
-        self._console.print(Padding(escape(text), _INDENT, expand=False))
+        self._console.print(self._wrapped(text), markup=False)
+
+    def _wrapped(self, text: str) -> str:
+        return textwrap.fill(text, self._console.width, initial_indent="  ", subsequent_indent="  ")
 
     def code(self, text: str) -> None:
         self._console.print(f"\n  [cyan]>>> {escape(text)}[/]")
@@ -87,8 +90,7 @@ class View:
     def python(self, call: str, value: object) -> None:
         """Print a call and the object that it gives, as Python shows it."""
         self.code(call)
-        text = textwrap.fill(repr(value), self._console.width - 2)
-        self._console.print(Padding(ReprHighlighter()(text), _INDENT, expand=False))
+        self._console.print(ReprHighlighter()(self._wrapped(repr(value))))
 
     def race(self, race: Race) -> None:
         """Print the scores of each event, who was not there, and where stretto was not the first."""
@@ -115,6 +117,9 @@ class View:
             f"the same {os.cpu_count()} cores; Python {platform.python_version()}."
         )
         self.say(f"The server: {server}. It is not set up to be durable.")
+        load = os.getloadavg()[0]
+        if load > (os.cpu_count() or 1) + 1:
+            self.say(f"The machine has other work (its load is {load:.1f}), which makes these numbers wander.")
         self.say("This is a demo and not the benchmark: `make bench` gives each driver a process of its own.")
 
     def ended(self, directory: Path, seconds: float) -> None:

@@ -82,5 +82,5 @@ def decode_value(codec: Codec, buf: ReadBuffer) -> Any:
 
 
 def wrong_type(codec: Codec, expected: str, value: object) -> EncodeError:
-    """Make the error for a value whose class the codec does not take. The value itself is not shown: it may be secret."""
+    """Make the error for a value whose class the codec does not take. The value is not shown: it may be secret."""
     return EncodeError(f"{codec.name} takes {expected}, not {type(value).__name__}")

@@ -109,7 +109,7 @@ def perform(
 ) -> Generator[Request, Any, Request]:
     """Execute a statement and append its rows to ``rows`` (None: throw them away); return the request, which is done.
 
-    One round trip; two when cold; with a stale statement outside a transaction, it is prepared anew and tried once more.
+    One round trip; two when cold. A stale statement outside a transaction is prepared anew and tried once more.
     ``begun``: a request that was yielded once already, its rows wanted.
     """
     healed = False
@@ -254,7 +254,7 @@ def forget(statement: Statement) -> Generator[Request, Any, int]:
 def _count(args: Sequence[Any]) -> None:
     if len(args) > MAX_PARAMETERS:
         raise UsageError(
-            f"{len(args)} arguments, but a statement has at most {MAX_PARAMETERS}: pass an array (= any($1)) or use COPY"
+            f"{len(args)} arguments, but a statement has at most {MAX_PARAMETERS}: pass an array (any($1)) or use COPY"
         )
 
 

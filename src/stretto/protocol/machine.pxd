@@ -12,7 +12,6 @@ cdef int _EXHAUSTED
 cdef int _SYNC
 cdef int _QUERY
 cdef int _EXECUTE
-cdef int _PARSE
 
 
 @cython.final

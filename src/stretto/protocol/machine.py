@@ -26,7 +26,6 @@ _EXHAUSTED = ord(states.EXHAUSTED)
 _SYNC = ord(states.SYNC)
 _QUERY = ord(states.QUERY)
 _EXECUTE = ord(states.EXECUTE)
-_PARSE = ord(states.PARSE)
 
 # Notices and notifications wait for whoever listens; a flood drops the oldest.
 EVENTS_KEPT = 1000
@@ -76,7 +75,7 @@ class Machine:
                 self.prepared.pop(request.forget, None)
         elif type(statement) is tuple:
             self._prepare(request, {one.name: one for one in statement})
-        elif statement.name not in self.prepared:
+        elif statement.name not in self.prepared or request.forget is not None:
             self._prepare(request, {statement.name: statement})
         request.queued = True
         self._outgoing.append(request.data)
@@ -94,9 +93,18 @@ class Machine:
         self.extend(request)
 
     def _prepare(self, request: Request, wanted: dict[bytes, Any]) -> None:
-        """Say Parse first, and Close for the statements that were prepared longest ago when there are too many."""
+        """Say Parse first, and before it Close for those that were prepared longest ago when there are too many.
+
+        All Closes stand before the first Parse, which may fail and then take all behind it along.
+        """
         buf = WriteBuffer()
-        script = b""
+        parses = []
+        parsing = []
+        closes = 0
+        if request.forget is not None and request.forget in self.prepared:
+            del self.prepared[request.forget]
+            frontend.close_statement(buf, request.forget)
+            closes += 1
         for name, statement in wanted.items():
             if name in self.prepared:
                 continue
@@ -104,13 +112,15 @@ class Machine:
             if oldest is not None and oldest not in wanted and len(self.prepared) >= self._statements:
                 del self.prepared[oldest]
                 frontend.close_statement(buf, oldest)
-                script += b"C"
-            buf.write_bytes(statement.parse)
+                closes += 1
+            parses.append(statement.parse)
+            parsing.append(name)
             self.prepared[name] = None
-            script += b"P"
-        if script:
+        if parsing:
+            buf.write_bytes(b"".join(parses))
             self._outgoing.append(buf.getvalue())
-            request.prepend(script)
+            request.parsing = parsing
+            request.prepend(b"C" * closes + b"P" * len(parsing))
 
     def extend(self, request: Request) -> None:
         """Say what ``Request.say`` left there; the request must be the last one queued."""
@@ -266,14 +276,13 @@ class Machine:
             request.parameters = buf.read_bytes(length)
         elif kind == 0x47 or kind == 0x48:
             request.copy_response = buf.read_bytes(length)
-        elif kind == 0x64:
-            if not request.abandoned and request.allow_copy:
-                request.slices.append(buf.data)
-                request.slices.append(buf.pos)
-                request.slices.append(buf.pos + length)
-                request.buffered += length
-                if request.buffered >= LARGE:
-                    self.finished.append(request)
+        elif kind == 0x64 and request.allow_copy and not request.abandoned:
+            request.slices.append(buf.data)
+            request.slices.append(buf.pos)
+            request.slices.append(buf.pos + length)
+            request.buffered += length
+            if request.buffered >= LARGE:
+                self.finished.append(request)
 
     def _advance(self, request: Request) -> None:
         step = request.step + 1
@@ -289,6 +298,8 @@ class Machine:
         """A statement has ended: keep its result apart where several are wanted."""
         if request.results is not None:
             request.results.append((request.tag, request.take(), request.columns))
+            request.tag = None
+            request.columns = None
 
     def _copy(self, request: Request, kind: int) -> None:
         """A COPY has begun: hand over to whoever wants it, or get out of it where nobody does."""
@@ -309,10 +320,9 @@ class Machine:
         """Keep the first error, and wait for the Sync's answer next."""
         if request.error is None:
             request.error = body
-        if request.state == _PARSE and request.statement is not None:
-            statement = request.statement
-            for one in statement if type(statement) is tuple else (statement,):
-                self.prepared.pop(one.name, None)
+        if request.parsing is not None:
+            for name in request.parsing[request.script.count(b"P", 0, request.step) :]:
+                self.prepared.pop(name, None)  # its Parse failed, or was passed over
         last = len(request.script) - 1
         request.copying = 0
         if request.script[last] == _SYNC or request.script[last] == _QUERY:

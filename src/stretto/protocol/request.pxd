@@ -27,6 +27,7 @@ cdef class Request:
     cdef public bytes error
     cdef public object failure
     cdef public bytes forget
+    cdef public list parsing
     cdef public bytes extra
     cdef public bytes extra_script
     cdef public bint hurry

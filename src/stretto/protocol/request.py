@@ -19,7 +19,9 @@ class Request:
     ``partial``: whoever waits takes rows away before the end. ``results``: set to ``[]``, it gets each statement's
     ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of the COPY that is wanted.
     ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
-    one that it closes. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: nobody waits any more, the reply is thrown away as it comes.
+    one that it closes, or closes first if it is there. ``parsing``: the names that its Parse messages prepare, in their
+    order. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: nobody waits any
+    more, the reply is thrown away as it comes.
     """
 
     def __init__(self, data: bytes, script: bytes, statement: Any = None) -> None:
@@ -47,6 +49,7 @@ class Request:
         self.error: bytes | None = None
         self.failure: BaseException | None = None
         self.forget: bytes | None = None
+        self.parsing: list[bytes] | None = None
         self.extra: bytes | None = None
         self.extra_script = b""
         self.hurry = False

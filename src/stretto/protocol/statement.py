@@ -101,7 +101,9 @@ def wrong_count(expected: int, given: int, row: int = -1) -> str:
     """The text of the error for a wrong number of arguments."""
     where = "" if row < 0 else f"row {row}: "
     names = "none" if expected == 0 else "$1" if expected == 1 else f"$1 to ${expected}"
-    return f"{where}the statement has {expected} parameters ({names}), but {given} arguments were given"
+    parameters = "1 parameter" if expected == 1 else f"{expected} parameters"
+    arguments = "1 argument was" if given == 1 else f"{given} arguments were"
+    return f"{where}the statement has {parameters} ({names}), but {arguments} given"
 
 
 def encode_sql(sql: str) -> bytes:
@@ -130,7 +132,9 @@ def describe_request(sql: str) -> tuple[Statement, Request]:
     buf = WriteBuffer()
     frontend.describe_statement(buf, name)
     buf.write_bytes(frontend.SYNC)
-    return statement, Request(buf.getvalue(), b"pcY", statement)
+    request = Request(buf.getvalue(), b"pcY", statement)
+    request.forget = name  # what this connection has under the name may be stale
+    return statement, request
 
 
 class StatementCache:

@@ -86,7 +86,11 @@ class Link:
         """Connect by the Database's configuration; raises ConnectError and its kin."""
         loop = asyncio.get_running_loop()
         sock, greeting = await open_session(shared, loop)
-        return cls(shared, loop, sock, greeting)
+        try:
+            return cls(shared, loop, sock, greeting)
+        except BaseException:
+            sock.close()
+            raise
 
     @property
     def closed(self) -> bool:
@@ -198,6 +202,8 @@ class Link:
                 wake(self._quiet)
         if self._event is not None and machine.notifications:
             wake(self._event)
+        if machine.pending() and not self._flush_due:  # the machine got out of a COPY that nobody wanted
+            self._flush()
         head = machine.head()
         if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
             self._paused = True
@@ -294,9 +300,11 @@ class Link:
             self._loop.remove_writer(self._fd)
             self._fd = -1
             self._sock.close()
-        for request in requests:
+        # Those that were answered by the same bytes that broke the protocol are woken, too.
+        for request in (*requests, *self.machine.finished):
             if request.waiter is not None:
                 wake(request.waiter)
+        self.machine.finished.clear()
         for waiter in (self._quiet, self._event, self._drained):
             if waiter is not None:
                 wake(waiter)
@@ -318,7 +326,7 @@ class Link:
         """After a statement was given up: wait until the connection is usable again, or closed."""
         recovery = self._recovery
         if recovery is not None:
-            await asyncio.shield(recovery)
+            await asyncio.wait((recovery,))
             self._recovery = None
 
     async def _recover(self) -> None:
@@ -356,6 +364,9 @@ class Link:
             self.machine.write(frontend.TERMINATE)
             self._flush()
             self.abort()
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await self.recover()
 
 
 class Gate:

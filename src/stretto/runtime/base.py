@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-from stretto.errors import ConnectionLost, Error
+from stretto.errors import ConnectionLost, Error, ProtocolError
 from stretto.protocol import state as states
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
@@ -38,7 +38,7 @@ def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
     if machine.farewell is None and requests:
         machine.farewell = requests[0].error
     if machine.farewell is not None:
-        cause = error_from_fields(backend.fields(machine.farewell))
+        cause = told(machine.farewell)
     for request in requests:
         if request.failure is None:
             request.failure = lost(cause, sent=request.sent)
@@ -49,7 +49,15 @@ def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
 def why_lost(machine: Machine) -> Error:
     """Make the error for a connection that is gone while nothing was asked."""
     farewell = machine.farewell
-    return lost(None if farewell is None else error_from_fields(backend.fields(farewell)), sent=False)
+    return lost(None if farewell is None else told(farewell), sent=False)
+
+
+def told(farewell: bytes) -> Error:
+    """Read the server's last words; they may be malformed."""
+    try:
+        return error_from_fields(backend.fields(farewell))
+    except ProtocolError as error:
+        return error
 
 
 def lost(cause: BaseException | None, *, sent: bool) -> Error:

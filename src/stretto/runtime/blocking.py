@@ -51,7 +51,11 @@ class Link:
         from stretto.runtime import plug  # TLS and all that connecting needs is loaded when somebody connects
 
         sock, greeting = plug.open_session(shared)
-        return cls(shared, sock, greeting, plug.WOULD_BLOCK)
+        try:
+            return cls(shared, sock, greeting, plug.WOULD_BLOCK)
+        except BaseException:
+            sock.close()
+            raise
 
     @property
     def closed(self) -> bool:

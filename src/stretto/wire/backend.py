@@ -62,9 +62,7 @@ def row_description(body: bytes) -> tuple[ColumnDescription, ...]:
         type_size = buf.read_int16()
         type_modifier = buf.read_int32()
         columns.append(
-            ColumnDescription(
-                name, table_oid, attribute_number, type_oid, type_size, type_modifier, buf.read_int16()
-            )
+            ColumnDescription(name, table_oid, attribute_number, type_oid, type_size, type_modifier, buf.read_int16())
         )
     _finished(buf, "RowDescription")
     return tuple(columns)

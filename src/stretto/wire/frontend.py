@@ -96,7 +96,7 @@ def close_portal(buf: WriteBuffer, name: bytes) -> None:
 
 
 def query(buf: WriteBuffer, sql: bytes) -> None:
-    """Query: the simple protocol; several statements may stand in ``sql``. It ends in a ReadyForQuery without a Sync."""
+    """Query: the simple protocol; several statements may stand in ``sql``. It needs no Sync."""
     place = _begin(buf, 0x51)
     buf.write_cstring(sql)
     buf.end_message(place)

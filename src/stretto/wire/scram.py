@@ -138,7 +138,7 @@ def _prepare(password: Secret) -> bytes:
     if text.isascii():
         return text.encode("ascii")  # SASLprep changes no ASCII
     from scramp import ScramException  # type: ignore[import-untyped]  # it has no types
-    from scramp.utils import saslprep  # type: ignore[import-untyped]
+    from scramp.utils import saslprep  # type: ignore[import-untyped]  # it has no types
 
     try:
         prepared: str = saslprep(text)

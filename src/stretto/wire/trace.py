@@ -93,8 +93,8 @@ class Tracer:
     """Takes what both sides say, in whatever pieces, and gives the lines of the messages that are complete.
 
     ``regress`` hides what differs between servers and runs, as libpq's PQTRACE_REGRESS_MODE: OIDs, process ids, COPY's
-    data, where in its source the server raised an error. ``started``: the start-up is over when the trace begins. Bytes behind a
-    length that cannot be are not looked at any more.
+    data, where in its source the server raised an error. ``started``: the start-up is over when the trace begins.
+    Bytes behind a length that cannot be are not looked at any more.
     """
 
     def __init__(self, *, regress: bool = False, started: bool = False) -> None:

@@ -19,12 +19,15 @@ STATES = [
     ("set work_mem = '7MB'", "select current_setting('work_mem') = '7MB'"),
     ("create temp table w (id int)", "select to_regclass('pg_temp.w') is not null"),
     ("listen somewhere", "select exists (select from pg_listening_channels())"),
-    ("select pg_advisory_lock(4711)", "select exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())"),
+    (
+        "select pg_advisory_lock(4711)",
+        "select exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())",
+    ),
     ("begin; insert into t values (1)", "select exists (select from t)"),
     ("declare c cursor with hold for select 1", "select exists (select from pg_cursors where name = 'c')"),
     ("set role pg_monitor", "select current_user = 'pg_monitor'"),
     ("set session characteristics as transaction read only", "select current_setting('transaction_read_only') = 'on'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("change", "shows"), STATES)

@@ -27,9 +27,11 @@ def terminate_when_sleeping(schema: str) -> Any:
 
 def test_a_session_that_is_ended_in_the_middle(one: Database, server_url: str, schema: str) -> None:
     for verb in (one.fetch, one.fetchval, one.execute):
-        with meanwhile(server_url, terminate_when_sleeping(schema)):
-            with pytest.raises(ConnectionLost, match="terminating connection") as caught:
-                verb("select pg_sleep(60)")
+        with (
+            meanwhile(server_url, terminate_when_sleeping(schema)),
+            pytest.raises(ConnectionLost, match="terminating connection") as caught,
+        ):
+            verb("select pg_sleep(60)")
         assert caught.value.outcome == "unknown"
         assert isinstance(caught.value.__cause__, AdminShutdown)
         assert caught.value.__cause__.sqlstate == "57P01"
@@ -38,11 +40,10 @@ def test_a_session_that_is_ended_in_the_middle(one: Database, server_url: str, s
 
 def test_a_batch_that_is_ended_in_the_middle_left_nothing(one: Database, server_url: str, schema: str) -> None:
     one.execute("create table t (id int)")
-    with meanwhile(server_url, terminate_when_sleeping(schema)):
-        with pytest.raises(ConnectionLost):
-            with one.batch() as batch:
-                batch.add("insert into t values (1)")
-                batch.add("select pg_sleep(60)")
+    with meanwhile(server_url, terminate_when_sleeping(schema)), pytest.raises(ConnectionLost):
+        with one.batch() as batch:
+            batch.add("insert into t values (1)")
+            batch.add("select pg_sleep(60)")
     assert one.fetchval("select count(*) from t") == 0
 
 

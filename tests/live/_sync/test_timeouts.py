@@ -135,7 +135,7 @@ def test_waiting_for_a_connection_ends_in_time(open_db: Any) -> None:
     db = open_db(connections=1, acquire_timeout=0.05)
     with db.connection() as connection:
         for _ in range(3):
-            with pytest.raises(PoolTimeout, match="no connection became free within 0.05 seconds"):
+            with pytest.raises(PoolTimeout, match=r"no connection became free within 0\.05 seconds"):
                 db.fetchval("select 1")
         assert connection.fetchval("select 1") == 1
     assert db.fetchval("select 1") == 1

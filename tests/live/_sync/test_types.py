@@ -110,7 +110,10 @@ def test_a_bad_value_is_an_error_of_the_caller(one: Database) -> None:
 
 def test_a_type_is_asked_about_once(db: Database, outside: psycopg.Connection[Any], schema: str) -> None:
     """The catalogue's statement is prepared on a connection when it is asked, and its executions are counted there."""
-    counted = "select coalesce(sum(generic_plans + custom_plans), 0) from pg_prepared_statements where statement like '%pg_name' || 'space%'"
+    counted = (
+        "select coalesce(sum(generic_plans + custom_plans), 0) from pg_prepared_statements "
+        "where statement like '%pg_name' || 'space%'"
+    )
     db.execute(TYPES)
     with db.connection() as connection:
         assert connection.fetchval(counted) == 0

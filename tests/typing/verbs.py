@@ -1,0 +1,62 @@
+"""What a checker must know of the verbs: read by mypy and pyright (make types), never run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict, assert_type
+
+from stretto import AsyncDatabase, Connection, Database, Row
+
+
+@dataclass(slots=True)
+class Author:
+    id: int
+    name: str
+
+
+class Book(NamedTuple):
+    id: int
+    title: str
+
+
+class Tag(TypedDict):
+    id: int
+
+
+def blocking(db: Database) -> None:
+    assert_type(db.fetch("select 1"), list[Row])
+    assert_type(db.fetch("select $1", 7, timeout=1.0), list[Row])
+    assert_type(db.fetch("select 1", into=Author), list[Author])
+    assert_type(db.fetch("select 1", into=Book), list[Book])
+    assert_type(db.fetch("select 1", into=Tag), list[Tag])
+    assert_type(db.fetch("select 1", into=int), list[int])
+    assert_type(db.fetchrow("select 1"), Row | None)
+    assert_type(db.fetchrow("select 1", 7, into=Author), Author | None)
+    assert_type(db.fetchmany("select $1", [(1,), (2,)]), list[Row])
+    assert_type(db.fetchmany("select $1", [[1], [2]], into=Author), list[Author])
+    assert_type(db.execute("select 1"), str)
+    for row in db.stream("select 1"):
+        assert_type(row, Row)
+    for author in db.stream("select 1", into=Author, batch=10):
+        assert_type(author, Author)
+        assert_type(author.name, str)
+    with db.connection() as connection:
+        assert_type(connection, Connection)
+        assert_type(connection.fetch("select 1", into=Author), list[Author])
+    with Database("postgresql://") as other:
+        assert_type(other, Database)
+
+
+async def asynchronous(db: AsyncDatabase) -> None:
+    assert_type(await db.fetch("select 1"), list[Row])
+    assert_type(await db.fetch("select $1", 7, into=Author), list[Author])
+    assert_type(await db.fetchrow("select 1"), Row | None)
+    assert_type(await db.fetchrow("select 1", into=Book), Book | None)
+    assert_type(await db.fetchmany("select $1", [(1,)], into=Author), list[Author])
+    assert_type(await db.execute("select 1"), str)
+    async for author in db.stream("select 1", into=Author):
+        assert_type(author, Author)
+    async with db.connection() as connection:
+        assert_type(await connection.fetch("select 1", into=Tag), list[Tag])
+    async with AsyncDatabase("postgresql://") as other:
+        assert_type(other, AsyncDatabase)
