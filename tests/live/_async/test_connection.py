@@ -26,7 +26,7 @@ STATES = [
     ("declare c cursor with hold for select 1", "select exists (select from pg_cursors where name = 'c')"),
     ("set role pg_monitor", "select current_user = 'pg_monitor'"),
     ("set session characteristics as transaction read only", "select current_setting('transaction_read_only') = 'on'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("change", "shows"), STATES)

@@ -280,7 +280,7 @@ async def test_one_bad_row_leaves_nothing(one: AsyncDatabase) -> None:
         await one.fetchmany("insert into t values ($1) returning id", [(1,), (2,), (1,), (3,)])
     with pytest.raises(EncodeError, match=r"row 2, value 1 \(int4\)"):
         await one.executemany("insert into t values ($1)", [(1,), (2,), ("three",)])
-    with pytest.raises(UsageError, match="row 1: the statement has 1 parameters"):
+    with pytest.raises(UsageError, match="row 1: the statement has 1 parameter"):
         await one.executemany("insert into t values ($1)", [(1,), (2, 3)])
     assert await one.fetchval("select count(*) from t") == 0
 
