@@ -15,7 +15,7 @@ from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
 from stretto.model.plan import plan_for
 from stretto.protocol.request import Request
-from stretto.protocol.rows import decode_rows
+from stretto.protocol.rows import LargeReply, decode_rows
 from stretto.protocol.statement import MAX_PARAMETERS, Statement, describe_request, encode_sql
 from stretto.sqlstate import error_from_fields
 from stretto.wire import backend, frontend
@@ -133,10 +133,13 @@ def perform(
                 maker_for(statement, into)  # a class that does not fit is told before anything is sent
                 request.partial = True
             yield request
-        while not request.done:
-            if rows is not None:
-                yield from _decode(shared, request, statement, into, rows)
-            yield request
+        if not request.done and rows is not None:
+            with LargeReply():
+                while not request.done:
+                    yield from _decode(shared, request, statement, into, rows)
+                    yield request
+                if request.error is None and request.failure is None:
+                    yield from _decode(shared, request, statement, into, rows)
         if request.error is None and request.failure is None:
             break
         yield from heal(shared, request, statement, healed)

@@ -1,20 +1,44 @@
 """The row loop: from the slices of a reply to objects, in the stack of whoever asked.
 
 One pass: each row's values are decoded into one reused list, and a ``Maker`` makes the object of it. The collector is
-held off while a large reply is decoded, for it would walk the growing list again and again.
+held back while a large reply is decoded, for it would walk the growing list again and again (``LargeReply``).
 """
 
 from __future__ import annotations
 
+import gc
+from types import TracebackType
 from typing import Any
 
-from stretto import capi
-from stretto.codecs.base import Codec, decode_value
+from stretto.codecs.base import Codec
 from stretto.codecs.makers import Maker
 from stretto.errors import DecodeError, Error, ProtocolError
 from stretto.wire.buffer import ReadBuffer
 
-_HOLD_FROM = 1 << 14  # bytes of rows from which on the collector is held off
+
+class LargeReply:
+    """While one is entered, young objects are collected far more rarely; several may be, in any order and thread.
+
+    The collector's threshold is raised and not its switch turned: a reply that stalls must not stop it for good.
+    """
+
+    YOUNG = 200_000
+    _entered: list[None] = []  # noqa: RUF012  # shared is what it is for; a list grows and shrinks atomically
+    _before = (700, 10, 10)
+
+    def __enter__(self) -> None:
+        before = gc.get_threshold()
+        if 0 < before[0] < self.YOUNG:
+            LargeReply._before = before
+            gc.set_threshold(self.YOUNG, *before[1:])
+        self._entered.append(None)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.pop()
+        if not self._entered:
+            gc.set_threshold(*self._before)
 
 
 def decode_rows(slices: list[Any], codecs: list[Codec], maker: Maker, out: list[Any]) -> None:
@@ -22,19 +46,6 @@ def decode_rows(slices: list[Any], codecs: list[Codec], maker: Maker, out: list[
 
     Raises ProtocolError where a row is not what was described, DecodeError where a value has no place in Python.
     """
-    size = 0
-    for i in range(0, len(slices), 3):
-        size += slices[i + 2] - slices[i + 1]
-    if size >= _HOLD_FROM and capi.gc_disable():
-        try:
-            _decode_slices(slices, codecs, maker, out)
-        finally:
-            capi.gc_enable()
-    else:
-        _decode_slices(slices, codecs, maker, out)
-
-
-def _decode_slices(slices: list[Any], codecs: list[Codec], maker: Maker, out: list[Any]) -> None:
     width = len(codecs)
     values: list[Any] = [None] * width
     buf = ReadBuffer(b"")
@@ -50,18 +61,33 @@ def _decode_slices(slices: list[Any], codecs: list[Codec], maker: Maker, out: li
             buf.end = end
             if buf.read_uint16() != width:
                 raise ProtocolError(f"the server sent a row that has not {width} columns")
-            column = 0
-            try:
-                while column < width:
-                    codec = codecs[column]
-                    values[column] = decode_value(codec, buf)
-                    column += 1
-            except (Error, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
-                raise _blame(error, column, codecs[column]) from error
+            _decode_row(buf, codecs, width, values)
             if buf.pos != end:
                 raise ProtocolError("the server sent a row with bytes behind its last column")
             out.append(maker.make(values))
             buf.end = stop
+
+
+def _decode_row(buf: ReadBuffer, codecs: list[Codec], width: int, values: list[Any]) -> None:
+    """As ``decode_value`` for each column, written out: it is the hottest loop there is."""
+    column = 0
+    try:
+        while column < width:
+            codec = codecs[column]
+            count = buf.read_int32()
+            if count >= 0:
+                buf.require(count)
+                after = buf.pos + count
+                values[column] = codec.decode(buf, count)
+                if buf.pos != after:
+                    raise ProtocolError(f"{count} bytes were sent, {count + buf.pos - after} of which were expected")
+            elif count == -1:
+                values[column] = None
+            else:
+                raise ProtocolError(f"the server sent a value of length {count}")
+            column += 1
+    except (Error, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
+        raise _blame(error, column, codecs[column]) from error
 
 
 def _blame(error: Exception, column: int, codec: Codec) -> Exception:

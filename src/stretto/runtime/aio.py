@@ -204,8 +204,6 @@ class Link:
                 wake(self._quiet)
         if self._event is not None and machine.notifications:
             wake(self._event)
-        if machine.pending() and not self._flush_due:  # the machine got out of a COPY that nobody wanted
-            self._flush()
         head = machine.head()
         if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
             self._paused = True
