@@ -134,12 +134,7 @@ def perform(
                 request.partial = True
             yield request
         if not request.done and rows is not None:
-            with LargeReply():
-                while not request.done:
-                    yield from _decode(shared, request, statement, into, rows)
-                    yield request
-                if request.error is None and request.failure is None:
-                    yield from _decode(shared, request, statement, into, rows)
+            yield from _decode_large(shared, request, statement, into, rows)
         if request.error is None and request.failure is None:
             break
         yield from heal(shared, request, statement, healed)
@@ -149,6 +144,18 @@ def perform(
     if request.slices and rows is not None:
         yield from _decode(shared, request, statement, into, rows)
     return request
+
+
+def _decode_large(
+    shared: Shared, request: Request, statement: Statement, into: Any, rows: list[Any]
+) -> Generator[Request, Any, None]:
+    """Decode a large reply while the rest of it is on the way."""
+    with LargeReply():
+        while not request.done:
+            yield from _decode(shared, request, statement, into, rows)
+            yield request
+        if request.error is None and request.failure is None:
+            yield from _decode(shared, request, statement, into, rows)
 
 
 def _decode(
