@@ -36,8 +36,8 @@ from stretto.codecs.values import (  # noqa: E402
     Polygon,
 )
 from stretto.errors import Error, Notice  # noqa: E402
+from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
-from stretto.flows.query import BatchResult  # noqa: E402
 
 __version__ = "0.1.0.dev0"
 __all__ = [

@@ -17,6 +17,7 @@ from typing import Any
 
 from stretto.config import Config
 from stretto.errors import Error
+from stretto.flows import batch as batching
 from stretto.flows import copy, query
 from stretto.flows.listen import notifications, read_notices
 from stretto.flows.shared import Shared
@@ -47,7 +48,7 @@ def executemany(sql: str, *rows: Any) -> Caller:
 
 def batch(*items: tuple[str, tuple[Any, ...]]) -> Caller:
     def call(shared: Shared, machine: Machine) -> Generator[Any, Any, Any]:
-        results = yield from query.batch(shared, [(sql, args, None) for sql, args in items])
+        results = yield from batching.batch(shared, [(sql, args, None) for sql, args in items])
         return [(result.tag, result.rows) for result in results]
 
     return call

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 
 from stretto.codecs.makers import Row
 from stretto.flows import query
+from stretto.flows.batch import BatchResult, batch
 from stretto.flows.shared import Shared
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class Batch:
         self._verbs = verbs
         self._timeout = timeout
         self._items: list[tuple[str, tuple[Any, ...], Any]] = []
-        self.results: list[query.BatchResult] = []
+        self.results: list[BatchResult] = []
 
     def add(self, sql: str, /, *args: Any, into: Any = None) -> None:
         """Add one statement; its rows come as ``into``."""
@@ -99,5 +100,5 @@ class Batch:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         if kind is None:
-            flow = query.batch(self._verbs._shared, self._items)
+            flow = batch(self._verbs._shared, self._items)
             self.results = self._verbs._run(flow, self._timeout)

@@ -142,7 +142,7 @@ def perform(
         if rows is not None:
             rows.clear()
     if request.slices and rows is not None:
-        yield from _decode(shared, request, statement, into, rows)
+        yield from decode_rest(shared, request, statement, into, rows)
     return request
 
 
@@ -152,13 +152,13 @@ def _decode_large(
     """Decode a large reply while the rest of it is on the way."""
     with LargeReply():
         while not request.done:
-            yield from _decode(shared, request, statement, into, rows)
+            yield from decode_rest(shared, request, statement, into, rows)
             yield request
         if request.error is None and request.failure is None:
-            yield from _decode(shared, request, statement, into, rows)
+            yield from decode_rest(shared, request, statement, into, rows)
 
 
-def _decode(
+def decode_rest(
     shared: Shared, request: Request, statement: Statement, into: Any, rows: list[Any]
 ) -> Generator[Request, Any, None]:
     """Decode what is there. Records may name types that nobody asked about yet, and composites may have changed."""
@@ -237,13 +237,13 @@ def _own_types(codecs: list[Any]) -> set[int]:
 def is_stale(error: DatabaseError) -> bool:
     """Tell whether our description of a statement, or its plan, no longer fits the server's catalogue.
 
-    26000 is invalid_sql_statement_name; 0A000 from RevalidateCachedQuery is "cached plan must not change result type";
+    26000 and 42P05 are of names that are gone or there already; 0A000 from RevalidateCachedQuery is "cached plan must not change result type";
     42804 from record_recv tells of a composite that we wrote by what it was before; XX000 of a type that was dropped
     (the text of an internal error is never translated).
     """
     routine = error.fields.get("R")
     return (
-        error.sqlstate == "26000"
+        error.sqlstate in ("26000", "42P05")
         or (error.sqlstate == "0A000" and routine in (None, "RevalidateCachedQuery"))
         or (error.sqlstate == "42804" and routine == "record_recv")
         or (error.sqlstate == "XX000" and error.message.startswith("cache lookup failed for type "))
@@ -261,7 +261,8 @@ def forget(statement: Statement) -> Generator[Request, Any, int]:
     return request.status
 
 
-def _count(args: Sequence[Any]) -> None:
+def check_count(args: Sequence[Any]) -> None:
+    """Raise UsageError for more arguments than Bind can count."""
     if len(args) > MAX_PARAMETERS:
         raise UsageError(
             f"{len(args)} arguments, but a statement has at most {MAX_PARAMETERS}: pass an array (any($1)) or use COPY"
@@ -283,7 +284,7 @@ def fetch(
     except EncodeError:
         request = None  # perform finds out whether it is the value or what we know of its type
     if statement is None or request is None:
-        _count(args)
+        check_count(args)
         yield from perform(shared, sql, args, into, rows)
     else:
         # The same as perform, written out for the warm case: it is what nearly every call is.
@@ -297,7 +298,7 @@ def fetch(
                     decode_rows(slices, statement.codecs, maker, rows)
                 except UnknownTypes:
                     rows.clear()
-                    yield from _decode(shared, request, statement, into, rows)
+                    yield from decode_rest(shared, request, statement, into, rows)
         else:
             yield from perform(shared, sql, args, into, rows, begun=(statement, request))
     return rows if finish is None else finish(rows)
@@ -332,7 +333,7 @@ def _value(rows: list[Any], column: int) -> Any:
 def execute(shared: Shared, sql: str, args: tuple[Any, ...]) -> Flow:
     """Return the command tag. Without arguments: the simple protocol, so several statements may be given; one trip."""
     if args:
-        _count(args)
+        check_count(args)
         request = yield from perform(shared, sql, args, None, None)
     else:
         request = simple(sql)
@@ -364,48 +365,3 @@ def fetchmany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]], into: Any
     if arguments:
         yield from perform(shared, sql, arguments, into, found, True)
     return found
-
-
-class BatchResult:
-    """What one statement of a batch gave: its rows (a list) and its command tag."""
-
-    __slots__ = ("rows", "tag")
-
-    def __init__(self, rows: list[Any], tag: str) -> None:
-        self.rows = rows
-        self.tag = tag
-
-    def __repr__(self) -> str:
-        return f"<BatchResult {self.tag} rows={len(self.rows)}>"
-
-
-def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> Flow:
-    """Execute statements under one Sync: one fate, one round trip (and one for each that is cold).
-
-    ``items`` are ``(sql, args, into)``. Returns a BatchResult for each. Stale statements are healed as by perform.
-    """
-    healed = False
-    while items:
-        statements = []
-        for sql, args, _ in items:
-            _count(args)
-            statements.append((yield from prepare(shared, sql)))
-        bound = [statement.bind(item[1]) for statement, item in zip(statements, items, strict=True)]
-        data = b"".join([part.data[: -len(frontend.SYNC)] for part in bound]) + frontend.SYNC
-        request = Request(data, b"BE" * len(bound) + b"Y", tuple(statements))
-        request.results = []
-        yield request
-        if request.error is None and request.failure is None:
-            break
-        failed = statements[min(len(request.results), len(items) - 1)]
-        yield from heal(shared, request, failed, healed, statements)
-        healed = True
-    else:
-        return []
-    answers = []
-    for statement, (_, _, into), (tag, slices, _) in zip(statements, items, request.results, strict=True):
-        rows: list[Any] = []
-        request.slices = slices
-        yield from _decode(shared, request, statement, into, rows)
-        answers.append(BatchResult(rows, backend.command_tag(tag) if tag is not None else ""))
-    return answers

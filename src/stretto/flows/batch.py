@@ -1,0 +1,56 @@
+"""A batch: several statements under one Sync, so with one fate and in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stretto.flows.query import Flow, check_count, decode_rest, heal, prepare
+from stretto.flows.shared import Shared
+from stretto.protocol.request import Request
+from stretto.wire import backend, frontend
+
+
+class BatchResult:
+    """What one statement of a batch gave: its rows (a list) and its command tag."""
+
+    __slots__ = ("rows", "tag")
+
+    def __init__(self, rows: list[Any], tag: str) -> None:
+        self.rows = rows
+        self.tag = tag
+
+    def __repr__(self) -> str:
+        return f"<BatchResult {self.tag} rows={len(self.rows)}>"
+
+
+def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> Flow:
+    """Execute statements under one Sync: one fate, one round trip (and one for each that is cold).
+
+    ``items`` are ``(sql, args, into)``. Returns a BatchResult for each. Stale statements are healed as by perform.
+    """
+    healed = False
+    while items:
+        statements = []
+        for sql, args, _ in items:
+            check_count(args)
+            statements.append((yield from prepare(shared, sql)))
+        bound = [statement.bind(item[1]) for statement, item in zip(statements, items, strict=True)]
+        data = b"".join([part.data[: -len(frontend.SYNC)] for part in bound]) + frontend.SYNC
+        request = Request(data, b"BE" * len(bound) + b"Y", tuple(statements))
+        request.results = []
+        yield request
+        if request.error is None and request.failure is None:
+            break
+        failed = statements[min(len(request.results), len(items) - 1)]
+        yield from heal(shared, request, failed, healed, statements)
+        healed = True
+    else:
+        return []
+    answers = []
+    for statement, (_, _, into), (tag, slices, _) in zip(statements, items, request.results, strict=True):
+        rows: list[Any] = []
+        request.slices = slices
+        yield from decode_rest(shared, request, statement, into, rows)
+        answers.append(BatchResult(rows, backend.command_tag(tag) if tag is not None else ""))
+    return answers
