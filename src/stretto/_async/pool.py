@@ -53,6 +53,8 @@ class AsyncPool:
         self._busy.discard(link)
         if self._closed or link.machine.status != "I":
             await link.close()
+        elif link.recovering:
+            self._idle.insert(0, link)  # the last to be taken again
         elif not link.closed:
             self._idle.append(link)
         self._gate.release()

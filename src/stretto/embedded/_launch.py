@@ -18,7 +18,7 @@ from urllib.parse import quote
 from stretto.embedded._account import Account, open_home
 from stretto.embedded._guardian import Guardian
 from stretto.embedded._programs import Programs
-from stretto.errors import ConfigError, OperationalError
+from stretto.errors import ConfigError, OperationalError, printable
 
 HOST = "127.0.0.1"
 USER = "postgres"
@@ -33,6 +33,9 @@ _STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": si
 
 class StartError(OperationalError):
     """The server, or a program that prepares its data, failed; the message has the end of its log."""
+
+    def __str__(self) -> str:
+        return "\n".join(printable(line) for line in self.message.splitlines())
 
 
 @dataclass(eq=False)

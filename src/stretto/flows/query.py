@@ -237,9 +237,9 @@ def _own_types(codecs: list[Any]) -> set[int]:
 def is_stale(error: DatabaseError) -> bool:
     """Tell whether our description of a statement, or its plan, no longer fits the server's catalogue.
 
-    26000 and 42P05 are of names that are gone or there already; 0A000 from RevalidateCachedQuery is "cached plan must not change result type";
-    42804 from record_recv tells of a composite that we wrote by what it was before; XX000 of a type that was dropped
-    (the text of an internal error is never translated).
+    26000 and 42P05 are of names that are gone or there already; 0A000 from RevalidateCachedQuery is "cached plan must
+    not change result type"; 42804 from record_recv tells of a composite that we wrote by what it was before; XX000 of a
+    type that was dropped (the text of an internal error is never translated).
     """
     routine = error.fields.get("R")
     return (

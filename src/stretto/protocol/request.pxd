@@ -19,7 +19,6 @@ cdef class Request:
     cdef public list slices
     cdef public Py_ssize_t buffered
     cdef public bytes tag
-    cdef public list tags
     cdef public list results
     cdef public bytes columns
     cdef public bytes parameters

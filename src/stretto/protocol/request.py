@@ -41,7 +41,6 @@ class Request:
         self.slices: list[Any] = []
         self.buffered = 0
         self.tag: bytes | None = None
-        self.tags: list[bytes] | None = None
         self.results: list[Any] | None = None
         self.columns: bytes | None = None
         self.parameters: bytes | None = None

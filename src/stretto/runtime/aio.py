@@ -96,6 +96,11 @@ class Link:
     def closed(self) -> bool:
         return self.machine.closed
 
+    @property
+    def recovering(self) -> bool:
+        """Whether a statement was given up here, and its reply is still to come."""
+        return self._recovery is not None and not self._recovery.done()
+
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; the loop has noticed its end."""
         if self.machine.farewell is not None:

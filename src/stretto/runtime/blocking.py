@@ -61,6 +61,11 @@ class Link:
     def closed(self) -> bool:
         return self.machine.closed
 
+    @property
+    def recovering(self) -> bool:
+        """Whether a statement was given up here, and its reply is still to come."""
+        return self.given_up
+
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; what the server said meanwhile is heard."""
         try:

@@ -99,6 +99,7 @@ class ReadBuffer:
         return value
 
     def read_int64(self) -> int:
+        self.require(8)
         high = self.read_int32()
         low = self.read_uint32()
         return high * _TWO32 + low
