@@ -12,10 +12,11 @@ from stretto._async.pool import AsyncPool
 from stretto._async.verbs import AsyncVerbs
 from stretto.codecs.makers import Row
 from stretto.config import Config
-from stretto.errors import ConnectionLost, UsageError
+from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
+from stretto.runtime.aio import Link
 
 T = TypeVar("T")
 
@@ -86,13 +87,19 @@ class AsyncDatabase(AsyncVerbs):
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = await self._pool.acquire()
+        connection = AsyncConnection(link, self._shared)
         try:
-            connection = AsyncConnection(link, self._shared)
-            try:
-                yield connection
-            finally:
-                if not link.closed:
-                    await connection.reset()
+            yield connection
+        finally:
+            await self._give_back(connection, link)
+
+    async def _give_back(self, connection: AsyncConnection, link: Link) -> None:
+        """Reset a reserved connection for the next; one that can't be is closed, and nobody is troubled with it."""
+        try:
+            if not link.closed:
+                await connection.reset()
+        except Error:
+            link.abort()
         except BaseException:
             link.abort()
             raise

@@ -13,10 +13,11 @@ from stretto._sync.pool import Pool
 from stretto._sync.verbs import Verbs
 from stretto.codecs.makers import Row
 from stretto.config import Config
-from stretto.errors import ConnectionLost, UsageError
+from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
+from stretto.runtime.blocking import Link
 
 T = TypeVar("T")
 
@@ -87,13 +88,19 @@ class Database(Verbs):
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = self._pool.acquire()
+        connection = Connection(link, self._shared)
         try:
-            connection = Connection(link, self._shared)
-            try:
-                yield connection
-            finally:
-                if not link.closed:
-                    connection.reset()
+            yield connection
+        finally:
+            self._give_back(connection, link)
+
+    def _give_back(self, connection: Connection, link: Link) -> None:
+        """Reset a reserved connection for the next; one that can't be is closed, and nobody is troubled with it."""
+        try:
+            if not link.closed:
+                connection.reset()
+        except Error:
+            link.abort()
         except BaseException:
             link.abort()
             raise
