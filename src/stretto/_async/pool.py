@@ -37,11 +37,12 @@ class AsyncPool:
     async def _take(self) -> Link | None:
         while self._idle:
             link = self._idle.pop()
-            try:
-                await link.recover()
-            except BaseException:
-                self._idle.append(link)
-                raise
+            if link.recovering:
+                try:
+                    await link.recover()
+                except BaseException:
+                    self._idle.append(link)
+                    raise
             if link.machine.status != "I":
                 await link.close()  # what was given up had opened a transaction
             elif link.alive():

@@ -38,11 +38,12 @@ class Pool:
     def _take(self) -> Link | None:
         while self._idle:
             link = self._idle.pop()
-            try:
-                link.recover()
-            except BaseException:
-                self._idle.append(link)
-                raise
+            if link.recovering:
+                try:
+                    link.recover()
+                except BaseException:
+                    self._idle.append(link)
+                    raise
             if link.machine.status != "I":
                 link.close()  # what was given up had opened a transaction
             elif link.alive():

@@ -11,6 +11,7 @@ import contextlib
 import select
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -378,16 +379,34 @@ class Gate:
     """A counting semaphore that lets waiters through in the order they came."""
 
     def __init__(self, places: int) -> None:
-        self._semaphore = asyncio.Semaphore(places)
+        self._places = places
+        self._waiters: deque[asyncio.Future[None]] = deque()
 
     async def acquire(self, timeout: float | None) -> None:
         """Take a place; raises PoolTimeout after ``timeout`` seconds."""
+        if self._places > 0 and not self._waiters:
+            self._places -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiters.append(turn)
         try:
             async with asyncio.timeout(timeout):
-                await self._semaphore.acquire()
-        except TimeoutError:
-            raise PoolTimeout(f"no connection became free within {timeout} seconds") from None
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.release()  # the place was given in the very moment
+            else:
+                with contextlib.suppress(ValueError):
+                    self._waiters.remove(turn)
+            if isinstance(error, TimeoutError):
+                raise PoolTimeout(f"no connection became free within {timeout} seconds") from None
+            raise
 
     def release(self) -> None:
         """Give a place back, to whoever waits longest."""
-        self._semaphore.release()
+        while self._waiters:
+            turn = self._waiters.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._places += 1
