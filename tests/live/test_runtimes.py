@@ -18,7 +18,6 @@ from tests.live.conftest import LOOPS
 from tests.live.support import until
 
 from stretto._async.database import AsyncDatabase
-from stretto.errors import StatementTimeout
 
 ROOT = Path(__file__).parents[2]
 KEY = os.getpid()  # of an advisory lock
@@ -117,7 +116,7 @@ async def test_late_timeouts_of_many_tasks_hit_nobody_else(db: AsyncDatabase) ->
     async def work(i: int) -> bool:
         try:
             found = await db.fetchval("select $1::int from pg_sleep($2)", i, 0.001, timeout=0.0005 * (i % 6 + 1))
-        except StatementTimeout:
+        except TimeoutError:
             return False
         assert found == i
         return True
@@ -198,7 +197,7 @@ def test_errors_and_timeouts_of_threads_are_their_own(open_db: Callable[..., Any
     def work(i: int) -> Any:
         try:
             return db.fetchval("select $1::int from pg_sleep($2)", i, 0.001, timeout=0.0005 * (i % 8 + 1))
-        except StatementTimeout:
+        except TimeoutError:
             return i
 
     with ThreadPoolExecutor(12) as pool:

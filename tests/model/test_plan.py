@@ -707,7 +707,7 @@ CONVERSIONS = [
     (list[int], Array(INT), [1], [1]),
     (list[Mood], Array(TEXT), ["sad"], [Mood.SAD]),
     (Mood, TEXT, "sad", Mood.SAD),
-    ("Mood | None", TEXT, "sad", "sad"),  # a name that make_dataclass's module does not have
+    ("Nowhere | None", TEXT, "sad", "sad"),  # a name that no module has
     (Mood, TEXT, Mood.SAD, Mood.SAD),
     (Level, INT, 1, Level.LOW),
     (Bits, INT, 3, Bits.A | Bits.B),

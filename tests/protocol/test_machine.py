@@ -13,7 +13,7 @@ from tests.flows.driver import READY, message, notice, parameter
 from tests.protocol.model import World
 
 from stretto.errors import ProtocolError, UsageError
-from stretto.protocol.machine import EVENTS_KEPT, Machine
+from stretto.protocol.machine import NOTICES_KEPT, NOTIFICATIONS_KEPT, Machine
 from stretto.protocol.request import LARGE, Request
 
 BODIES = {
@@ -157,8 +157,9 @@ def test_the_transaction_status_is_kept(letter: str) -> None:
 def test_what_comes_unasked_is_kept_up_to_a_limit() -> None:
     machine = Machine({})
     event = message(b"A", struct.pack("!i", 1) + b"c\0p\0")
-    machine.receive_data((notice() + event) * (EVENTS_KEPT + 10) + parameter("TimeZone", "UTC"))
-    assert (len(machine.notices), len(machine.notifications)) == (EVENTS_KEPT, EVENTS_KEPT)
+    machine.receive_data((notice() + event) * (NOTIFICATIONS_KEPT + 10) + parameter("TimeZone", "UTC"))
+    assert (len(machine.notices), len(machine.notifications)) == (NOTICES_KEPT, NOTIFICATIONS_KEPT)
+    assert machine.dropped == 10
     assert machine.parameters == {"TimeZone": "UTC"}
 
 

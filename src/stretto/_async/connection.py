@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, overload
 
 from stretto._async.verbs import AsyncVerbs
 from stretto.codecs.makers import Row
-from stretto.errors import Notice, UsageError
+from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
@@ -17,6 +18,7 @@ from stretto.runtime.aio import Link
 from stretto.runtime.asources import achunks_of, arows_of, asink_of
 
 T = TypeVar("T")
+COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
 
 
 class AsyncConnection(AsyncVerbs):
@@ -145,10 +147,14 @@ class AsyncConnection(AsyncVerbs):
                 if request.done or request.error is not None:
                     break
                 await self._link.send(message)
-        except BaseException as error:
+        except Exception as error:
             if not self._link.closed:
                 await self._link.send(copy.fail_message(error))
-                await self._drive(copy.drain(request), None)
+                with suppress(StatementTimeout):  # then it was given up, which closes the connection if need be
+                    await self._drive(copy.drain(request), COPY_GRACE)
+            raise
+        except BaseException:
+            self._link.give_up(request)
             raise
 
     async def copy_out(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, Literal, TypeVar, overload
 
 from stretto._async.connection import AsyncConnection
 from stretto._async.pool import AsyncPool
 from stretto._async.verbs import AsyncVerbs
+from stretto._conninfo import without_locals
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, Error, UsageError
@@ -19,6 +21,9 @@ from stretto.flows.shared import Shared
 from stretto.runtime.aio import Link
 
 T = TypeVar("T")
+
+# Command tags of what would stay with the connection.
+SESSION_TAGS = {b"SET\0", b"LISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
 
 
 class AsyncDatabase(AsyncVerbs):
@@ -32,6 +37,7 @@ class AsyncDatabase(AsyncVerbs):
     ``password=``, which may be a function ...). Nothing is connected before first use.
     """
 
+    @without_locals
     def __init__(
         self,
         url: str | None = None,
@@ -56,6 +62,8 @@ class AsyncDatabase(AsyncVerbs):
         self._pool = AsyncPool(self._shared, connections, acquire_timeout)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL
+            return f"<{type(self).__name__}>"
         config = self._shared.config
         hosts = ",".join(f"{host}" for host in config.hosts)
         return f"<{type(self).__name__} {config.user}@{hosts}/{config.dbname}>"
@@ -71,13 +79,17 @@ class AsyncDatabase(AsyncVerbs):
         await self._pool.close()
 
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        link = await self._pool.acquire()
+        if timeout is None:
+            timeout = self._timeout
+        begun = 0.0 if timeout is None else monotonic()
+        link = await self._pool.acquire(timeout)
         try:
-            result = await link.run(flow, self._timeout if timeout is None else timeout)
-            if link.machine.status != "I":
+            result = await link.run(flow, timeout, 0.0 if timeout is None else monotonic() - begun)
+            if link.machine.status != "I" or link.machine.tag in SESSION_TAGS:
+                link.abort()
                 raise UsageError(
-                    "this statement opened a transaction on a connection that others use, so it was closed: "
-                    "take a connection of your own with connection()"
+                    "this statement changed the session of a connection that others use, so it was closed: BEGIN, SET, "
+                    "LISTEN, PREPARE and their like need a connection of your own, from connection()"
                 )
             return result
         finally:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, overload
 
 from stretto._sync.verbs import Verbs
 from stretto.codecs.makers import Row
-from stretto.errors import Notice, UsageError
+from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
@@ -18,6 +19,7 @@ from stretto.runtime.blocking import Link
 from stretto.runtime.sources import chunks_of, rows_of, sink_of
 
 T = TypeVar("T")
+COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
 
 
 class Connection(Verbs):
@@ -146,10 +148,14 @@ class Connection(Verbs):
                 if request.done or request.error is not None:
                     break
                 self._link.send(message)
-        except BaseException as error:
+        except Exception as error:
             if not self._link.closed:
                 self._link.send(copy.fail_message(error))
-                self._drive(copy.drain(request), None)
+                with suppress(StatementTimeout):  # then it was given up, which closes the connection if need be
+                    self._drive(copy.drain(request), COPY_GRACE)
+            raise
+        except BaseException:
+            self._link.give_up(request)
             raise
 
     def copy_out(

@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, Literal, TypeVar, overload
 
+from stretto._conninfo import without_locals
 from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
 from stretto._sync.verbs import Verbs
@@ -21,6 +23,9 @@ from stretto.runtime.blocking import Link
 
 T = TypeVar("T")
 
+# Command tags of what would stay with the connection.
+SESSION_TAGS = {b"SET\0", b"LISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
+
 
 class Database(Verbs):
     """A PostgreSQL database, for blocking code, threads and gevent.
@@ -33,6 +38,7 @@ class Database(Verbs):
     ``password=``, which may be a function ...). Nothing is connected before first use.
     """
 
+    @without_locals
     def __init__(
         self,
         url: str | None = None,
@@ -57,6 +63,8 @@ class Database(Verbs):
         self._pool = Pool(self._shared, connections, acquire_timeout)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL
+            return f"<{type(self).__name__}>"
         config = self._shared.config
         hosts = ",".join(f"{host}" for host in config.hosts)
         return f"<{type(self).__name__} {config.user}@{hosts}/{config.dbname}>"
@@ -72,13 +80,17 @@ class Database(Verbs):
         self._pool.close()
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        link = self._pool.acquire()
+        if timeout is None:
+            timeout = self._timeout
+        begun = 0.0 if timeout is None else monotonic()
+        link = self._pool.acquire(timeout)
         try:
-            result = link.run(flow, self._timeout if timeout is None else timeout)
-            if link.machine.status != "I":
+            result = link.run(flow, timeout, 0.0 if timeout is None else monotonic() - begun)
+            if link.machine.status != "I" or link.machine.tag in SESSION_TAGS:
+                link.abort()
                 raise UsageError(
-                    "this statement opened a transaction on a connection that others use, so it was closed: "
-                    "take a connection of your own with connection()"
+                    "this statement changed the session of a connection that others use, so it was closed: BEGIN, SET, "
+                    "LISTEN, PREPARE and their like need a connection of your own, from connection()"
                 )
             return result
         finally:

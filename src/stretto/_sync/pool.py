@@ -22,22 +22,40 @@ class Pool:
         self._busy: set[Link] = set()
         self._closed = False
 
-    def acquire(self) -> Link:
-        """Take a connection. Raises PoolTimeout, PoolClosed, ConnectError and its kin."""
-        if self._closed:
-            raise PoolClosed("the Database is closed")
-        self._gate.acquire(self._timeout)
+    def acquire(self, limit: float | None = None) -> Link:
+        """Take a connection, waiting ``limit`` seconds at most, or as long as the pool allows.
+
+        Raises PoolTimeout, PoolClosed, ConnectError and its kin.
+        """
+        self._check_open()
+        own = self._timeout
+        self._gate.acquire(own if limit is None else limit if own is None else min(limit, own))
         try:
+            self._check_open()
             link = self._take() or Link.connect(self._shared)
+            self._busy.add(link)
+            if self._closed:
+                self._drop(link)
+                self._check_open()
         except BaseException:
             self._gate.release()
             raise
-        self._busy.add(link)
         return link
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PoolClosed("the Database is closed")
+
+    def _drop(self, link: Link) -> None:
+        self._busy.discard(link)
+        link.close()
+
     def _take(self) -> Link | None:
-        while self._idle:
-            link = self._idle.pop()
+        while True:
+            try:
+                link = self._idle.pop()
+            except IndexError:  # another thread may have taken the last one
+                return None
             if link.recovering:
                 try:
                     link.recover()
@@ -48,18 +66,20 @@ class Pool:
                 link.close()  # what was given up had opened a transaction
             elif link.alive():
                 return link
-        return None
 
     def release(self, link: Link) -> None:
         """Give a connection back; one that is closed, or not idle, is dropped."""
-        self._busy.discard(link)
-        if self._closed or link.machine.status != "I":
-            link.close()
-        elif link.recovering:
-            self._idle.insert(0, link)  # the last to be taken again
-        elif not link.closed:
-            self._idle.append(link)
-        self._gate.release()
+        try:
+            if self._closed or link.machine.status != "I":
+                self._drop(link)
+                return
+            self._busy.discard(link)
+            if link.recovering:
+                self._idle.insert(0, link)  # the last to be taken again
+            elif not link.closed:
+                self._idle.append(link)
+        finally:
+            self._gate.release()
 
     def close(self) -> None:
         """Close all connections, those in use too."""

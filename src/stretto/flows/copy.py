@@ -42,11 +42,12 @@ def copy_sql(
 ) -> str:
     """Write the COPY command: ``direction`` is ``FROM STDIN`` or ``TO STDOUT``. Raises UsageError for a bad option.
 
-    A target that is a query (it starts with ``select``, ``with``, ``values`` or ``table``) is taken as it is.
+    What is copied out may be a query (it starts with ``select``, ``with``, ``values`` or ``table``): it is SQL like any
+    other, taken as it is. What is copied into is a name, whatever it looks like, and is quoted.
     """
     if format not in FORMATS:
         raise UsageError(f"format={format!r}: COPY has the formats {', '.join(FORMATS)}")
-    if is_query(target):
+    if direction == "TO STDOUT" and is_query(target):
         if columns is not None:
             raise UsageError("columns= goes with a table, not with a query")
         source = f"({str(target).strip().rstrip(';')})"

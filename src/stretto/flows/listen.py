@@ -12,7 +12,8 @@ from stretto.wire import backend
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One NotificationResponse. ``gap``: nothing was notified, but the connection was lost meanwhile and is new."""
+    """One NotificationResponse. ``gap``: nothing was notified, but some may have been missed: the connection was
+    lost meanwhile and is new, or (with no channel named) more came than are kept for a slow reader."""
 
     channel: str
     payload: str
@@ -21,7 +22,10 @@ class Notification:
 
 
 def notifications(machine: Machine) -> Iterator[Notification]:
-    """Take the notifications that wait, in order."""
+    """Take the notifications that wait, in order; one with ``gap`` first where a flood has pushed older ones out."""
+    if machine.dropped:
+        machine.dropped = 0
+        yield Notification("", "", 0, gap=True)
     while machine.notifications:
         pid, channel, payload = backend.notification(machine.notifications.popleft())
         yield Notification(channel, payload, pid)

@@ -122,8 +122,8 @@ def perform(
             statement = found if found is not None else (yield from prepare(shared, sql))
             try:
                 request = statement.bind_many(args) if many else statement.bind(args)
-            except EncodeError:
-                if healed or not (yield from renew(shared, [statement])):
+            except EncodeError:  # nothing was sent; the column may have become another type since
+                if healed or found is None or not (yield from renewed(shared, statement)):
                     raise
                 healed = True
                 continue
@@ -219,6 +219,19 @@ def renew(shared: Shared, statements: Iterable[Statement]) -> Generator[Request,
         return False
     yield from resolve(shared, types, again=True)
     return True
+
+
+def renewed(shared: Shared, statement: Statement) -> Generator[Request, Any, bool]:
+    """Describe a statement anew; tell whether its parameters have become others. Not in a failed transaction."""
+    shared.statements.discard(statement)
+    status = yield from forget(statement)
+    if chr(status) == "E":
+        return False
+    types = _own_types(statement.parameters)
+    if types:
+        yield from resolve(shared, types, again=True)
+    fresh = yield from prepare(shared, statement.sql)
+    return bool(types) or [codec.oid for codec in fresh.parameters] != [codec.oid for codec in statement.parameters]
 
 
 def _own_types(codecs: list[Any]) -> set[int]:

@@ -22,6 +22,8 @@ cdef class Machine:
     cdef readonly list finished
     cdef readonly object notices
     cdef readonly object notifications
+    cdef public Py_ssize_t dropped
+    cdef readonly bytes tag
     cdef readonly dict prepared
     cdef public bint closed
     cdef public bytes farewell

@@ -28,7 +28,11 @@ _QUERY = ord(states.QUERY)
 _EXECUTE = ord(states.EXECUTE)
 
 # Notices and notifications wait for whoever listens; a flood drops the oldest.
-EVENTS_KEPT = 1000
+# What a session must not change: texts and dates would be read wrongly.
+_REQUIRED = {"client_encoding": "UTF8", "integer_datetimes": "on"}
+
+NOTICES_KEPT = 1000
+NOTIFICATIONS_KEPT = 10_000
 
 
 class Machine:
@@ -44,8 +48,10 @@ class Machine:
         self.status = "I"
         self.inflight: deque[Request] = deque()
         self.finished: list[Request] = []
-        self.notices: deque[bytes] = deque(maxlen=EVENTS_KEPT)
-        self.notifications: deque[bytes] = deque(maxlen=EVENTS_KEPT)
+        self.notices: deque[bytes] = deque(maxlen=NOTICES_KEPT)
+        self.notifications: deque[bytes] = deque()
+        self.dropped = 0
+        self.tag = b""
         self.prepared: dict[bytes, Any] = {}
         self.closed = False
         self.farewell: bytes | None = None
@@ -269,7 +275,7 @@ class Machine:
     def _store(self, request: Request, kind: int, length: int) -> None:
         buf = self._buf
         if kind == 0x43:
-            request.tag = buf.read_bytes(length)
+            request.tag = self.tag = buf.read_bytes(length)
         elif kind == 0x54:
             request.columns = buf.read_bytes(length)
         elif kind == 0x74:
@@ -352,9 +358,14 @@ class Machine:
         if kind == 0x53:
             name, value = backend.parameter_status(body)
             self.parameters[name] = value
+            if value != _REQUIRED.get(name, value):
+                raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")
         elif kind == 0x4E:
             self.notices.append(body)
         else:
+            if len(self.notifications) >= NOTIFICATIONS_KEPT:
+                self.notifications.popleft()
+                self.dropped += 1
             self.notifications.append(body)
 
     def lost(self) -> list[Request]:

@@ -24,7 +24,7 @@ class LargeReply:
 
     YOUNG = 200_000
     _entered: list[None] = []  # noqa: RUF012  # shared is what it is for; a list grows and shrinks atomically
-    _before = (700, 10, 10)
+    _before: tuple[int, int, int] | None = None
 
     def __enter__(self) -> None:
         before = gc.get_threshold()
@@ -37,8 +37,10 @@ class LargeReply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered.pop()
-        if not self._entered:
-            gc.set_threshold(*self._before)
+        before = LargeReply._before
+        if before is not None and not self._entered:
+            LargeReply._before = None
+            gc.set_threshold(*before)
 
 
 def decode_rows(slices: list[Any], codecs: list[Codec], maker: Maker, out: list[Any]) -> None:

@@ -21,7 +21,7 @@ from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.aioplug import WOULD_BLOCK, open_session, send_cancel, wake
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, why_lost
+from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, unfinished, why_lost
 from stretto.wire import frontend
 
 _PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
@@ -108,11 +108,11 @@ class Link:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
-    async def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:
-        """Drive a flow; after ``timeout`` seconds the statement is cancelled and StatementTimeout raised."""
+    async def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None, waited: float = 0.0) -> Any:
+        """Drive a flow; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         if self._recovery is not None:
             await self.recover()
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = None if timeout is None else self._loop.time() + timeout - waited
         try:
             request = flow.send(None)
             while True:
@@ -124,7 +124,14 @@ class Link:
                         await self._wait(request)
                     else:
                         await self._wait_until(request, deadline, timeout)
-                request = flow.send(request)
+                try:
+                    request = flow.send(request)
+                except StopIteration:
+                    raise
+                except BaseException:
+                    if unfinished(request):
+                        self.give_up(request)  # the rest of a large reply that nobody decodes
+                    raise
         except StopIteration as stop:
             return stop.value
         finally:

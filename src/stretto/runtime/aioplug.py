@@ -60,8 +60,8 @@ class Plug:
                     self._attempt = attempt
                     self._begin()
                 await self._open(family, address, options)
-            case steps.Write(data):
-                await self._write(data)
+            case steps.Write():
+                await self._write(step)
             case steps.Read(limit):
                 return await self._retry(lambda: self._ready().recv(limit))
             case steps.StartTLS(context, server_hostname):
@@ -91,10 +91,10 @@ class Plug:
                     raise
                 raise OSError(error.errno, os.strerror(error.errno)) from error  # asyncio's text says only where
 
-    async def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[await self._retry(self._ready().send, view, write=True) :]
+    async def _write(self, step: steps.Write) -> None:
+        sent = 0  # what is sent is not bound to a name: a traceback would show a password
+        while sent < len(step.data):
+            sent += await self._retry(lambda done=sent: self._ready().send(step.data[done:]), write=True)
 
     async def _start_tls(self, context: ssl.SSLContext, server_hostname: str | None) -> ssl.SSLSocket:
         sock = context.wrap_socket(self._ready(), server_hostname=server_hostname, do_handshake_on_connect=False)

@@ -92,3 +92,13 @@ def remaining(deadline: float | None) -> float | None:
     if left <= 0:
         raise TimeoutError("the time is up")
     return left
+
+
+def is_deadline(error: OSError) -> bool:
+    """Tell our own deadline from TCP's ETIMEDOUT, which is a TimeoutError too and means that the peer is gone."""
+    return isinstance(error, TimeoutError) and error.errno is None
+
+
+def unfinished(request: Request) -> bool:
+    """Tell whether a reply is still to come that nobody will take: not of a stream or COPY, which end it themselves."""
+    return request.queued and not request.done and not request.allow_copy and request.script.endswith(b"Y")

@@ -6,6 +6,7 @@ The caller's own thread writes, waits and reads. A Link serves one caller at a t
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import socket
 import threading
@@ -18,7 +19,17 @@ from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, remaining, why_lost
+from stretto.runtime.base import (
+    CANCEL_GRACE,
+    RECEIVE,
+    fail_all,
+    is_deadline,
+    lost,
+    release,
+    remaining,
+    unfinished,
+    why_lost,
+)
 from stretto.wire import frontend
 
 if TYPE_CHECKING:
@@ -69,17 +80,21 @@ class Link:
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; what the server said meanwhile is heard."""
         try:
-            while not self.machine.closed and select.select([self._sock], [], [], 0)[0]:
-                self._receive(None)
+            if not self.machine.closed and readable(self._sock, 0):
+                self._sock.setblocking(False)
+                while not self.machine.closed and readable(self._sock, 0):
+                    self._hear()
+                if not self.machine.closed:
+                    self._sock.settimeout(None)
         except (OSError, ValueError) as error:
             self._lost(error)
         if self.machine.farewell is not None:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
-    def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None) -> Any:
-        """Drive a flow; after ``timeout`` seconds the statement is cancelled and StatementTimeout raised."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None, waited: float = 0.0) -> Any:
+        """Drive a flow; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
+        deadline = None if timeout is None else time.monotonic() + timeout - waited
         if self.given_up:
             self.recover()
         try:
@@ -92,10 +107,18 @@ class Link:
                     raise StatementTimeout(
                         f"no answer within {timeout} seconds", outcome="unknown" if request.sent else "not_sent"
                     ) from None
-                except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                except BaseException:  # an interrupt, a signal's exception: what was read of a message is not known
                     self.give_up(request)
+                    self.abort()
                     raise
-                request = flow.send(request)
+                try:
+                    request = flow.send(request)
+                except StopIteration:
+                    raise
+                except BaseException:
+                    if unfinished(request):
+                        self.give_up(request)  # the rest of a large reply that nobody decodes
+                    raise
         except StopIteration as stop:
             return stop.value
         finally:
@@ -129,12 +152,17 @@ class Link:
                 self._timeout = remaining(deadline)
                 self._sock.settimeout(self._timeout)
             data = self._sock.recv(RECEIVE)
-        except TimeoutError:
-            raise
         except OSError as error:
+            if is_deadline(error):
+                raise
             self._lost(error)
             return
         self._feed(data)
+
+    def _hear(self) -> None:
+        """Read what is there, on a socket that does not block."""
+        with contextlib.suppress(*self._would_block):
+            self._feed(self._sock.recv(RECEIVE))
 
     def _feed(self, data: bytes) -> None:
         if not data:
@@ -149,45 +177,50 @@ class Link:
             if self.machine.head() is None:
                 return
 
-    def _send(self, data: bytes, deadline: float | None) -> None:
+    def _send(self, data: bytes, deadline: float | None, *, unasked: bool = False) -> None:
+        """Write all; ``unasked``: the server is not waiting for it, so it may be saying something meanwhile."""
         try:
-            if len(data) <= _SMALL and deadline is None and self._timeout is None:
+            if len(data) <= _SMALL and deadline is None and self._timeout is None and not unasked:
                 self._sock.sendall(data)
             else:
                 self._send_and_receive(memoryview(data), deadline)
-        except TimeoutError:
-            self.abort()  # half a message was said: nothing else can be said behind it
-            raise
         except OSError as error:
+            if is_deadline(error):
+                self.abort()
+                raise
             with contextlib.suppress(OSError, ProtocolError):  # hear the server's last words, which say why
                 self._sock.setblocking(False)
                 while last := self._sock.recv(RECEIVE):
                     self.machine.receive_data(last)
             self._lost(error)
+        except BaseException:
+            self.abort()  # half a message was said: nothing else can be said behind it
+            raise
 
     def _send_and_receive(self, data: memoryview, deadline: float | None) -> None:
         """Read while writing: a server that waits for us to read would never take the rest."""
         sock = self._sock
         sock.setblocking(False)
         self._timeout = 0.0
-        while data and not self.machine.closed:
+        heard = readable(sock, 0)
+        while (data or heard) and not self.machine.closed:
+            if heard:
+                self._hear()
+                heard = not self.machine.closed and readable(sock, 0)
+                continue
             try:
                 data = data[sock.send(data) :]
-                continue
             except self._would_block:
-                pass
-            readable, _, _ = select.select([sock], [sock], [], remaining(deadline))
-            if readable:
-                with contextlib.suppress(*self._would_block):
-                    self._feed(sock.recv(RECEIVE))
+                heard = readable(sock, remaining(deadline), or_writable=True)
         if not self.machine.closed:
             sock.settimeout(None)
             self._timeout = None
 
     def send(self, data: bytes) -> None:
         """Write what has no reply of its own (CopyData), reading meanwhile what the server says."""
-        self.machine.write(data)
-        self._send(self.machine.data_to_send(), None)
+        if not self.machine.closed:
+            self.machine.write(data)
+            self._send(self.machine.data_to_send(), None, unasked=True)
 
     def wait_notification(self, timeout: float | None = None) -> bool:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
@@ -201,6 +234,8 @@ class Link:
 
     def _lost(self, cause: BaseException | None) -> None:
         fail_all(self.machine, cause)
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)  # wakes another thread that reads
         self._sock.close()
 
     def give_up(self, request: Request) -> None:
@@ -225,7 +260,6 @@ class Link:
         """After a statement was given up: read its reply to the end, or close the connection after a grace."""
         if not self.given_up:
             return
-        self.given_up = False
         deadline = time.monotonic() + CANCEL_GRACE
         machine = self.machine
         try:
@@ -237,6 +271,10 @@ class Link:
                 self._receive(deadline)
         except TimeoutError:
             self.abort()
+        except BaseException:
+            self.abort()
+            raise
+        self.given_up = False
         machine.finished.clear()
 
     def why_lost(self) -> Error:
@@ -256,6 +294,14 @@ class Link:
             self.abort()
 
 
+def readable(sock: socket.socket, timeout: float | None, *, or_writable: bool = False) -> bool:
+    """Wait until a socket can be read (or written), and tell whether it can be read. It takes any descriptor."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | (select.POLLOUT if or_writable else 0))
+    found = poll.poll(None if timeout is None else math.ceil(timeout * 1000))
+    return bool(found) and found[0][1] != select.POLLOUT
+
+
 class Gate:
     """A counting semaphore that lets waiters through in the order they came."""
 
@@ -272,13 +318,24 @@ class Gate:
                 return
             turn = threading.Event()
             self._waiters.append(turn)
-        if turn.wait(timeout):
+        try:
+            if turn.wait(timeout):
+                return
+        except BaseException:  # an interrupt: nobody is there to take the place
+            if not self._withdraw(turn):
+                self.release()
+            raise
+        if not self._withdraw(turn):
             return
+        raise PoolTimeout(f"no connection became free within {timeout} seconds")
+
+    def _withdraw(self, turn: threading.Event) -> bool:
+        """Wait no longer; False when the place was given in the very moment."""
         with self._lock:
             if turn.is_set():
-                return
+                return False
             self._waiters.remove(turn)
-        raise PoolTimeout(f"no connection became free within {timeout} seconds")
+            return True
 
     def release(self) -> None:
         """Give a place back, to whoever waits longest."""

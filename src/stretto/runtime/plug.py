@@ -62,8 +62,8 @@ class Plug:
                 for level, name, value in options:
                     self.sock.setsockopt(level, name, value)
                 self._ready().connect(address)
-            case steps.Write(data):
-                self._ready().sendall(data)
+            case steps.Write():
+                self._ready().sendall(step.data)  # not bound to a name: a traceback would show a password
             case steps.Read(limit):
                 return self._ready().recv(limit)
             case steps.StartTLS(context, server_hostname):

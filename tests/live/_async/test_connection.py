@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import psycopg
@@ -9,7 +10,7 @@ import pytest
 from tests.live.support import Broken, kill, meanwhile, until
 
 from stretto._async.database import AsyncDatabase
-from stretto.errors import ConnectionLost, Notice, UsageError
+from stretto.errors import ConnectionLost, Notice, ProtocolError, UsageError
 from stretto.flows.listen import Notification
 from stretto.sqlstate import InFailedSqlTransaction, UndefinedTable
 
@@ -251,3 +252,25 @@ async def test_waiting_for_the_server_to_say_something(one: AsyncDatabase, outsi
         until(outside, "select wait_event = 'ClientRead' from pg_stat_activity where pid = %s", connection.pid)
         assert [found async for found in connection.notifications(timeout=0.01)] == []
         assert await connection.fetchval("select 1") == 1
+
+
+@pytest.mark.parametrize("sql", ["set work_mem = '123MB'", "listen nobody", "prepare p as select 1", "begin"])
+async def test_what_changes_the_session_is_refused_on_a_shared_connection(db: AsyncDatabase, sql: str) -> None:
+    before = await db.fetchval("show work_mem")
+    with pytest.raises(UsageError, match="connection"):
+        await db.execute(sql)
+    assert await db.fetchval("show work_mem") == before
+    assert await db.fetchval("select count(*) from pg_prepared_statements where not name like 'stretto%'") == 0
+
+
+async def test_a_session_that_stops_speaking_utf8_is_closed(db: AsyncDatabase) -> None:
+    async with db.connection() as connection:
+        with pytest.raises(ProtocolError, match="client_encoding is now LATIN1"):
+            await connection.execute("set client_encoding = 'LATIN1'")
+        assert connection.closed
+    assert await db.fetchval("select length('é')") == 1
+    async with db.connection() as connection:
+        await connection.execute("set datestyle = 'SQL, DMY'; set intervalstyle = 'iso_8601'")
+        await connection.execute("set standard_conforming_strings = off")
+        row = await connection.fetchrow("select date '2013-07-23', interval '1 day', timestamptz '2013-07-23 00:00Z'")
+        assert row == (dt.date(2013, 7, 23), dt.timedelta(1), dt.datetime(2013, 7, 23, tzinfo=dt.UTC))

@@ -140,3 +140,10 @@ async def test_waiting_for_a_connection_ends_in_time(open_db: Any) -> None:
                 await db.fetchval("select 1")
         assert await connection.fetchval("select 1") == 1
     assert await db.fetchval("select 1") == 1
+
+
+async def test_a_timeout_covers_the_wait_for_a_connection(one: AsyncDatabase) -> None:
+    async with one.connection():
+        with pytest.raises(PoolTimeout):
+            await one.fetchval("select 1", timeout=0.05)
+    assert await one.fetchval("select 1") == 1

@@ -381,3 +381,11 @@ async def test_a_whole_row_of_a_table_that_was_altered(one: AsyncDatabase, outsi
     assert await one.fetchval("select t from t") == (1, "x", 7)
     outside.execute("alter table t drop a")
     assert await one.fetchval("select t from t") == ("x", 7)
+
+
+async def test_a_parameter_whose_column_became_another_type(one: AsyncDatabase, schema: str) -> None:
+    await one.execute("create table altered (v int)")
+    await one.execute("insert into altered values ($1)", 1)
+    await one.execute("alter table altered alter v type text")
+    await one.execute("insert into altered values ($1)", "z")
+    assert await one.fetch("select v from altered order by v", into=str) == ["1", "z"]

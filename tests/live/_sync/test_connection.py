@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 from tests.live.support import Broken, kill, meanwhile, until
 
 from stretto._sync.database import Database
-from stretto.errors import ConnectionLost, Notice, UsageError
+from stretto.errors import ConnectionLost, Notice, ProtocolError, UsageError
 from stretto.flows.listen import Notification
 from stretto.sqlstate import InFailedSqlTransaction, UndefinedTable
 
@@ -246,3 +247,25 @@ def test_waiting_for_the_server_to_say_something(one: Database, outside: psycopg
         until(outside, "select wait_event = 'ClientRead' from pg_stat_activity where pid = %s", connection.pid)
         assert [found for found in connection.notifications(timeout=0.01)] == []
         assert connection.fetchval("select 1") == 1
+
+
+@pytest.mark.parametrize("sql", ["set work_mem = '123MB'", "listen nobody", "prepare p as select 1", "begin"])
+def test_what_changes_the_session_is_refused_on_a_shared_connection(db: Database, sql: str) -> None:
+    before = db.fetchval("show work_mem")
+    with pytest.raises(UsageError, match="connection"):
+        db.execute(sql)
+    assert db.fetchval("show work_mem") == before
+    assert db.fetchval("select count(*) from pg_prepared_statements where not name like 'stretto%'") == 0
+
+
+def test_a_session_that_stops_speaking_utf8_is_closed(db: Database) -> None:
+    with db.connection() as connection:
+        with pytest.raises(ProtocolError, match="client_encoding is now LATIN1"):
+            connection.execute("set client_encoding = 'LATIN1'")
+        assert connection.closed
+    assert db.fetchval("select length('é')") == 1
+    with db.connection() as connection:
+        connection.execute("set datestyle = 'SQL, DMY'; set intervalstyle = 'iso_8601'")
+        connection.execute("set standard_conforming_strings = off")
+        row = connection.fetchrow("select date '2013-07-23', interval '1 day', timestamptz '2013-07-23 00:00Z'")
+        assert row == (dt.date(2013, 7, 23), dt.timedelta(1), dt.datetime(2013, 7, 23, tzinfo=dt.UTC))

@@ -139,3 +139,10 @@ def test_waiting_for_a_connection_ends_in_time(open_db: Any) -> None:
                 db.fetchval("select 1")
         assert connection.fetchval("select 1") == 1
     assert db.fetchval("select 1") == 1
+
+
+def test_a_timeout_covers_the_wait_for_a_connection(one: Database) -> None:
+    with one.connection():
+        with pytest.raises(PoolTimeout):
+            one.fetchval("select 1", timeout=0.05)
+    assert one.fetchval("select 1") == 1

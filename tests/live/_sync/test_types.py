@@ -380,3 +380,11 @@ def test_a_whole_row_of_a_table_that_was_altered(one: Database, outside: psycopg
     assert one.fetchval("select t from t") == (1, "x", 7)
     outside.execute("alter table t drop a")
     assert one.fetchval("select t from t") == ("x", 7)
+
+
+def test_a_parameter_whose_column_became_another_type(one: Database, schema: str) -> None:
+    one.execute("create table altered (v int)")
+    one.execute("insert into altered values ($1)", 1)
+    one.execute("alter table altered alter v type text")
+    one.execute("insert into altered values ($1)", "z")
+    assert one.fetch("select v from altered order by v", into=str) == ["1", "z"]
