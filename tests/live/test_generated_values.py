@@ -174,6 +174,30 @@ TYPES: dict[str, Callable[[R], Any]] = {
     "daterange": span(lambda r: date(r)),
     "tsrange": span(timestamp),
 }
+
+
+def spelled_time(value: dt.time | dt.datetime) -> str:
+    """As PostgreSQL writes it: no zeros at the end of the fraction, and UTC as +00."""
+    text = value.replace(tzinfo=None).isoformat(*(" ",) if isinstance(value, dt.datetime) else ())
+    text = text.rstrip("0") if "." in text else text
+    return text + "+00" if value.tzinfo else text
+
+
+# What the server must have understood, written without our codecs.
+SPELLED: dict[str, Callable[[Any], str]] = {
+    "bool": lambda value: "true" if value else "false",
+    **dict.fromkeys(("int2", "int4", "int8", "oid", "xid8", "text", "uuid", "date", "macaddr", "macaddr8"), str),
+    "numeric": lambda value: format(value or value.copy_abs(), "f"),  # there is no negative zero
+    "bytea": lambda value: "\\x" + value.hex(),
+    "time": spelled_time,
+    "timestamp": spelled_time,
+    "timestamptz": spelled_time,
+    "cidr": str,
+    "inet": str,
+    "float8": lambda value: repr(value),
+}
+# Where several texts mean one value, they are compared as Python reads them.
+READ: dict[str, Callable[[str], Any]] = {"float8": lambda text: repr(float(text))}
 THERE = "select x, x::text as t from unnest($1::{}[]) with ordinality u (x, n) order by n"
 BACK = "select t::{} as x from unnest($1::text[]) with ordinality u (t, n) order by n"
 
@@ -188,5 +212,8 @@ def test_values_are_the_servers_own(server_url: str, name: str) -> None:
             count -= len(values)
             rows = db.fetch(THERE.format(name), values)
             assert [row[0] for row in rows] == values
+            if name in SPELLED:
+                read = READ.get(name, str)
+                assert [read(row[1]) for row in rows] == [SPELLED[name](value) for value in values]
             again = db.fetch(BACK.format(name), [row[1] for row in rows])
             assert [row[0] for row in again] == values
