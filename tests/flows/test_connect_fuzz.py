@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -22,6 +23,8 @@ from tests.flows.driver import (
 
 from stretto.errors import Error
 from stretto.flows.connect import Greeting, connect
+
+CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "300"))
 
 PIECES = [
     WELCOME,
@@ -59,7 +62,7 @@ def check(stage: Stage, flow: Any) -> None:
     st.sampled_from(["any", "primary", "read-only"]),
 )
 @example([[b"S", WELCOME]], 1, "require", "any")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=CASES, deadline=None)
 def test_any_replies_make_a_session_or_an_error(
     connections: list[list[bytes]], chunk: int, sslmode: str, target: str
 ) -> None:
@@ -72,7 +75,7 @@ RECORDED = b"".join((sasl("SCRAM-SHA-256"), WELCOME, parameter("a", "b"), notice
 
 
 @given(st.integers(0, len(RECORDED) - 1), st.integers(0, 255), st.integers(0, len(RECORDED)), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=CASES, deadline=None)
 def test_a_bent_session_makes_a_session_or_an_error(place: int, byte: int, end: int, honest_start: bool) -> None:
     """One byte is changed and the stream is cut."""
     bent = bytearray(RECORDED)

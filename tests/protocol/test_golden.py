@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +14,8 @@ from stretto.protocol.machine import Machine
 from stretto.wire.trace import Tracer
 
 Cut = Callable[[bytes], Iterator[bytes]]
+
+CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "150"))
 
 
 def whole(data: bytes) -> Iterator[bytes]:
@@ -53,7 +56,7 @@ def test_a_conversation_goes_as_recorded(name: str, cut: Cut) -> None:
 
 
 @given(name=st.sampled_from(sorted(CONVERSATIONS)), sizes=st.lists(st.integers(1, 40), min_size=1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=CASES, deadline=None)
 def test_random_pieces_make_no_difference(name: str, sizes: list[int]) -> None:
     def cut(data: bytes) -> Iterator[bytes]:
         start = turn = 0
