@@ -123,7 +123,7 @@ def perform(
             try:
                 request = statement.bind_many(args) if many else statement.bind(args)
             except EncodeError:  # nothing was sent; the column may have become another type since
-                if healed or found is None or not (yield from renewed(shared, statement)):
+                if healed or found is None or not (yield from _other_parameters(shared, statement)):
                     raise
                 healed = True
                 continue
@@ -205,9 +205,9 @@ def heal(
 
 
 def renew(shared: Shared, statements: Iterable[Statement]) -> Generator[Request, Any, bool]:
-    """Forget statements, and ask again about the types of the database's own in them; False where there are none.
+    """Forget statements, and ask again about the types of the database's own in them.
 
-    In a failed transaction nothing can be asked.
+    False in a failed transaction, where nothing can be asked.
     """
     types: set[int] = set()
     status = 0
@@ -215,23 +215,19 @@ def renew(shared: Shared, statements: Iterable[Statement]) -> Generator[Request,
         shared.statements.discard(statement)
         status = yield from forget(statement)
         types |= _own_types([*statement.parameters, *statement.codecs])
-    if not types or chr(status) == "E":
+    if chr(status) == "E":
         return False
-    yield from resolve(shared, types, again=True)
+    if types:
+        yield from resolve(shared, types, again=True)
     return True
 
 
-def renewed(shared: Shared, statement: Statement) -> Generator[Request, Any, bool]:
-    """Describe a statement anew; tell whether its parameters have become others. Not in a failed transaction."""
-    shared.statements.discard(statement)
-    status = yield from forget(statement)
-    if chr(status) == "E":
+def _other_parameters(shared: Shared, statement: Statement) -> Generator[Request, Any, bool]:
+    """Describe a statement anew; tell whether its parameters have other codecs than before."""
+    if not (yield from renew(shared, [statement])):
         return False
-    types = _own_types(statement.parameters)
-    if types:
-        yield from resolve(shared, types, again=True)
     fresh = yield from prepare(shared, statement.sql)
-    return bool(types) or [codec.oid for codec in fresh.parameters] != [codec.oid for codec in statement.parameters]
+    return fresh.parameters != statement.parameters
 
 
 def _own_types(codecs: list[Any]) -> set[int]:
