@@ -23,7 +23,6 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from stretto._conninfo import OPTIONS, find_password, home_directory, parse_dsn, suggestion, user_name, without_locals
 from stretto._settings import Settings, collect, integer_of
@@ -171,9 +170,6 @@ class Config:
             "client_encoding": "UTF8",
         }
         return {name: value for name, value in parameters.items() if value is not None} | dict(self.server_settings)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Config is not pickled or copied, for it has the password: make it from its URL again")
 
     def __repr__(self) -> str:
         hosts = ",".join(str(host) for host in self.hosts)

@@ -649,8 +649,3 @@ def test_a_service_file_that_was_named_must_be_there(tmp_path: Path) -> None:
 def test_no_option_names_code_to_load() -> None:
     words = ("class", "module", "plugin", "factory", "import", "python", "callback", "hook", "exec", "command")
     assert [name for name in OPTIONS if any(word in name for word in words)] == []
-
-
-def test_a_config_is_not_pickled() -> None:
-    with pytest.raises(TypeError, match="has the password"):
-        pickle.dumps(Config.parse("postgresql://u:canary@h/d", environ={}))
