@@ -31,6 +31,7 @@ WORDS = {
     "arows_of": "rows_of",
     "asink_of": "sink_of",
     "asources": "sources",
+    "atraffic": "traffic",
     "asynccontextmanager": "contextmanager",
 }
 COMMENTS = {

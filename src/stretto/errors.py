@@ -18,7 +18,8 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   │   └── TLSError
         │   ├── StatementTimeout        also a TimeoutError; .outcome as above
         │   ├── PoolTimeout             also a TimeoutError
-        │   ├── PoolClosed
+        │   ├── PoolFull
+    │   ├── PoolClosed
         │   └── CommitUnknown
         ├── IntegrityError
         ├── InternalError
@@ -208,8 +209,22 @@ class StatementTimeout(_Interrupted, TimeoutError):
     """The caller's time was up before the reply came. ``outcome`` says what is known of the statement."""
 
 
-class PoolTimeout(OperationalError, TimeoutError):
-    """No connection became free in time; nothing was sent."""
+class PoolTimeout(StatementTimeout):
+    """The time was up before a connection was free; nothing was sent."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        outcome: Outcome = "not_sent",
+        fields: Mapping[str, str] | None = None,
+        query: str | None = None,
+    ) -> None:
+        super().__init__(message, outcome=outcome, fields=fields, query=query)
+
+
+class PoolFull(OperationalError):
+    """Too many callers wait for a connection already; nothing was sent."""
 
 
 class PoolClosed(OperationalError):

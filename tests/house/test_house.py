@@ -24,6 +24,7 @@ LONGER = {
     "sqlstate.py": "generated: a class for each SQLSTATE",
     "_conninfo.py": "libpq's parser of connection strings in all its forms is one subject",
     "flows/connect.py": "the whole story of one connection: hosts, protocol versions, TLS, targets",
+    "protocol/machine.py": "what we say and what we hear of one conversation share their state",
     "runtime/aio.py": "one transport: its reading, writing, cancelling and closing share their state",
     "runtime/blocking.py": "the same for blocking sockets",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any, Literal, TypeVar, overload
 
 from stretto._async.connection import AsyncConnection
@@ -14,23 +13,20 @@ from stretto._async.verbs import AsyncVerbs
 from stretto._conninfo import without_locals
 from stretto.codecs.makers import Row
 from stretto.config import Config
-from stretto.errors import ConnectionLost, Error, UsageError
+from stretto.errors import ConnectionLost, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
-from stretto.runtime.aio import Link
 
 T = TypeVar("T")
-
-# Command tags of what would stay with the connection.
-SESSION_TAGS = {b"SET\0", b"LISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
 
 
 class AsyncDatabase(AsyncVerbs):
     """A PostgreSQL database, for asyncio.
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
-    defaults. ``connections``: how many at most. ``timeout``: seconds for each call that names none (None: no limit);
+    defaults. ``connections``: how many at most; statements of concurrent callers share them, unless ``pipelining`` is
+    False. ``timeout``: seconds for each call that names none (None: no limit);
     ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what
     an infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes
     an Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``,
@@ -43,6 +39,7 @@ class AsyncDatabase(AsyncVerbs):
         url: str | None = None,
         *,
         connections: int = 10,
+        pipelining: bool = True,
         timeout: float | None = None,
         acquire_timeout: float | None = 30.0,
         dumps: Callable[[Any], str | bytes] | None = None,
@@ -59,7 +56,7 @@ class AsyncDatabase(AsyncVerbs):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
-        self._pool = AsyncPool(self._shared, connections, acquire_timeout)
+        self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining=pipelining)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL
@@ -79,44 +76,16 @@ class AsyncDatabase(AsyncVerbs):
         await self._pool.close()
 
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        if timeout is None:
-            timeout = self._timeout
-        begun = 0.0 if timeout is None else monotonic()
-        link = await self._pool.acquire(timeout)
-        try:
-            result = await link.run(flow, timeout, 0.0 if timeout is None else monotonic() - begun)
-            if link.machine.status != "I" or link.machine.tag in SESSION_TAGS:
-                link.abort()
-                raise UsageError(
-                    "this statement changed the session of a connection that others use, so it was closed: BEGIN, SET, "
-                    "LISTEN, PREPARE and their like need a connection of your own, from connection()"
-                )
-            return result
-        finally:
-            await self._pool.release(link)
+        return await self._pool.run(flow, self._timeout if timeout is None else timeout)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = await self._pool.acquire()
-        connection = AsyncConnection(link, self._shared)
         try:
-            yield connection
+            yield AsyncConnection(link, self._shared)
         finally:
-            await self._give_back(connection, link)
-
-    async def _give_back(self, connection: AsyncConnection, link: Link) -> None:
-        """Reset a reserved connection for the next; one that can't be is closed, and nobody is troubled with it."""
-        try:
-            if not link.closed:
-                await connection.reset()
-        except Error:
-            link.abort()
-        except BaseException:
-            link.abort()
-            raise
-        finally:
-            await self._pool.release(link)
+            await self._pool.release(link, used=True)
 
     @overload
     def stream(

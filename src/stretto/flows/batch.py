@@ -8,6 +8,7 @@ from typing import Any
 from stretto.flows.query import Flow, check_count, decode_rest, heal, prepare
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
+from stretto.protocol.statement import mark
 from stretto.wire import backend, frontend
 
 
@@ -39,6 +40,8 @@ def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> 
         data = b"".join([part.data[: -len(frontend.SYNC)] for part in bound]) + frontend.SYNC
         request = Request(data, b"BE" * len(bound) + b"Y", tuple(statements))
         request.results = []
+        for statement in statements:
+            mark(request, statement.traits)
         yield request
         if request.error is None and request.failure is None:
             break

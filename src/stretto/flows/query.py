@@ -16,7 +16,7 @@ from stretto.flows.shared import Shared
 from stretto.model.plan import plan_for
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
-from stretto.protocol.statement import MAX_PARAMETERS, Statement, describe_request, encode_sql
+from stretto.protocol.statement import MAX_PARAMETERS, Statement, describe_request, encode_sql, mark
 from stretto.sqlstate import error_from_fields
 from stretto.wire import backend, frontend
 from stretto.wire.buffer import WriteBuffer
@@ -43,11 +43,11 @@ def prepare(shared: Shared, sql: str) -> Generator[Request, Any, Statement]:
     statement = shared.statements.get(sql)
     if statement is not None:
         return statement
-    statement, request = describe_request(sql)
+    statement, request = describe_request(sql, shared.statements.generation)
     yield request
     if request.error is not None and chr(request.status) == "I" and is_stale(server_error(request, sql)):
         yield from forget(statement)  # this connection has it from before a type in it was dropped
-        statement, request = describe_request(sql)
+        statement, request = describe_request(sql, shared.statements.generation)
         yield request
     check(request, sql)
     oids = backend.parameter_description(request.parameters or b"\0\0")
@@ -346,6 +346,7 @@ def execute(shared: Shared, sql: str, args: tuple[Any, ...]) -> Flow:
         request = yield from perform(shared, sql, args, None, None)
     else:
         request = simple(sql)
+        mark(request, shared.traits(sql))
         yield request
         check(request, sql)
     return backend.command_tag(request.tag) if request.tag is not None else ""

@@ -8,7 +8,10 @@ from stretto.codecs.makers import Maker, RowMaker, row_class
 from stretto.codecs.registry import CodecMap
 from stretto.codecs.scalars import scalar_codecs
 from stretto.config import Config
+from stretto.protocol.classify import Traits, classify
 from stretto.protocol.statement import StatementCache
+
+_TEXTS = 1024  # texts whose traits are remembered
 
 
 class Shared:
@@ -29,6 +32,16 @@ class Shared:
         self.config = config
         self.codecs = CodecMap(scalars, _rows_of)
         self.statements = StatementCache()
+        self._traits: dict[str, Traits] = {}
+
+    def traits(self, sql: str) -> Traits:
+        """How SQL for the simple protocol gets on with others; the texts of a while ago are remembered."""
+        found = self._traits.get(sql)
+        if found is None:
+            if len(self._traits) >= _TEXTS:
+                self._traits.clear()
+            found = self._traits[sql] = classify(sql)
+        return found
 
 
 def _rows_of(type_name: Any, names: list[str]) -> Maker:

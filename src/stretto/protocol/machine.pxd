@@ -12,6 +12,7 @@ cdef int _EXHAUSTED
 cdef int _SYNC
 cdef int _QUERY
 cdef int _EXECUTE
+cdef set _SESSION_TAGS
 
 
 @cython.final
@@ -26,6 +27,8 @@ cdef class Machine:
     cdef readonly bytes tag
     cdef readonly dict prepared
     cdef public bint closed
+    cdef public bint shared
+    cdef public bint changed
     cdef public bytes farewell
     cdef Request _head
     cdef Request _open
@@ -38,6 +41,7 @@ cdef class Machine:
 
     @cython.locals(last=int)
     cpdef submit(self, Request request)
+    cpdef bint withdraw(self, Request request) except -1
     cdef _end_open(self, Request request)
     cdef _prepare(self, Request request, dict wanted)
     cpdef extend(self, Request request)
@@ -47,6 +51,8 @@ cdef class Machine:
     cpdef bytes data_to_send(self)
     cpdef bint idle(self) noexcept
     cpdef Py_ssize_t depth(self) except -1
+    @cython.locals(request=Request)
+    cpdef bint forsaken(self) except -1
     cpdef Request head(self)
     @cython.locals(buf=ReadBuffer, end=Py_ssize_t, rows_from=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t, kind=int, length=int64_t)
     cpdef receive_data(self, bytes data)

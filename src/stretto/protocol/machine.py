@@ -27,10 +27,16 @@ _SYNC = ord(states.SYNC)
 _QUERY = ord(states.QUERY)
 _EXECUTE = ord(states.EXECUTE)
 
-# Notices and notifications wait for whoever listens; a flood drops the oldest.
 # What a session must not change: texts and dates would be read wrongly.
 _REQUIRED = {"client_encoding": "UTF8", "integer_datetimes": "on"}
+# Command tags of what would stay with a session that others use.
+_SESSION_TAGS = {b"SET\0", b"RESET\0", b"LISTEN\0", b"UNLISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
+_CHANGED = (
+    "this statement changed the session of a connection that others use, so it was closed: BEGIN, SET, LISTEN, PREPARE "
+    "and their like need a connection of your own, from connection() or transaction()"
+)
 
+# Notices and notifications wait for whoever listens; a flood drops the oldest.
 NOTICES_KEPT = 1000
 NOTIFICATIONS_KEPT = 10_000
 
@@ -39,8 +45,10 @@ class Machine:
     """The client's side of one connection after its start-up.
 
     ``parameters``: what the server reported by ParameterStatus. ``status``: the transaction status of the last
-    ReadyForQuery: ``I``, ``T`` or ``E``. ``finished``: requests that are done or ready (``Request.ready``), for the
-    runtime to wake whoever waits and to clear. ``notices``, ``notifications``: bodies of what came unasked.
+    ReadyForQuery: ``I``, ``T`` or ``E``. ``changed``: a reported setting is no more what it was. ``finished``: requests
+    that are done or ready (``Request.ready``), for the runtime to wake whoever waits and to clear. ``shared``: the
+    session is several callers', so a statement that leaves it changed ends it: ``receive_data`` raises UsageError.
+    ``notices``, ``notifications``: bodies of what came unasked.
     """
 
     def __init__(self, parameters: dict[str, str], statements: int = 256) -> None:
@@ -54,6 +62,8 @@ class Machine:
         self.tag = b""
         self.prepared: dict[bytes, Any] = {}
         self.closed = False
+        self.shared = False
+        self.changed = False
         self.farewell: bytes | None = None
         self._head: Request | None = None
         self._open: Request | None = None
@@ -90,6 +100,18 @@ class Machine:
             self._head = request
         else:
             self.inflight.append(request)
+
+    def withdraw(self, request: Request) -> bool:
+        """Take back a request that was not sent yet; False when it is too late, or others build on its Parse."""
+        if request.sent or request.parsing is not None or request not in self._unsent or self._open is not None:
+            return False
+        self._unsent.remove(request)
+        self._outgoing = [data for data in self._outgoing if data is not request.data]
+        if self._head is request:
+            self._head = self.inflight.popleft() if self.inflight else None
+        else:
+            self.inflight.remove(request)
+        return True
 
     def _end_open(self, request: Request) -> None:
         """Something else is asked before a stream was ended: its portal ends with a Sync, and its rows are dropped."""
@@ -162,6 +184,15 @@ class Machine:
     def depth(self) -> int:
         """Count the requests whose replies are due."""
         return 0 if self._head is None else 1 + len(self.inflight)
+
+    def forsaken(self) -> bool:
+        """Tell whether replies are due, and nobody waits for any of them."""
+        if self._head is None or not self._head.given_up:
+            return False
+        for request in self.inflight:  # noqa: SIM110  # a compiled method has no generator expressions
+            if not request.given_up:
+                return False
+        return True
 
     def head(self) -> Request | None:
         """The request whose reply is due next."""
@@ -350,6 +381,11 @@ class Machine:
         self.status = chr(status)
         request.status = status
         request.done = True
+        if self.shared and (status != 0x49 or (request.tag is not None and request.tag in _SESSION_TAGS)):
+            request.failure = UsageError(_CHANGED)
+            self.finished.append(request)
+            self._head = self.inflight.popleft() if self.inflight else None
+            raise request.failure
         self._head = self.inflight.popleft() if self.inflight else None
         self.finished.append(request)
 
@@ -357,6 +393,7 @@ class Machine:
         body = self._buf.read_bytes(length)
         if kind == 0x53:
             name, value = backend.parameter_status(body)
+            self.changed = self.changed or self.parameters.get(name, value) != value
             self.parameters[name] = value
             if value != _REQUIRED.get(name, value):
                 raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")

@@ -5,6 +5,7 @@ cimport cython
 cdef class Request:
     cdef readonly bytes data
     cdef public bytes script
+    cdef readonly bytes said
     cdef readonly object statement
     cdef public Py_ssize_t step
     cdef public int state
@@ -30,11 +31,19 @@ cdef class Request:
     cdef public bytes extra
     cdef public bytes extra_script
     cdef public bint hurry
+    cdef public bint given_up
+    cdef public int resent
     cdef public int status
     cdef public object waiter
+    cdef public int kind
+    cdef public str what
+    cdef public double cost
+    cdef public double placed
+    cdef public object lane
 
     cpdef bint ready(self) noexcept
     cpdef say(self, bytes data, bytes script)
     cpdef prepend(self, bytes script)
     cpdef extend(self, bytes script)
+    cpdef again(self)
     cpdef list take(self)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stretto.protocol.classify import WRITE
+
 # Where a reply is taken away in parts while the rest is on the way (see Request.ready).
 LARGE = 1 << 17
 
@@ -20,13 +22,17 @@ class Request:
     ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of the COPY that is wanted.
     ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
     one that it closes, or closes first if it is there. ``parsing``: the names that its Parse messages prepare, in their
-    order. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: nobody waits any
-    more, the reply is thrown away as it comes.
+    order. ``kind``, ``what``: how it gets on with others, and what makes it so (``protocol.classify``); ``cost``: the
+    seconds that it is expected to take, where the statement does not tell; ``placed``, ``lane``: what the scheduler
+    made of it. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: the reply is
+    thrown away as it comes; ``given_up``: nobody waits for its end either. ``said``: the script as it was before the
+    machine put something in front.
     """
 
     def __init__(self, data: bytes, script: bytes, statement: Any = None) -> None:
         self.data = data
         self.script = script
+        self.said = script
         self.statement = statement
         self.step = 0
         self.state = script[0]
@@ -52,7 +58,14 @@ class Request:
         self.extra: bytes | None = None
         self.extra_script = b""
         self.hurry = False
+        self.given_up = False
+        self.resent = 0
         self.status = 0
+        self.kind = WRITE
+        self.what = ""
+        self.cost = -1.0
+        self.placed = 0.0
+        self.lane: Any = None
         self.waiter: Any = None
 
     def ready(self) -> bool:
@@ -75,6 +88,16 @@ class Request:
         self.script += script
         if self.step < len(self.script):
             self.state = self.script[self.step]
+
+    def again(self) -> None:
+        """It was not sent: make it as it was before it was queued."""
+        self.script = self.said
+        self.step = 0
+        self.state = self.script[0]
+        self.done = self.queued = self.sent = False
+        self.failure = None
+        self.parsing = None
+        self.lane = None
 
     def take(self) -> list[Any]:
         """Take the slices of rows (or COPY data) received so far: ``data, start, stop`` and again."""

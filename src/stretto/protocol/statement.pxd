@@ -18,10 +18,14 @@ cdef class Statement:
     cdef readonly tuple columns
     cdef readonly list codecs
     cdef readonly dict makers
+    cdef readonly object traits
+    cdef readonly int kind
+    cdef public double service
+    cdef public double least
     cdef bytes _head
     cdef bytes _tail
 
-    @cython.locals(buf=WriteBuffer)
+    @cython.locals(buf=WriteBuffer, request=Request)
     cpdef Request bind(self, tuple args)
     @cython.locals(buf=WriteBuffer)
     cpdef Request bind_portal(self, tuple args, int limit)

@@ -12,21 +12,31 @@ from typing import Any
 
 from stretto.codecs.base import Codec, encode_value
 from stretto.errors import EncodeError, Error, UsageError
+from stretto.protocol.classify import READ, WRITE, Traits, classify
 from stretto.protocol.request import Request
 from stretto.wire import frontend
 from stretto.wire.backend import ColumnDescription
 from stretto.wire.buffer import WriteBuffer
 
 MAX_PARAMETERS = 65535  # Bind counts them in 16 bits
+_DESCRIBING = 200e-6  # seconds that the server takes to parse and describe
 _EXECUTE_SYNC = frontend.EXECUTE_ALL_SYNC
 _EXECUTE = frontend.EXECUTE_ALL
 
 
 class Statement:
-    """One prepared statement: its name, its Parse message, its parameters' and columns' codecs."""
+    """One prepared statement: its name, its Parse message, its parameters' and columns' codecs.
+
+    ``traits``: how it gets on with other callers' statements; ``service``: the seconds that the server takes for it, a
+    moving average, and ``least``, what it takes when nothing disturbs it (below 0: not known yet).
+    """
 
     def __init__(self, sql: str, name: bytes, parse: bytes) -> None:
         self.sql = sql
+        self.traits = classify(sql)
+        self.kind = self.traits.kind
+        self.service = -1.0
+        self.least = -1.0
         self.name = name
         self.parse = parse
         self.parameters: list[Codec] = []
@@ -52,7 +62,11 @@ class Statement:
         buf = WriteBuffer()
         self._bind(buf, args, -1)
         buf.write_bytes(_EXECUTE_SYNC)
-        return Request(buf.getvalue(), b"BEY", self)
+        request = Request(buf.getvalue(), b"BEY", self)
+        request.kind = self.kind
+        if request.kind > WRITE:
+            request.what = self.traits.what
+        return request
 
     def bind_many(self, rows: Iterable[Sequence[Any]]) -> Request:
         """Make the request that executes it for each row under one Sync."""
@@ -63,7 +77,9 @@ class Statement:
             buf.write_bytes(_EXECUTE)
             number += 1
         buf.write_bytes(frontend.SYNC)
-        return Request(buf.getvalue(), b"BE" * number + b"Y", self)
+        request = Request(buf.getvalue(), b"BE" * number + b"Y", (self,))
+        mark(request, self.traits)
+        return request
 
     def bind_portal(self, args: tuple[Any, ...], limit: int) -> Request:
         """Make the request that begins to execute it, ``limit`` rows first; the Sync is still to be sent."""
@@ -88,6 +104,13 @@ class Statement:
         except (Error, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
             raise blame(error, i, codecs[i], row) from error
         frontend.end_bind(buf, place, self._tail)
+
+
+def mark(request: Request, traits: Traits) -> None:
+    """Say how a request gets on with others: as the most demanding of its statements."""
+    if traits.kind > request.kind:
+        request.kind = traits.kind
+        request.what = traits.what
 
 
 def blame(error: Exception, position: int, codec: Codec, row: int = -1) -> EncodeError:
@@ -119,13 +142,15 @@ def encode_sql(sql: str) -> bytes:
     return text
 
 
-def describe_request(sql: str) -> tuple[Statement, Request]:
+def describe_request(sql: str, generation: int = 0) -> tuple[Statement, Request]:
     """Make the request that prepares a statement and asks for its types, and the statement to fill in.
 
-    Raises UsageError for SQL that cannot be sent.
+    ``generation``: see StatementCache. Raises UsageError for SQL that cannot be sent.
     """
     text = encode_sql(sql)
     name = b"stretto_" + blake2b(text, digest_size=12).hexdigest().encode()
+    if generation:
+        name += b"_%d" % generation
     buf = WriteBuffer()
     frontend.parse(buf, name, text)
     statement = Statement(sql, name, buf.getvalue())
@@ -134,13 +159,20 @@ def describe_request(sql: str) -> tuple[Statement, Request]:
     buf.write_bytes(frontend.SYNC)
     request = Request(buf.getvalue(), b"pcY", statement)
     request.forget = name  # what this connection has under the name may be stale
+    request.kind = READ
+    request.cost = _DESCRIBING
     return statement, request
 
 
 class StatementCache:
-    """The statements of one Database by their SQL; the one that was put in longest ago leaves first."""
+    """The statements of one Database by their SQL; the one that was put in longest ago leaves first.
+
+    ``generation`` is part of the names of those that are prepared from now on. It changes when one was found stale, so
+    that no connection uses what it has prepared under the old name.
+    """
 
     def __init__(self, size: int = 1024) -> None:
+        self.generation = 0
         self._size = size
         self._statements: dict[str, Statement] = {}
 
@@ -155,7 +187,9 @@ class StatementCache:
 
     def discard(self, statement: Statement) -> None:
         """Forget one statement, because the server no longer agrees with what is known of it."""
-        self._statements.pop(statement.sql, None)
+        if self._statements.get(statement.sql) is statement:  # else another caller has found out already
+            del self._statements[statement.sql]
+            self.generation += 1
 
     def clear(self) -> None:
         self._statements.clear()

@@ -11,19 +11,34 @@ import contextlib
 import select
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout
+from stretto.errors import Error, ProtocolError, StatementTimeout, UsageError
 from stretto.flows.connect import Greeting
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.aioplug import WOULD_BLOCK, open_session, send_cancel, wake
-from stretto.runtime.base import CANCEL_GRACE, RECEIVE, fail_all, lost, release, unfinished, why_lost
+from stretto.runtime.base import (
+    CANCEL_AFTER,
+    CANCEL_AGAIN,
+    CANCEL_GRACE,
+    REAP_EVERY,
+    RECEIVE,
+    fail_all,
+    lost,
+    release,
+    unfinished,
+    why_lost,
+)
 from stretto.wire import frontend
 
+if TYPE_CHECKING:
+    from stretto.pool.scheduler import Lane
+    from stretto.runtime.atraffic import Traffic
+
+Flow: TypeAlias = Generator[Request, Any, Any]
 _PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
 
 
@@ -57,7 +72,12 @@ class Watch:
 
 
 class Link:
-    """One connection. Many tasks may have requests in flight on it; who may, is decided above."""
+    """One connection. Many tasks may have requests in flight on it; who may, is decided above.
+
+    ``lane`` and ``traffic`` are set where it belongs to a pool; the traffic hears of what is answered, and of its end.
+    """
+
+    lane: Lane
 
     def __init__(
         self, shared: Shared, loop: asyncio.AbstractEventLoop, sock: socket.socket, greeting: Greeting
@@ -68,6 +88,7 @@ class Link:
         if greeting.leftover:
             self.machine.receive_data(greeting.leftover)
         self.opened = loop.time()
+        self.traffic: Traffic | None = None
         self._loop = loop
         self._sock = sock
         self._fd = sock.fileno()
@@ -108,22 +129,19 @@ class Link:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
-    async def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None, waited: float = 0.0) -> Any:
-        """Drive a flow; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
-        if self._recovery is not None:
-            await self.recover()
+    async def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
+        """Drive a flow here; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         deadline = None if timeout is None else self._loop.time() + timeout - waited
         try:
             request = flow.send(None)
             while True:
-                self._submit(request)
+                if self._recovery is not None:
+                    await self.recover()
+                self.submit(request)
                 if request.hurry:
                     request.hurry = False
                 elif not request.ready():
-                    if deadline is None:
-                        await self._wait(request)
-                    else:
-                        await self._wait_until(request, deadline, timeout)
+                    await self.wait(request, deadline, timeout)
                 try:
                     request = flow.send(request)
                 except StopIteration:
@@ -137,7 +155,7 @@ class Link:
         finally:
             flow.close()
 
-    def _submit(self, request: Request) -> None:
+    def submit(self, request: Request) -> None:
         """Queue a request that is not yet queued, and see that what there is to send is sent in this turn."""
         machine = self.machine
         if not request.queued:
@@ -155,25 +173,28 @@ class Link:
         if machine.pending() and not self._flush_due:
             self._flush()
 
-    async def _wait(self, request: Request) -> None:
+    async def wait(self, request: Request, deadline: float | None = None, timeout: float | None = None) -> None:
+        """Wait until a request is ready; StatementTimeout at ``deadline``, ``timeout`` seconds from the call.
+
+        Whoever is cancelled here gives the request up.
+        """
         if self._paused:
             self._resume()
-        waiter = self._loop.create_future()
-        request.waiter = waiter
+        waiter = request.waiter = self._loop.create_future()
         try:
-            await waiter
-        except asyncio.CancelledError:
-            self.give_up(request)
-            raise
-
-    async def _wait_until(self, request: Request, deadline: float, timeout: float | None) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._wait(request)
+            if deadline is None:
+                await waiter
+            else:
+                async with asyncio.timeout_at(deadline):
+                    await waiter
         except TimeoutError:
+            self.give_up(request)
             raise StatementTimeout(
                 f"no answer within {timeout} seconds", outcome="unknown" if request.sent else "not_sent"
             ) from None
+        except asyncio.CancelledError:
+            self.give_up(request)
+            raise
 
     # The socket ---------------------------------------------------------------------------------------------------
 
@@ -200,10 +221,15 @@ class Link:
         except ProtocolError as error:
             self._break(error)
             return
+        except UsageError as error:  # the session is not what it was, and others use it
+            self._lost(error)
+            return
         if machine.pending() and not self._flush_due:
             self._flush()  # the machine has something to say itself: it gets out of a COPY that nobody wants
         finished = machine.finished
         if finished:
+            if machine.shared and self.traffic is not None:
+                self.traffic.answered(self.lane, finished)
             for request in finished:
                 waiter = request.waiter
                 if waiter is not None and not waiter.done():
@@ -321,15 +347,40 @@ class Link:
         for waiter in (self._quiet, self._event, self._drained):
             if waiter is not None:
                 wake(waiter)
+        if self.traffic is not None:
+            self.traffic.gone(self.lane)
 
     def give_up(self, request: Request) -> None:
-        """Nobody waits for the request any more: ask the server to stop, and throw its reply away as it comes."""
-        if self.machine.closed or request.done:
+        """Nobody waits for the request any more.
+
+        Not sent: it is taken back. Sent: its reply is thrown away as it comes. The server is asked to stop only when
+        nobody waits for anything else on this connection: a CancelRequest hits whatever runs when it arrives.
+        """
+        machine = self.machine
+        if machine.closed or request.done:
             return
+        if machine.withdraw(request):
+            if self.traffic is not None:
+                self.traffic.withdrawn(request)
+            return
+        request.given_up = True
         request.abandoned = True
         request.take()
-        if self._recovery is None:
+        if machine.shared:
+            self._loop.call_later(CANCEL_AFTER, self._reap, request)
+        else:
+            self._reap(request)
+
+    def _reap(self, request: Request) -> None:
+        """See whether what was given up has ended, and whether it can be cancelled by now."""
+        if request.done or self.machine.closed or self.recovering:
+            return
+        if self.machine.forsaken():
+            if self.traffic is not None and self.machine.shared:
+                self.traffic.recovering(self.lane)
             self._recovery = self._loop.create_task(self._recover())
+        else:
+            self._loop.call_later(REAP_EVERY, self._reap, request)
 
     async def cancel(self) -> None:
         """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
@@ -343,25 +394,36 @@ class Link:
             self._recovery = None
 
     async def _recover(self) -> None:
-        """Cancel what runs, and wait for both: the end of the cancel's socket and ReadyForQuery."""
+        """Cancel what runs, and wait for both: the end of the cancel's socket and ReadyForQuery.
+
+        Several may have been given up: each that still runs after a while is asked to stop.
+        """
         machine = self.machine
+        if self._paused:
+            self._resume()
         try:
             async with asyncio.timeout(CANCEL_GRACE):
-                with contextlib.suppress(Error, OSError):
-                    await send_cancel(self.shared, self._loop, self.greeting)
-                if self._paused:
-                    self._resume()
-                head = machine.head()
-                if head is not None:
-                    release(machine, head)
-                    self._flush()
                 while not machine.idle():
-                    self._quiet = self._loop.create_future()
-                    await self._quiet
+                    with contextlib.suppress(Error, OSError):
+                        await send_cancel(self.shared, self._loop, self.greeting)
+                    head = machine.head()
+                    if head is not None:
+                        release(machine, head)
+                        self._flush()
+                    await self._quiet_for(CANCEL_AGAIN)
         except TimeoutError:
             self.abort()
-        finally:
-            self._quiet = None
+        if self.traffic is not None and machine.shared and not machine.closed:
+            self.traffic.recovered(self.lane)
+
+    async def _quiet_for(self, seconds: float) -> None:
+        """Wait until no reply is due, at most some seconds."""
+        if not self.machine.idle():
+            self._quiet = self._loop.create_future()
+            try:
+                await asyncio.wait((self._quiet,), timeout=seconds)
+            finally:
+                self._quiet = None
 
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
@@ -371,49 +433,16 @@ class Link:
         """Close the socket at once."""
         self._lost(None)
 
-    async def close(self) -> None:
-        """Say Terminate and close."""
+    def leave(self) -> None:
+        """Say Terminate and close the socket at once."""
         if not self.machine.closed:
             self.machine.write(frontend.TERMINATE)
             self._flush()
             self.abort()
-        if self._recovery is not None:
+
+    async def close(self) -> None:
+        """Say Terminate, close, and end what goes on beside."""
+        self.leave()
+        if self._recovery is not None and self._recovery is not asyncio.current_task():
             self._recovery.cancel()
             await self.recover()
-
-
-class Gate:
-    """A counting semaphore that lets waiters through in the order they came."""
-
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._waiters: deque[asyncio.Future[None]] = deque()
-
-    async def acquire(self, timeout: float | None) -> None:
-        """Take a place; raises PoolTimeout after ``timeout`` seconds."""
-        if self._places > 0 and not self._waiters:
-            self._places -= 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiters.append(turn)
-        try:
-            async with asyncio.timeout(timeout):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self.release()  # the place was given in the very moment
-            else:
-                with contextlib.suppress(ValueError):
-                    self._waiters.remove(turn)
-            if isinstance(error, TimeoutError):
-                raise PoolTimeout(f"no connection became free within {timeout} seconds") from None
-            raise
-
-    def release(self) -> None:
-        """Give a place back, to whoever waits longest."""
-        while self._waiters:
-            turn = self._waiters.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._places += 1

@@ -10,8 +10,10 @@ import socket
 import struct
 import time
 
-from stretto.errors import ConnectionLost, Error, ProtocolError
+from stretto.errors import ConnectionLost, Error, ProtocolError, UsageError
+from stretto.pool.scheduler import Scheduler
 from stretto.protocol import state as states
+from stretto.protocol.classify import CONTROL, COPYING, SESSION
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.sqlstate import error_from_fields
@@ -20,6 +22,9 @@ from stretto.wire.buffer import WriteBuffer
 
 RECEIVE = 1 << 16  # bytes asked for at once
 CANCEL_GRACE = 2.0  # seconds for a cancelled statement to end before its connection is discarded
+CANCEL_AFTER = 0.01  # seconds for a statement that was given up on a shared connection to end by itself
+CANCEL_AGAIN = 0.25  # seconds until one that still runs is asked to stop again
+REAP_EVERY = 0.05  # seconds between looks at what was given up while others wait on its connection
 
 
 def _copy_given_up() -> bytes:
@@ -102,3 +107,27 @@ def is_deadline(error: OSError) -> bool:
 def unfinished(request: Request) -> bool:
     """Tell whether a reply is still to come that nobody will take: not of a stream or COPY, which end it themselves."""
     return request.queued and not request.done and not request.allow_copy and request.script.endswith(b"Y")
+
+
+_REFUSED = {
+    SESSION: "it would change the session of a connection that others use: use connection(), which reserves one",
+    CONTROL: "a transaction is a block of db.transaction(), or takes a connection of its own, from connection()",
+    COPYING: "COPY is run by copy_in() and copy_out()",
+}
+
+
+def check_shareable(request: Request) -> None:
+    """Raise UsageError for a request that can't travel on a shared connection; nothing was sent."""
+    remedy = _REFUSED.get(request.kind)
+    if remedy is not None:
+        raise UsageError(f"{request.what or 'this statement'} was not sent: {remedy}")
+
+
+def waited_in_vain(scheduler: Scheduler, seconds: float | None) -> str:
+    """The text of a PoolTimeout."""
+    lanes = scheduler.lanes
+    held = sum(lane.held for lane in lanes)
+    return (
+        f"no connection became free within {seconds} seconds: {held} of {scheduler.size} are held, "
+        f"{len(lanes) - held} shared, {scheduler.opening} being opened, {len(scheduler.waiting)} callers wait"
+    )

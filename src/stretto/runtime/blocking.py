@@ -9,13 +9,11 @@ import contextlib
 import math
 import select
 import socket
-import threading
 import time
-from collections import deque
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from stretto.errors import Error, PoolTimeout, ProtocolError, StatementTimeout
+from stretto.errors import Error, Outcome, ProtocolError, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
@@ -34,12 +32,20 @@ from stretto.wire import frontend
 
 if TYPE_CHECKING:
     from stretto.flows.connect import Greeting
+    from stretto.pool.scheduler import Lane
+    from stretto.runtime.traffic import Traffic
 
+Flow: TypeAlias = Generator[Request, Any, Any]
 _SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
 
 
 class Link:
-    """One connection, used by one caller at a time."""
+    """One connection, used by one caller at a time.
+
+    ``lane`` and ``traffic`` are set where it belongs to a pool.
+    """
+
+    lane: Lane
 
     def __init__(
         self, shared: Shared, sock: socket.socket, greeting: Greeting, would_block: tuple[type[Exception], ...]
@@ -51,6 +57,7 @@ class Link:
             self.machine.receive_data(greeting.leftover)
         self.opened = time.monotonic()
         self.given_up = False
+        self.traffic: Traffic | None = None
         self._sock = sock
         self._sock.settimeout(None)
         self._would_block = would_block
@@ -92,7 +99,7 @@ class Link:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
-    def run(self, flow: Generator[Request, Any, Any], timeout: float | None = None, waited: float = 0.0) -> Any:
+    def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
         """Drive a flow; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         deadline = None if timeout is None else time.monotonic() + timeout - waited
         if self.given_up:
@@ -100,17 +107,11 @@ class Link:
         try:
             request = flow.send(None)
             while True:
-                try:
-                    self._exchange(request, deadline)
-                except TimeoutError:
-                    self.give_up(request)
-                    raise StatementTimeout(
-                        f"no answer within {timeout} seconds", outcome="unknown" if request.sent else "not_sent"
-                    ) from None
-                except BaseException:  # an interrupt, a signal's exception: what was read of a message is not known
-                    self.give_up(request)
-                    self.abort()
-                    raise
+                self.submit(request, deadline, timeout)
+                if request.hurry:
+                    request.hurry = False
+                elif not request.ready():
+                    self.wait(request, deadline, timeout)
                 try:
                     request = flow.send(request)
                 except StopIteration:
@@ -124,8 +125,8 @@ class Link:
         finally:
             flow.close()
 
-    def _exchange(self, request: Request, deadline: float | None) -> None:
-        """Send what there is to send and read until the request is ready."""
+    def submit(self, request: Request, deadline: float | None = None, timeout: float | None = None) -> None:
+        """Queue a request that is not yet queued, and send what there is to send. Raises as ``wait``."""
         machine = self.machine
         if not request.queued:
             if machine.closed:
@@ -136,15 +137,32 @@ class Link:
         elif request.extra is not None and not machine.closed:
             machine.extend(request)
         if machine.pending():
-            self._send(machine.data_to_send(), deadline)
-        if request.hurry:
-            request.hurry = False
-            return
-        while not request.ready():
-            self._receive(deadline)
-            if machine.pending():  # the machine got out of a COPY that nobody wanted
+            try:
                 self._send(machine.data_to_send(), deadline)
+            except BaseException as error:
+                self._failed(request, error, timeout)
+                raise
+
+    def wait(self, request: Request, deadline: float | None = None, timeout: float | None = None) -> None:
+        """Read until a request is ready; StatementTimeout at ``deadline``, ``timeout`` seconds from the call."""
+        machine = self.machine
+        try:
+            while not request.ready():
+                self._receive(deadline)
+                if machine.pending():  # the machine got out of a COPY that nobody wanted
+                    self._send(machine.data_to_send(), deadline)
+        except BaseException as error:
+            self._failed(request, error, timeout)
+            raise
         machine.finished.clear()
+
+    def _failed(self, request: Request, error: BaseException, timeout: float | None) -> None:
+        """Give a request up; raises StatementTimeout where its time is up."""
+        self.give_up(request)
+        if isinstance(error, TimeoutError):
+            outcome: Outcome = "unknown" if request.sent else "not_sent"
+            raise StatementTimeout(f"no answer within {timeout} seconds", outcome=outcome) from None
+        self.abort()  # an interrupt, a signal's exception: what was read of a message is not known
 
     def _receive(self, deadline: float | None) -> None:
         try:
@@ -173,9 +191,9 @@ class Link:
         except ProtocolError as error:
             for request in fail_all(self.machine, error):
                 request.failure = error
-            self._sock.close()
-            if self.machine.head() is None:
-                return
+            self._shut()
+        except UsageError as error:  # the session is not what it was, and others use it
+            self._lost(error)
 
     def _send(self, data: bytes, deadline: float | None, *, unasked: bool = False) -> None:
         """Write all; ``unasked``: the server is not waiting for it, so it may be saying something meanwhile."""
@@ -234,9 +252,14 @@ class Link:
 
     def _lost(self, cause: BaseException | None) -> None:
         fail_all(self.machine, cause)
+        self._shut()
+
+    def _shut(self) -> None:
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)  # wakes another thread that reads
         self._sock.close()
+        if self.traffic is not None:
+            self.traffic.gone(self.lane)
 
     def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more: ask the server to stop; its reply is thrown away later."""
@@ -285,6 +308,10 @@ class Link:
         """Close the socket at once."""
         self._lost(None)
 
+    def leave(self) -> None:
+        """Say Terminate and close."""
+        self.close()
+
     def close(self) -> None:
         """Say Terminate and close."""
         if not self.machine.closed:
@@ -300,47 +327,3 @@ def readable(sock: socket.socket, timeout: float | None, *, or_writable: bool = 
     poll.register(sock, select.POLLIN | (select.POLLOUT if or_writable else 0))
     found = poll.poll(None if timeout is None else math.ceil(timeout * 1000))
     return bool(found) and found[0][1] != select.POLLOUT
-
-
-class Gate:
-    """A counting semaphore that lets waiters through in the order they came."""
-
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._lock = threading.Lock()
-        self._waiters: deque[threading.Event] = deque()
-
-    def acquire(self, timeout: float | None) -> None:
-        """Take a place; raises PoolTimeout after ``timeout`` seconds."""
-        with self._lock:
-            if self._places > 0 and not self._waiters:
-                self._places -= 1
-                return
-            turn = threading.Event()
-            self._waiters.append(turn)
-        try:
-            if turn.wait(timeout):
-                return
-        except BaseException:  # an interrupt: nobody is there to take the place
-            if not self._withdraw(turn):
-                self.release()
-            raise
-        if not self._withdraw(turn):
-            return
-        raise PoolTimeout(f"no connection became free within {timeout} seconds")
-
-    def _withdraw(self, turn: threading.Event) -> bool:
-        """Wait no longer; False when the place was given in the very moment."""
-        with self._lock:
-            if turn.is_set():
-                return False
-            self._waiters.remove(turn)
-            return True
-
-    def release(self) -> None:
-        """Give a place back, to whoever waits longest."""
-        with self._lock:
-            if self._waiters:
-                self._waiters.popleft().set()
-            else:
-                self._places += 1

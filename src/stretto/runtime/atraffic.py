@@ -1,0 +1,305 @@
+"""Traffic on asyncio: requests of many tasks travel over the connections of one scheduler.
+
+A request that finds no lane waits in the scheduler's queue, and is submitted by whoever makes room: in the same step in
+which the scheduler places it, so that the order on a connection is the order in which it decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+from stretto.errors import ConnectionLost, Error, PoolTimeout, StatementTimeout, UsageError
+from stretto.flows.shared import Shared
+from stretto.pool.scheduler import Lane, Scheduler
+from stretto.protocol.request import Request
+from stretto.runtime.aio import Flow, Link
+from stretto.runtime.aioplug import wake
+from stretto.runtime.base import check_shareable, unfinished, waited_in_vain
+
+_LAST_KIND = 1  # WRITE: what is above it can't be shared
+_RESENT = 3  # times that a statement is placed again because its connection was lost before it was sent
+
+
+class Ticket:
+    """Somebody who waits for a connection of his own."""
+
+    __slots__ = ("failure", "lane", "since", "waiter")
+
+    def __init__(self, waiter: asyncio.Future[None], since: float) -> None:
+        self.waiter = waiter
+        self.since = since
+        self.lane: Lane | None = None
+        self.failure: BaseException | None = None
+
+
+class Traffic:
+    """Drives flows over shared connections, and hands them out for exclusive use.
+
+    ``timeout``: seconds that anybody waits for a connection (None: for ever). The heir opens connections (``_open``).
+    """
+
+    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool) -> None:
+        self.shared = shared
+        self.scheduler = Scheduler(size, packs=pipelining)
+        self._timeout = timeout
+        self._refusal: Callable[[], Error] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def _open(self) -> None:
+        raise NotImplementedError
+
+    def _check(self) -> asyncio.AbstractEventLoop:
+        """The loop that all this runs on; raises UsageError on another one, and what a closed pool raises."""
+        if self._refusal is not None:
+            raise self._refusal()
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and self.scheduler.lanes:
+                raise UsageError(
+                    f"this AsyncDatabase is used by {self._loop!r}, and was called from {loop!r}: "
+                    "make one AsyncDatabase in each event loop"
+                )
+            self._loop = loop
+        return loop
+
+    async def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False) -> Any:
+        """Drive a flow; each of its requests travels on the connection that is expected to finish it first.
+
+        ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
+        PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
+        """
+        loop = self._check()
+        deadline = None if timeout is None else loop.time() + timeout
+        try:
+            request = flow.send(None)
+            while True:
+                if not request.queued:
+                    if request.kind > _LAST_KIND:
+                        check_shareable(request)
+                    if exclusive:
+                        request.cost = 1.0  # nobody is placed beside what takes so long
+                    now = monotonic()
+                    lane = self.scheduler.place(request, now)
+                    if lane is not None:
+                        lane.link.submit(request)
+                        if self.scheduler.grow:
+                            self._grow()
+                    else:
+                        self._enqueue(request, now)
+                if not request.ready():
+                    waiter = request.waiter = loop.create_future()
+                    try:
+                        if deadline is None:
+                            await waiter
+                        else:
+                            async with asyncio.timeout_at(deadline):
+                                await waiter
+                    except TimeoutError:
+                        raise self._timed_out(request, timeout) from None
+                    except BaseException:
+                        self._give_up(request)
+                        raise
+                if request.failure is not None and self._may_resend(request):
+                    continue
+                try:
+                    request = flow.send(request)
+                except StopIteration:
+                    raise
+                except BaseException:
+                    if unfinished(request):
+                        self._give_up(request)  # the rest of a large reply that nobody decodes
+                    raise
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            flow.close()
+
+    def _may_resend(self, request: Request) -> bool:
+        """Make a request as new whose connection was lost before it was sent."""
+        if request.sent or type(request.failure) is not ConnectionLost or request.resent >= _RESENT:
+            return False
+        request.again()
+        request.resent += 1
+        return True
+
+    def _timed_out(self, request: Request, timeout: float | None) -> Error:
+        queued = not request.queued
+        sent = request.sent
+        self._give_up(request)
+        if queued:
+            return PoolTimeout(waited_in_vain(self.scheduler, timeout))
+        return StatementTimeout(f"no answer within {timeout} seconds", outcome="unknown" if sent else "not_sent")
+
+    def _give_up(self, request: Request) -> None:
+        """Nobody waits for a request any more."""
+        if request.lane is not None:
+            request.lane.link.give_up(request)
+        elif not request.queued and not request.done:
+            self.scheduler.waiting.remove(request)
+            self._dispatch()
+
+    # Those who wait ---------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, waiter: Request | Ticket, now: float) -> None:
+        self.scheduler.enqueue(waiter)
+        if type(waiter) is Request:
+            waiter.placed = now
+        if self._timeout is not None and self._expiry is None and self._loop is not None:
+            self._expiry = self._loop.call_at(now + self._timeout, self._expire)
+        self._grow()
+
+    def _expire(self) -> None:
+        """Tell those who have waited too long; the one in front has waited longest."""
+        self._expiry = None
+        waiting = self.scheduler.waiting
+        if self._timeout is None or self._loop is None:
+            return
+        due = monotonic() - self._timeout
+        while waiting:
+            first = waiting[0]
+            since = first.placed if type(first) is Request else first.since
+            if since > due + 0.001:
+                self._expiry = self._loop.call_at(since + self._timeout, self._expire)
+                break
+            waiting.popleft()
+            self._fail(first, PoolTimeout(waited_in_vain(self.scheduler, self._timeout)))
+        self._dispatch()
+
+    def _fail(self, waiter: Request | Ticket, error: BaseException) -> None:
+        waiter.failure = error
+        if type(waiter) is Request:
+            waiter.done = True
+        wake(waiter.waiter)
+
+    def _fail_all(self, error: Error) -> None:
+        """Nobody gets a connection."""
+        waiting = self.scheduler.waiting
+        while waiting:
+            own = copy.copy(error)  # each raises his own: a traceback is not shared
+            own.__cause__ = error.__cause__
+            self._fail(waiting.popleft(), own)
+
+    def _dispatch(self) -> None:
+        """Let those go on for whom there is a connection now, in their order."""
+        now = monotonic()
+        while (found := self.scheduler.dispatch(now)) is not None:
+            waiter, lane = found
+            if type(waiter) is Request:
+                lane.link.submit(waiter)
+            else:
+                waiter.lane = lane
+                wake(waiter.waiter)
+        self._grow()
+
+    def _grow(self) -> None:
+        """Begin to open the connections that are wanted."""
+        for _ in range(self.scheduler.shortage()):
+            self.scheduler.opening += 1
+            self._spawn(self._open)
+        self.scheduler.grow = False
+
+    async def _ended(self) -> None:
+        """End what runs beside."""
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not current]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Run something beside its caller, who does not wait for it."""
+        if self._loop is not None:
+            task: asyncio.Task[None] = self._loop.create_task(function(*args))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    # Exclusive use ----------------------------------------------------------------------------------------------------
+
+    async def hold(self, timeout: float | None) -> Link:
+        """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``."""
+        loop = self._check()
+        now = monotonic()
+        lane = self.scheduler.hold(now)
+        if lane is None:
+            ticket = Ticket(loop.create_future(), now)
+            self._enqueue(ticket, now)
+            try:
+                async with asyncio.timeout(timeout):
+                    await ticket.waiter
+            except BaseException as error:
+                self._forget(ticket)
+                if isinstance(error, TimeoutError):
+                    raise PoolTimeout(waited_in_vain(self.scheduler, timeout)) from None
+                raise
+            if ticket.failure is not None:
+                raise ticket.failure
+            lane = ticket.lane
+            if lane is None:
+                raise UsageError("a ticket without a lane")
+        link: Link = lane.link
+        link.machine.shared = False
+        return link
+
+    def _forget(self, ticket: Ticket) -> None:
+        if ticket.lane is not None:
+            self._free(ticket.lane)  # it was given in the very moment
+        elif ticket.failure is None:
+            self.scheduler.waiting.remove(ticket)
+            self._dispatch()
+
+    def _free(self, lane: Lane) -> None:
+        """A connection is as new: share it again."""
+        lane.link.machine.shared = True
+        self.scheduler.release(lane, monotonic())
+        self._settle(lane)
+
+    def _settle(self, lane: Lane) -> None:
+        if lane.retired and lane.depth == 0 and not lane.held:
+            lane.link.leave()
+        elif self.scheduler.waiting:
+            self._dispatch()
+
+    # What a link tells ------------------------------------------------------------------------------------------------
+
+    def joined(self, link: Link) -> None:
+        """A connection was opened."""
+        link.traffic = self
+        link.lane = self.scheduler.add(link, monotonic())
+        link.machine.shared = True
+        self._dispatch()
+
+    def answered(self, lane: Lane, requests: list[Request]) -> None:
+        """Requests of a connection were answered."""
+        if self.scheduler.answered(lane, requests, monotonic()):
+            self._dispatch()
+        machine = lane.link.machine
+        if machine.changed:  # a function has changed a setting: others should not meet with it
+            machine.changed = False
+            self.scheduler.retire(lane)
+        if lane.retired:
+            self._settle(lane)
+
+    def withdrawn(self, request: Request) -> None:
+        """A request was taken back before it was sent."""
+        if self.scheduler.withdrawn(request, monotonic()):
+            self._dispatch()
+
+    def recovering(self, lane: Lane) -> None:
+        """What a connection runs is being cancelled: nothing else may be sent there."""
+        lane.shut = lane.held = True
+
+    def recovered(self, lane: Lane) -> None:
+        """The cancelling is over."""
+        self._free(lane)
+
+    def gone(self, lane: Lane) -> None:
+        """A connection is closed."""
+        if self.scheduler.remove(lane) and self._refusal is None:
+            self._dispatch()

@@ -1,0 +1,313 @@
+"""Traffic in blocking code: requests of many threads (or greenlets) travel over the connections of one scheduler.
+
+A thread takes an idle connection for itself. One that has to wait opens the connection that is wanted itself, as long
+as nothing became free: no thread runs in the background but those that recover what was given up.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from stretto.errors import ConnectionLost, Error, PoolTimeout, UsageError
+from stretto.flows.shared import Shared
+from stretto.pool.scheduler import Lane, Scheduler
+from stretto.protocol.request import Request
+from stretto.runtime.base import check_shareable, unfinished, waited_in_vain
+from stretto.runtime.blocking import Flow, Link
+
+_LAST_KIND = 1  # WRITE: what is above it can't be shared
+_RESENT = 3  # times that a statement is placed again because its connection was lost before it was sent
+_JOINING = 1.0  # seconds to wait for each thread that recovers a connection when all is closed
+
+
+class Ticket:
+    """Somebody who waits for a connection of his own."""
+
+    __slots__ = ("failure", "lane", "waiter")
+
+    def __init__(self) -> None:
+        self.waiter = threading.Event()
+        self.lane: Lane | None = None
+        self.failure: BaseException | None = None
+
+
+class Traffic:
+    """Drives flows over shared connections, and hands them out for exclusive use.
+
+    ``timeout``: seconds that anybody waits for a connection (None: for ever). The heir opens connections (``_open``).
+    """
+
+    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool) -> None:
+        self.shared = shared
+        self.scheduler = Scheduler(size, packs=False)
+        self._timeout = timeout
+        self._refusal: Callable[[], Error] | None = None
+        self._lock = threading.RLock()
+        self._threads: set[threading.Thread] = set()
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False) -> Any:
+        """Drive a flow; each of its requests travels on the connection that is expected to finish it first.
+
+        ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
+        PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
+        """
+        if self._refusal is not None:
+            raise self._refusal()
+        deadline = None if timeout is None else monotonic() + timeout
+        try:
+            request = flow.send(None)
+            while True:
+                if not request.queued:
+                    if request.kind > _LAST_KIND:
+                        check_shareable(request)
+                    if exclusive:
+                        request.cost = 1.0  # nobody is placed beside what takes so long
+                    lane = self._lane_for(request, deadline, timeout)
+                self._exchange(lane, request, deadline, timeout)
+                if request.failure is not None and self._may_resend(request):
+                    continue
+                try:
+                    request = flow.send(request)
+                except StopIteration:
+                    raise
+                except BaseException:
+                    if unfinished(request):  # the rest of a large reply that nobody decodes
+                        lane.link.give_up(request)
+                        self._mend(lane)
+                    raise
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            flow.close()
+
+    def _lane_for(self, request: Request, deadline: float | None, timeout: float | None) -> Lane:
+        """Place a request, waiting for a connection where need be."""
+        while True:
+            with self._lock:
+                lane = self.scheduler.place(request, monotonic())
+                if lane is None:
+                    request.waiter = threading.Event()
+                    self.scheduler.enqueue(request)
+            if lane is None:
+                if not self._wait(request, request.waiter, self._until(deadline)):
+                    late = deadline is not None and monotonic() >= deadline
+                    raise PoolTimeout(waited_in_vain(self.scheduler, timeout if late else self._timeout))
+                if request.failure is not None:
+                    raise request.failure
+                lane = request.lane
+            if lane.depth > 1 or lane.link.alive():
+                return lane
+            request.again()
+
+    def _exchange(self, lane: Lane, request: Request, deadline: float | None, timeout: float | None) -> None:
+        """Send a request and wait until it is ready."""
+        link: Link = lane.link
+        try:
+            link.submit(request, deadline, timeout)
+            if not request.ready():
+                link.wait(request, deadline, timeout)
+        except BaseException:
+            self._mend(lane)
+            raise
+        if request.done:
+            self.answered(lane, [request])
+
+    def _may_resend(self, request: Request) -> bool:
+        """Make a request as new whose connection was lost before it was sent."""
+        if request.sent or type(request.failure) is not ConnectionLost or request.resent >= _RESENT:
+            return False
+        request.again()
+        request.resent += 1
+        return True
+
+    def _mend(self, lane: Lane) -> None:
+        """A request was given up: nobody may use the connection until its reply was read."""
+        link: Link = lane.link
+        if link.closed:
+            self.gone(lane)
+        elif link.recovering:
+            with self._lock:
+                lane.shut = lane.held = True
+            self._spawn(self._recover, link)
+
+    def _recover(self, link: Link) -> None:
+        link.recover()
+        if link.closed:
+            self.gone(link.lane)
+        else:
+            with self._lock:
+                link.lane.depth = 0
+            self._free(link.lane)
+
+    # Those who wait ---------------------------------------------------------------------------------------------------
+
+    def _until(self, deadline: float | None) -> float | None:
+        if self._timeout is None:
+            return deadline
+        own = monotonic() + self._timeout
+        return own if deadline is None else min(own, deadline)
+
+    def _wait(self, waiter: Any, event: threading.Event, until: float | None) -> bool:
+        """Wait for a lane (or a failure), opening a connection meanwhile where one is wanted; False: the time is up."""
+        try:
+            while waiter.lane is None and waiter.failure is None:
+                if self._may_open():
+                    self._open()
+                    continue
+                if not event.wait(None if until is None else max(0.0, until - monotonic())):
+                    return not self._withdraw(waiter)
+                event.clear()
+        except BaseException:  # an interrupt: nobody is there to take what is given
+            if not self._withdraw(waiter) and waiter.lane is not None:
+                self._unused(waiter)
+            raise
+        return True
+
+    def _may_open(self) -> bool:
+        with self._lock:
+            if self.scheduler.shortage() <= 0:
+                return False
+            self.scheduler.opening += 1
+            return True
+
+    def _withdraw(self, waiter: Any) -> bool:
+        """Wait no longer; False when a lane was given in the very moment."""
+        with self._lock:
+            if waiter.lane is not None or waiter.failure is not None:
+                return False
+            self.scheduler.waiting.remove(waiter)
+            self._dispatch()
+            return True
+
+    def _unused(self, waiter: Any) -> None:
+        if type(waiter) is Request:
+            self.withdrawn(waiter)
+        else:
+            self._free(waiter.lane)
+
+    def _fail_all(self, error: Error) -> None:
+        """Nobody gets a connection."""
+        with self._lock:
+            waiting = self.scheduler.waiting
+            while waiting:
+                waiter = waiting.popleft()
+                own = copy.copy(error)  # each raises his own: a traceback is not shared
+                own.__cause__ = error.__cause__
+                waiter.failure = own
+                waiter.waiter.set()
+
+    def _dispatch(self) -> None:
+        """Let those go on for whom there is a connection now, in their order."""
+        with self._lock:
+            now = monotonic()
+            while (found := self.scheduler.dispatch(now)) is not None:
+                waiter, lane = found
+                waiter.lane = lane
+                waiter.waiter.set()
+            waiting = self.scheduler.waiting
+            if waiting and self.scheduler.shortage() > 0:
+                waiting[0].waiter.set()  # he shall open one
+
+    def _spawn(self, function: Callable[..., None], link: Link, *args: Any) -> None:
+        """Run something for its caller, who must not be kept by a server that does not answer."""
+        if not link.recovering:
+            function(link, *args)
+            return
+        name = f"stretto {function.__name__}"
+        thread = threading.Thread(target=self._beside, args=(function, link, *args), name=name, daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def _beside(self, function: Callable[..., None], *args: Any) -> None:
+        try:
+            function(*args)
+        except (Error, OSError, ValueError):  # ValueError: of a socket that was closed meanwhile
+            pass  # the connection is gone, and nobody waits for it
+        finally:
+            self._threads.discard(threading.current_thread())
+
+    def _ended(self) -> None:
+        """Wait for what runs beside."""
+        for thread in list(self._threads):
+            thread.join(_JOINING)
+
+    # Exclusive use ----------------------------------------------------------------------------------------------------
+
+    def hold(self, timeout: float | None) -> Link:
+        """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``."""
+        if self._refusal is not None:
+            raise self._refusal()
+        until = None if timeout is None else monotonic() + timeout
+        while True:
+            with self._lock:
+                lane = self.scheduler.hold(monotonic())
+                if lane is None:
+                    ticket = Ticket()
+                    self.scheduler.enqueue(ticket)
+            if lane is None:
+                if not self._wait(ticket, ticket.waiter, until):
+                    raise PoolTimeout(waited_in_vain(self.scheduler, timeout))
+                if ticket.failure is not None:
+                    raise ticket.failure
+                lane = ticket.lane
+                if lane is None:
+                    raise UsageError("a ticket without a lane")
+            link: Link = lane.link
+            if link.alive():
+                link.machine.shared = False
+                return link
+
+    def _free(self, lane: Lane) -> None:
+        """A connection is as new: share it again."""
+        lane.link.machine.shared = True
+        with self._lock:
+            self.scheduler.release(lane, monotonic())
+        self._settle(lane)
+
+    def _settle(self, lane: Lane) -> None:
+        if lane.retired and lane.depth == 0 and not lane.held:
+            lane.link.leave()
+        elif self.scheduler.waiting:
+            self._dispatch()
+
+    # What a link tells ------------------------------------------------------------------------------------------------
+
+    def joined(self, link: Link) -> None:
+        """A connection was opened."""
+        with self._lock:
+            link.traffic = self
+            link.lane = self.scheduler.add(link, monotonic())
+            link.machine.shared = True
+            self._dispatch()
+
+    def answered(self, lane: Lane, requests: list[Request]) -> None:
+        """Requests of a connection were answered."""
+        with self._lock:
+            if self.scheduler.answered(lane, requests, monotonic()):
+                self._dispatch()
+        machine = lane.link.machine
+        if machine.changed:  # a function has changed a setting: others should not meet with it
+            machine.changed = False
+            with self._lock:
+                self.scheduler.retire(lane)
+        if lane.retired:
+            self._settle(lane)
+
+    def withdrawn(self, request: Request) -> None:
+        """A request was taken back before it was sent."""
+        with self._lock:
+            if self.scheduler.withdrawn(request, monotonic()):
+                self._dispatch()
+
+    def gone(self, lane: Lane) -> None:
+        """A connection is closed."""
+        with self._lock:
+            if self.scheduler.remove(lane) and self._refusal is None:
+                self._dispatch()
