@@ -5,7 +5,6 @@ from stretto.protocol.statement cimport Statement
 
 cdef double _SLOW
 cdef double _SEEN
-cdef double _GROW
 cdef double _LEAST
 cdef double _FALL
 cdef double _RISE
@@ -61,6 +60,8 @@ cdef class Scheduler:
     cdef bint _is_short(self, Request request) except -1
     @cython.locals(count=Py_ssize_t, request=Request, elapsed=double, each=double)
     cpdef bint answered(self, Lane lane, list requests, double now) except -1
+    @cython.locals(base=double, first=Request)
+    cdef _learn_base(self, list requests, double elapsed)
     @cython.locals(statement=Statement, known=double, least=double)
     cdef _learn(self, Request request, double seconds)
     cdef _rest(self, Lane lane)

@@ -4,7 +4,7 @@ A request is placed on the lane (connection) with the least expected finish. Sta
 a busy lane, because each further connection costs wake-ups and system calls on both sides (``wake``); what is long is
 spread. Nothing is placed behind what may wait for a lock, what is not known yet, or what is known or seen to be slow.
 Whoever finds no lane waits in one queue, which is never overtaken. Service times are moving averages, kept in the
-statements: what the server took, without the round trip (``base``), which is the least that was ever seen.
+statements: what the server took, without the round trip (``base``), which is the least that was seen.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement
 
-WAKE = 500e-6  # seconds that a further connection must save before it is worth its wake-ups
+WAKE = 500e-6  # seconds that a further connection must save before it is worth its wake-ups, or its opening
 _SLOW = 5e-3  # a statement that is expected to take this long has a lane for itself
 _SEEN = 10e-3  # nobody joins a lane whose first statement has been running this long
-_GROW = 2e-3  # seconds of expected work on the best lane at which one more connection is opened
 _LEAST = 4e-6  # seconds that any statement takes
 _FALL = 0.5  # weight of the newest service time where it is less than the average,
 _RISE = 0.05  # and where it is more: what a busy machine adds is not the statement's
@@ -61,7 +60,7 @@ class Scheduler:
         self.lanes: list[Lane] = []
         self.opening = 0
         self.waiting: deque[Any] = deque()
-        self.base = 1.0
+        self.base = 0.0
         self.grow = False
         self._packs = packs
         self._wake = wake
@@ -115,7 +114,7 @@ class Scheduler:
         if not self._packs or cost < 0 or cost > _SLOW or best is None:
             return idle
         if read and (idle is None or best.load < self._wake):
-            if best.load > _GROW:
+            if best.load > self._wake:
                 self.grow = True
             return best
         if idle is None and not read and len(self.lanes) + self.opening < self.size:
@@ -205,7 +204,7 @@ class Scheduler:
         elapsed = now - lane.since
         if lane.fresh:
             if count == 1 and lane.depth == 1:
-                self.base = elapsed if elapsed < self.base else self.base + (elapsed - self.base) * 0.001
+                self._learn_base(requests, elapsed)
             elapsed -= self.base
         lane.fresh = False
         each = max(elapsed / count, _LEAST)
@@ -221,6 +220,18 @@ class Scheduler:
         if lane.depth == 0:
             self._rest(lane)
         return bool(self.waiting)
+
+    def _learn_base(self, requests: list[Request], elapsed: float) -> None:
+        """A round trip without others: what is known to be short (cost) says what the trip itself takes."""
+        base = self.base
+        if elapsed < base:
+            self.base = elapsed
+        elif base == 0:
+            first: Request = requests[0]
+            if 0 <= first.cost < _SLOW:
+                self.base = max(elapsed - first.cost, 0.0)
+        elif elapsed < 2 * base:
+            self.base = base + (elapsed - base) * _CREEP
 
     def _learn(self, request: Request, seconds: float) -> None:
         if request.statement is not None and type(request.statement) is not tuple and request.error is None:

@@ -1,0 +1,179 @@
+"""The scheduler alone, over thousands of generated arrivals and service times: what it promises holds at every step."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.pool.simulation import Simulation, statement
+
+from stretto.errors import PoolFull
+from stretto.pool.scheduler import Scheduler
+from stretto.protocol.classify import READ, WRITE
+from stretto.protocol.request import Request
+
+CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "60"))
+POINT, REPORT, SLEEP = 10e-6, 800e-6, 0.2
+
+
+def closed_loop(simulation: Simulation, ask: Callable[[Callable[[], None]], None], turns: int) -> None:
+    """A caller who asks again as soon as he is answered."""
+    left = turns
+
+    def again() -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            ask(again)
+
+    simulation.at(simulation.now, again)
+
+
+@given(
+    size=st.integers(1, 10),
+    packs=st.booleans(),
+    wake=st.sampled_from([0.0, 500e-6]),
+    seed=st.integers(0, 2**32),
+    arrivals=st.integers(1, 300),
+    pace=st.sampled_from([5e-6, 100e-6, 2e-3]),
+    exclusive=st.sampled_from([0.0, 0.05, 0.5]),
+)
+@settings(max_examples=CASES, deadline=None)
+def test_everybody_is_served_in_turn_and_never_behind_what_may_wait(
+    size: int, packs: bool, wake: float, seed: int, arrivals: int, pace: float, exclusive: float
+) -> None:
+    dice = random.Random(seed)
+    simulation = Simulation(size, packs=packs, wake=wake)
+    kinds = [(statement(dice.choice([READ, READ, WRITE])), 10 ** dice.uniform(-5.3, -1)) for _ in range(6)]
+    time = 0.0
+    for _ in range(arrivals):
+        time += dice.expovariate(1 / pace)
+        made, seconds = (None, 10 ** dice.uniform(-4, -2)) if dice.random() < exclusive else dice.choice(kinds)
+        took = seconds * dice.uniform(0.5, 2)
+        simulation.at(time, lambda made=made, took=took: simulation.call(made, took))  # type: ignore[misc]  # a default binds the loop's value
+    simulation.run()  # the promises are asserted at every step, see Simulation
+    assert len(simulation.calls) == arrivals
+    assert all(caller.done >= caller.arrived for caller in simulation.calls)
+    assert not simulation.scheduler.waiting
+    assert all(lane.depth == 0 and lane.load == 0 and lane.size == 0 for lane in simulation.scheduler.lanes)
+    waited = [caller.placed for caller in simulation.calls]
+    assert waited == sorted(waited), "the order of arrival is the order of placing"
+
+
+@pytest.mark.parametrize(("callers", "lanes"), [(1, 1), (10, 1), (30, 2)])
+def test_short_statements_are_packed(callers: int, lanes: int) -> None:
+    simulation = Simulation(10)
+    point = statement(READ, POINT)
+    for _ in range(callers):
+        closed_loop(simulation, lambda again: simulation.call(point, POINT, again), 200)
+    simulation.run()
+    assert simulation.most_lanes <= lanes
+
+
+def test_long_statements_are_spread() -> None:
+    simulation = Simulation(10)
+    report = statement(READ, REPORT)
+    for _ in range(10):
+        closed_loop(simulation, lambda again: simulation.call(report, REPORT, again), 50)
+    simulation.run()
+    assert simulation.most_lanes == 10
+    late = [caller for caller in simulation.calls if caller.arrived > 0.01]
+    assert sum(caller.done - caller.arrived for caller in late) / len(late) < 2.5 * REPORT
+
+
+@pytest.mark.parametrize("kind", [READ, WRITE])
+def test_what_is_not_known_yet_is_alone(kind: int) -> None:
+    simulation = Simulation(3)
+    for _ in range(9):
+        simulation.call(statement(kind), REPORT)
+    simulation.run()
+    assert simulation.deepest == 1
+    assert simulation.most_lanes == 3
+
+
+def test_fast_statements_do_not_wait_for_slow_ones() -> None:
+    simulation = Simulation(10)
+    point, sleep = statement(READ, POINT), statement(READ, SLEEP)
+    for _ in range(2):
+        closed_loop(simulation, lambda again: simulation.call(sleep, SLEEP, again), 5)
+    for _ in range(50):
+        closed_loop(simulation, lambda again: simulation.call(point, POINT, again), 500)
+    simulation.run()
+    waits = sorted(caller.done - caller.arrived for caller in simulation.calls if caller.statement is point)
+    settled = [
+        caller.done - caller.arrived
+        for caller in simulation.calls
+        if caller.statement is point and caller.arrived > 0.02
+    ]
+    assert waits[int(len(waits) * 0.99)] <= 5e-3
+    assert max(settled) <= 10 * sum(settled) / len(settled), "somebody starved"
+
+
+def test_nobody_starves_where_exclusive_use_and_statements_compete() -> None:
+    simulation = Simulation(4)
+    point = statement(READ, POINT)
+    for _ in range(20):
+        closed_loop(simulation, lambda again: simulation.call(point, POINT, again), 200)
+    for _ in range(8):
+        closed_loop(simulation, lambda again: simulation.call(None, 1e-3, again), 30)
+    simulation.run()
+    for some in (point, None):
+        waits = [
+            caller.done - caller.arrived
+            for caller in simulation.calls
+            if caller.statement is some and caller.arrived > 0.02
+        ]
+        assert waits, "both kinds were served after the start"
+        assert max(waits) <= 10 * (sum(waits) / len(waits)) + 2e-3
+
+
+def test_one_that_is_seen_to_be_slow_gets_no_followers() -> None:
+    scheduler = Scheduler(2)
+    scheduler.add("a", 0.0)
+    point = statement(READ, POINT)
+    first, second = Request(b"", b"BEY", point), Request(b"", b"BEY", point)
+    first.kind = second.kind = READ
+    assert scheduler.place(first, 1.0) is scheduler.lanes[0]
+    assert scheduler.place(second, 1.0 + 0.011) is None
+    assert scheduler.shortage() == 0  # nobody was put into the queue: that is the caller's to do
+    scheduler.enqueue(second)
+    assert scheduler.shortage() == 1
+
+
+def test_a_statement_that_became_slow_loses_its_company_and_gets_it_back() -> None:
+    simulation = Simulation(10)
+    mixed = statement(READ, POINT)
+    simulation.call(mixed, SLEEP)
+    simulation.run()
+    assert mixed.service > 5e-3
+    for _ in range(8):
+        simulation.call(mixed, POINT)
+        simulation.run()
+    assert mixed.service < 1e-3
+
+
+def test_too_many_who_wait_are_told() -> None:
+    scheduler = Scheduler(1, queue=2)
+    scheduler.enqueue(object())
+    scheduler.enqueue(object())
+    with pytest.raises(PoolFull, match="2 callers wait for a connection already; nothing was sent"):
+        scheduler.enqueue(object())
+
+
+def test_a_retired_lane_takes_nobody_and_is_closed_when_it_is_empty() -> None:
+    scheduler = Scheduler(1)
+    lane = scheduler.add("a", 0.0)
+    request = Request(b"", b"BEY", statement(READ, POINT))
+    request.kind = READ
+    assert scheduler.place(request, 0.0) is lane
+    assert not scheduler.retire(lane)
+    request.done = True
+    scheduler.answered(lane, [request], 1.0)
+    assert lane.shut
+    assert scheduler.hold(1.0) is None
+    assert scheduler.remove(lane)
+    assert not scheduler.remove(lane)
