@@ -42,18 +42,21 @@ class Side(greenlet):  # type: ignore[misc]  # greenlet has no types
     call: Call | None = None
     abandoned = False
 
-    def run(self) -> None:
-        while True:
-            self._run_once()
-            self.parent.switch()
 
-    def _run_once(self) -> None:
-        call = self.call
-        assert call is not None
+def _serve() -> None:
+    """What a Side runs. While it is idle nothing here refers to the greenlet: it could not be collected then."""
+    while True:
+        _run(getcurrent())
+        getcurrent().parent.switch()
+
+
+def _run(side: Side) -> None:
+    call = side.call
+    if call is not None:
         try:
             call.result = call.fn(*call.args, **call.keywords)
         finally:
-            self.call = None
+            side.call = None
 
 
 class _Idle(threading.local):
@@ -72,7 +75,7 @@ def drive(call: Call) -> Generator[Any, Any, Any]:
     cancelled, the function gets GreenletExit.
     """
     idle = _idle.sides
-    call.side = side = idle.pop() if idle else Side()
+    call.side = side = idle.pop() if idle else Side(_serve)
     side.call = call
     side.parent = here = getcurrent()
     side.gr_context = here.gr_context
@@ -92,11 +95,13 @@ def drive(call: Call) -> Generator[Any, Any, Any]:
                 side.parent = getcurrent()
                 item = side.switch(value)
     finally:
-        call.side = None
+        call.side = None  # the db that is among the arguments is of no use any more
+        call.args = ()
     if not side.dead and len(idle) < _KEPT:
         side.gr_context = None
         idle.append(side)
-    return call.result
+    result, call.result = call.result, None
+    return result
 
 
 def await_(awaitable: Awaitable[T]) -> T:
