@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
-from stretto.runtime.call import check_callable, plain
+from stretto.runtime.call import check_callable
 
 
-async def acall(db: Any, fn: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+def acall(db: Any, fn: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Awaitable[Any]:
     """Call ``fn(db, ...)`` in a greenlet with a BridgedDatabase; raises UsageError as ``runtime.call.call``."""
     check_callable(fn)
-    return plain(fn, await _bridge()(db, fn, args, keywords))
+    return _bridge()(db, fn, args, keywords)
 
 
 @cache
-def _bridge() -> Callable[..., Any]:
+def _bridge() -> Callable[..., Awaitable[Any]]:
     from stretto._bridge.database import bridge
 
     return bridge

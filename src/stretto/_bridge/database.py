@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from greenlet import getcurrent
+
 from stretto._bridge.connection import BridgedConnection
 from stretto._bridge.facade import Facade
 from stretto._sync.connection import Connection
@@ -29,7 +31,8 @@ class BridgedDatabase(Facade, Database):
         await_(self._there.close())
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        return await_(self._there._run(flow, timeout))
+        db = self._origin if getcurrent() is self._call.side else self._there  # without a call more
+        return await_(db._run(flow, timeout))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

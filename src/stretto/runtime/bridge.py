@@ -10,11 +10,13 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Awaitable, Callable, Generator
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from stretto.errors import UsageError
+from stretto.runtime.call import plain
 
 T = TypeVar("T")
 _KEPT = 100  # greenlets that a thread keeps for the next call: making one takes ten times as long as a switch
@@ -101,7 +103,7 @@ def drive(call: Call) -> Generator[Any, Any, Any]:
         side.gr_context = None
         idle.append(side)
     result, call.result = call.result, None
-    return result
+    return plain(call.fn, result)
 
 
 def await_(awaitable: Awaitable[T]) -> T:
@@ -109,7 +111,7 @@ def await_(awaitable: Awaitable[T]) -> T:
     side = getcurrent()
     if not isinstance(side, Side):
         raise UsageError("only a function that run() runs can wait without await")
-    steps = awaitable.__await__()
+    steps: Any = awaitable if type(awaitable) is CoroutineType else awaitable.__await__()
     try:
         item = steps.send(None)
         while True:
