@@ -25,6 +25,8 @@ WORDS = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "_async": "_sync",
+    "_bridge": "runtime",
+    "acall": "call",
     "aclose": "close",
     "achunks_of": "chunks_of",
     "aio": "blocking",

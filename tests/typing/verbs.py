@@ -60,3 +60,15 @@ async def asynchronous(db: AsyncDatabase) -> None:
         assert_type(await connection.fetch("select 1", into=Tag), list[Tag])
     async with AsyncDatabase("postgresql://") as other:
         assert_type(other, AsyncDatabase)
+
+
+def business(db: Database, least: int, *, title: str = "") -> list[Author]:
+    return db.fetch("select * from author where id > $1 and title = $2", least, title, into=Author)
+
+
+async def one_function_for_all(db: AsyncDatabase, blocking: Database) -> None:
+    assert_type(await db.run(business, 7, title="x"), list[Author])
+    assert_type(blocking.run(business, 7), list[Author])
+    assert_type(await db.run(lambda db: db.execute("select 1")), str)
+    await db.run(business, "7")  # type: ignore[arg-type]  # the arguments are checked as in a call
+    await db.run(business, 7, name="x")  # type: ignore[call-arg]  # and the keywords

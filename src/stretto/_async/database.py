@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from stretto._async.connection import AsyncConnection
 from stretto._async.pool import AsyncPool
 from stretto._async.verbs import AsyncVerbs
+from stretto._bridge.call import acall
 from stretto._conninfo import without_locals
 from stretto.codecs.makers import Row
 from stretto.config import Config
@@ -18,6 +19,10 @@ from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 
+if TYPE_CHECKING:
+    import stretto
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -151,6 +156,16 @@ class AsyncDatabase(AsyncVerbs):
                         yield notification
                 except ConnectionLost:
                     again = True
+
+    async def run(self, fn: Callable[Concatenate[stretto.Database, P], T], /, *args: P.args, **keywords: P.kwargs) -> T:
+        """Call ``fn(db, ...)``, a plain function, with a blocking Database, and return what it returns.
+
+        So one function serves blocking code, threads, gevent and asyncio. On asyncio it runs in the task that awaits:
+        each verb lets the loop go on, statements are pipelined with all others, transactions and ``contextvars`` are
+        the task's, and a cancellation is raised in ``fn`` at the verb that waits. What else blocks there, as
+        ``time.sleep``, blocks the loop. Raises UsageError for an async function.
+        """
+        return await acall(self, fn, args, keywords)  # type: ignore[no-any-return]  # typed by our own signature
 
     def set_type_codec(
         self,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from stretto._conninfo import without_locals
 from stretto._sync.connection import Connection
@@ -18,7 +18,12 @@ from stretto.errors import ConnectionLost, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
+from stretto.runtime.call import call
 
+if TYPE_CHECKING:
+    import stretto
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -152,6 +157,16 @@ class Database(Verbs):
                         yield notification
                 except ConnectionLost:
                     again = True
+
+    def run(self, fn: Callable[Concatenate[stretto.Database, P], T], /, *args: P.args, **keywords: P.kwargs) -> T:
+        """Call ``fn(db, ...)``, a plain function, with a blocking Database, and return what it returns.
+
+        So one function serves blocking code, threads, gevent and asyncio. On asyncio it runs in the task that awaits:
+        each verb lets the loop go on, statements are pipelined with all others, transactions and ``contextvars`` are
+        the task's, and a cancellation is raised in ``fn`` at the verb that waits. What else blocks there, as
+        ``time.sleep``, blocks the loop. Raises UsageError for an async function.
+        """
+        return call(self, fn, args, keywords)  # type: ignore[no-any-return]  # typed by our own signature
 
     def set_type_codec(
         self,

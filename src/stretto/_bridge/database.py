@@ -1,0 +1,79 @@
+"""BridgedDatabase: the Database that blocking-style code gets on an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from greenlet import getcurrent
+
+from stretto._bridge.connection import BridgedConnection
+from stretto._bridge.facade import Facade
+from stretto._sync.connection import Connection
+from stretto._sync.database import Database
+from stretto.flows.listen import Notification
+from stretto.runtime.bridge import Call, await_, drive
+
+
+class BridgedDatabase(Facade, Database):
+    """A Database without connections of its own: each verb waits for the AsyncDatabase's, in its greenlet.
+
+    So statements are scheduled, pipelined and taken into the ambient transaction as all others of the AsyncDatabase.
+    """
+
+    def __init__(self, db: Any, call: Call) -> None:
+        self._call = call
+        self._origin = db
+        self._shared = db._shared
+
+    def close(self) -> None:
+        await_(self._there.close())
+
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        db = self._origin if getcurrent() is self._call.side else self._there  # without a call more
+        return await_(db._run(flow, timeout))
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self._enter(self._there.connection()) as connection:
+            yield BridgedConnection(connection, self._call)
+
+    def stream(
+        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[Any]:
+        return self._iterate(self._there.stream(sql, *args, into=into, batch=batch, timeout=timeout))
+
+    def copy_in(
+        self,
+        target: str | tuple[str, ...],
+        source: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        format: str | None = None,
+        **options: Any,
+    ) -> str:
+        tag: str = await_(self._there.copy_in(target, source, columns=columns, format=format, **options))
+        return tag
+
+    def copy_out(
+        self,
+        source: str | tuple[str, ...],
+        sink: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        format: str = "csv",
+        **options: Any,
+    ) -> str:
+        tag: str = await_(self._there.copy_out(source, sink, columns=columns, format=format, **options))
+        return tag
+
+    def listen(self, *channels: str) -> Iterator[Notification]:
+        return self._iterate(self._there.listen(*channels))
+
+
+def bridge(db: Any, fn: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Awaitable[Any]:
+    """Call ``fn(BridgedDatabase, ...)`` in a greenlet of the task that awaits this."""
+    call = Call(fn, keywords)
+    call.args = (BridgedDatabase(db, call), *args)
+    return drive(call)
