@@ -27,12 +27,13 @@ _SYNC = ord(states.SYNC)
 _QUERY = ord(states.QUERY)
 _EXECUTE = ord(states.EXECUTE)
 
-# Notices and notifications wait for whoever listens; a flood drops the oldest.
 # What a session must not change: texts and dates would be read wrongly.
 _REQUIRED = {"client_encoding": "UTF8", "integer_datetimes": "on"}
 
+# Notices and notifications wait for whoever listens; a flood drops the oldest.
 NOTICES_KEPT = 1000
 NOTIFICATIONS_KEPT = 10_000
+PARAMETERS_KEPT = 1000  # names that a server may report; PostgreSQL has about fifteen
 
 
 class Machine:
@@ -358,6 +359,8 @@ class Machine:
         if kind == 0x53:
             name, value = backend.parameter_status(body)
             self.parameters[name] = value
+            if len(self.parameters) > PARAMETERS_KEPT:
+                raise ProtocolError(f"the server reports more than {PARAMETERS_KEPT} parameters")
             if value != _REQUIRED.get(name, value):
                 raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")
         elif kind == 0x4E:
