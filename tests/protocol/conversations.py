@@ -29,6 +29,7 @@ from stretto.wire.trace import Tracer
 
 GOLDEN = Path(__file__).with_name("golden")
 STATEMENTS = 4  # prepared at most
+ROUNDS = 1000  # in which calls may go on without hearing anything, which they have no reason to
 SCHEMA = "wire_golden"
 
 Caller = Callable[[Shared, Machine], Generator[Any, Any, Any]]
@@ -163,11 +164,15 @@ def converse(
     results = []
     for moment in CONVERSATIONS[name]:
         calls = [_Call(caller(shared, machine), machine) for caller in moment]
+        idle = 0
         while not all(call.ended for call in calls):
             if machine.pending():
                 speak(machine.data_to_send())
+            idle += 1
             while not all(call.ready() for call in calls):
                 listen(machine)
+                idle = 0
+            assert idle < ROUNDS, "the calls go on and on without hearing anything"
             machine.finished.clear()
             for call in calls:
                 call.go_on()

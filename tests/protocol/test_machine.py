@@ -48,11 +48,11 @@ LEGAL = {
     "Describe, parameters": (b"pcY", "", "tE"),
     "Describe, columns": (b"pcY", "t", "TnE"),
     "Bind": (b"BEY", "", "2E"),
-    "Execute": (b"BEY", "2", "DCIsGHE"),
-    "Execute, a row came": (b"BEY", "2D", "DCIsGHE"),
+    "Execute": (b"BEY", "2", "DCIGHE"),
+    "Execute, a row came": (b"BEY", "2D", "DCIGHE"),
+    "Execute of some rows": (b"BE", "2D", "DCIsGHE"),
     "Execute, complete": (b"BEY", "2DC", "ZE"),
     "Execute, empty": (b"BEY", "2I", "ZE"),
-    "Execute, suspended": (b"BEY", "2Ds", "ZE"),
     "Close": (b"CY", "", "3E"),
     "Sync": (b"Y", "", "ZE"),
     "Sync after an error": (b"BEY", "E", "ZE"),
@@ -278,6 +278,14 @@ def test_a_copy_that_nobody_asked_for_is_ended(case: str) -> None:
     assert request.done
     assert isinstance(request.failure, UsageError)
     assert request.slices == []
+
+
+def test_a_stream_that_was_ended_may_still_be_suspended_before_the_end() -> None:
+    machine, request = machine_with(b"BE")
+    assert request is not None
+    machine.submit(Request(b"next", b"Y"))
+    machine.receive_data(say("2Ds") + READY)
+    assert (request.done, request.abandoned, machine.depth()) == (True, True, 1)
 
 
 def test_a_large_reply_is_handed_over_in_parts() -> None:

@@ -29,7 +29,7 @@ from stretto.protocol.request import Request
 from stretto.runtime.base import fail_all
 
 FUZZED = "STRETTO_FUZZ_CASES" in os.environ
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "30000"))
+CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "10000"))
 FINDINGS = sorted(Path(__file__).with_name("findings").glob("*.txt"))
 
 

@@ -258,8 +258,8 @@ class Machine:
             self._store(request, kind, length)
         if kind == 0x43 or kind == 0x49:
             self._complete(request)
-        elif kind == 0x73:
-            request.suspended = True
+        elif kind == 0x73 and request.step + 1 < len(request.script) and not request.abandoned:
+            raise ProtocolError("the server sent PortalSuspended although all rows were asked for")
         elif kind == 0x47 or kind == 0x48:
             self._copy(request, kind)
         if then == _ADVANCE:
