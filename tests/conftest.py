@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import tempfile
+import traceback
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from stretto import _core
 from stretto.errors import Error
 
 # Passwords of the tests. None may be seen in a log, in what is printed, or in an error.
+PACKAGE = os.path.dirname(_core.__file__)
 CANARIES = ("canary-4711", "hunter2", "it's =a, pässword 😀")
 
 
@@ -62,6 +65,28 @@ class Watch(logging.Handler):
             self.look(type(error).__name__, f"{error.args} {vars(error)}")
 
         Error.__init__ = watched  # type: ignore[method-assign]  # the same signature, watched
+        # An error has its whole traceback when nobody needs it any more.
+        Error.__del__ = lambda error: self.look_through(error)  # type: ignore[attr-defined]  # the class has none
+
+    def look_through(self, error: BaseException) -> None:
+        """Look at the variables of the package in an error's traceback, as tools show them."""
+        seen: set[int] = set()
+        following: BaseException | None = error
+        while following is not None and id(following) not in seen:
+            seen.add(id(following))
+            for frame, _ in traceback.walk_tb(following.__traceback__):
+                if frame.f_code.co_filename.startswith(PACKAGE):
+                    for name, value in frame.f_locals.items():
+                        self.look(f"the variable {name} of {frame.f_code.co_name}() under {error!r:.200}", _shown(value))
+            following = following.__cause__ or following.__context__
+
+
+def _shown(value: Any) -> str:
+    """What a tool shows of a variable: its repr, of bytes the text."""
+    try:
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else f"{value} {value!r}"
+    except Exception:
+        return ""  # half made or half gone
 
 
 WATCH = Watch()
@@ -75,6 +100,14 @@ def watch() -> Watch:
 
 def pytest_configure() -> None:
     WATCH.attach()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Look at the errors that are still held by something, and fail the run for a canary in one."""
+    gc.collect()
+    if WATCH.seen:
+        print("\n".join(WATCH.seen))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,11 +22,12 @@ import re
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from stretto._conninfo import OPTIONS, find_password, home_directory, parse_dsn, suggestion, user_name, without_locals
 from stretto._settings import Settings, collect, integer_of
-from stretto.errors import ConfigError, printable
+from stretto.errors import ConfigError, UsageError, printable
 
 __all__ = ["Config", "Host", "PasswordFunction", "RequireAuth", "parse_dsn"]
 
@@ -40,6 +41,7 @@ _PROTOCOLS = {"3.0": PROTOCOL_3_0, "3.2": PROTOCOL_3_2, "latest": PROTOCOL_3_2}
 _SOCKET_DIRECTORIES = ("/var/run/postgresql", "/tmp")  # noqa: S108  # where PostgreSQL puts its sockets
 _LONGEST_SOCKET_PATH = 107
 _AUTH_METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none")
+_SECRETS = ("password", "sslpassword", "scram_client_key", "scram_server_key")
 # Startup parameters that a keyword is for, or that would change the language that is spoken.
 _RESERVED_SETTINGS = frozenset(("user", "database", "replication", "options", "client_encoding"))
 _ENVIRONMENT_SETTINGS = {"PGDATESTYLE": "datestyle", "PGTZ": "timezone", "PGGEQO": "geqo"}
@@ -136,6 +138,22 @@ class Config:
     keepalives_interval: int | None = None
     keepalives_count: int | None = None
     tcp_user_timeout: int | None = None
+
+    def __reduce__(self) -> tuple[type[Config], tuple[Any, ...]]:
+        """Be pickled; raises UsageError for a Config that holds a secret, which the pickle would have in clear."""
+        secret = next((name for name in _SECRETS if isinstance(getattr(self, name), str | bytes)), None)
+        if secret is not None:
+            raise UsageError(
+                f"this Config holds a secret ({secret}), and a pickle of it would have it in clear: let the other process "
+                "find it where this one did, or give password= as a function, which is pickled by its name"
+            )
+        return Config, tuple(getattr(self, field.name) for field in fields(self))
+
+    def __copy__(self) -> Config:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Config:
+        return replace(self, server_settings=dict(self.server_settings))
 
     @classmethod
     @without_locals

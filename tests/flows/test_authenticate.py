@@ -82,6 +82,35 @@ def test_scram_is_answered(bound: bool, chunk: int) -> None:
     assert greeting.tls is bound
 
 
+def cut_after(count: int, replies: list[Reply], said: list[int]) -> list[Reply]:
+    """Let the server say ``count`` bytes in all, then end the stream; ``said`` gets how many each reply would have."""
+
+    def cut(reply: Reply) -> Reply:
+        def answer(data: bytes) -> bytes:
+            assert not isinstance(reply, Exception)
+            text = reply(data) if callable(reply) else reply
+            left = max(count - sum(said), 0)
+            said.append(len(text))
+            return text[:left]
+
+        return answer
+
+    return [cut(reply) for reply in replies]
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["SCRAM", "PLUS"])
+def test_a_start_up_that_is_cut_anywhere_is_an_error_in_connecting(bound: bool) -> None:
+    def attempt(count: int) -> int:
+        said: list[int] = []
+        server = ScramServer(SECRET, PLUS if bound else PLUS[1:], BINDING if bound else None)
+        play(cut_after(count, server.replies(), said), tls=FakeTLS(BINDING) if bound else None)
+        return sum(said)
+
+    for count in range(attempt(1 << 20)):
+        with pytest.raises(ConnectError, match="closed the connection"):
+            attempt(count)
+
+
 # Which form of SCRAM is used: TLS, what the server offers, channel_binding, the certificate; the client's header.
 FORMS = {
     "no TLS": (None, PLUS[1:], "prefer", "n,,"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import getpass
 import logging
 import os
 import pickle
@@ -19,7 +20,7 @@ import pytest
 from stretto import config as config_module
 from stretto._conninfo import OPTIONS
 from stretto.config import PROTOCOL_3_0, PROTOCOL_3_2, Config, Host, RequireAuth, parse_dsn
-from stretto.errors import ConfigError
+from stretto.errors import ConfigError, UsageError
 
 OS_USER = pwd.getpwuid(os.geteuid()).pw_name
 EMPTY: dict[str, str] = {"HOME": "/nowhere", "PGSYSCONFDIR": "/nowhere"}
@@ -427,12 +428,27 @@ def test_repr_shows_where_to_and_no_secret() -> None:
 def test_a_config_is_a_frozen_value() -> None:
     config = parse("host=h password=p", server_settings={"a": "b"})
     assert hash(config) == hash(parse("host=h password=p", server_settings={"a": "b"}))
-    for twin in (pickle.loads(pickle.dumps(config)), copy.copy(config), copy.deepcopy(config)):
+    for twin in (copy.copy(config), copy.deepcopy(config)):
         assert twin == config
+    assert twin.server_settings is not config.server_settings
     assert dataclasses.replace(config, dbname="d").dbname == "d"
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.user = "x"  # type: ignore[misc]  # what is tested
     assert not hasattr(config, "__dict__")
+
+
+def test_a_config_without_a_secret_is_pickled_as_it_is() -> None:
+    config = parse("host=h,i passfile=/p", password=getpass.getpass, server_settings={"a": "b"})
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(config, protocol)) == config
+
+
+@pytest.mark.parametrize("secret", ["password", "sslpassword", "scram_client_key", "scram_server_key"])
+def test_a_config_that_holds_a_secret_is_not_pickled(secret: str) -> None:
+    config = parse(host="h", **{secret: f"{'A' * 43}="})
+    with pytest.raises(UsageError, match=f"holds a secret \\({secret}\\)") as caught:
+        pickle.dumps(config)
+    assert "AAAA" not in str(caught.value)
 
 
 HOST_CASES = [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.protocol.conversations import CONVERSATIONS, GOLDEN, converse, message_of
+from tests.protocol.conversations import CONVERSATIONS, GOLDEN, STATEMENTS, converse, message_of
 
 from stretto.protocol.machine import Machine
 from stretto.wire.trace import Tracer
@@ -45,7 +45,9 @@ def play(name: str, cut: Cut) -> None:
         for piece in cut(data):
             machine.receive_data(piece)
 
-    results = converse(name, speak, listen)
+    machine = Machine({}, STATEMENTS)
+    results = converse(name, machine, speak, listen)
+    assert machine.idle()
     assert [f"= {result}" for result in results] == due
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import resource
 import struct
 import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,9 +16,12 @@ from hypothesis import strategies as st
 from tests.flows.driver import READY, message, notice, parameter
 from tests.protocol.model import World
 
+from stretto.codecs.text import Text
 from stretto.errors import ProtocolError, UsageError
-from stretto.protocol.machine import NOTICES_KEPT, NOTIFICATIONS_KEPT, Machine
+from stretto.model.plan import plan_for
+from stretto.protocol.machine import NOTICES_KEPT, NOTIFICATIONS_KEPT, PARAMETERS_KEPT, Machine
 from stretto.protocol.request import LARGE, Request
+from stretto.protocol.rows import decode_rows
 
 BODIES = {
     "Z": b"I",
@@ -27,6 +34,7 @@ BODIES = {
     "H": b"\0\0\0",
 }
 ANYTIME = {"N", "S", "A"}
+TEXT = Text("text", 25)
 
 
 def say(kinds: str) -> bytes:
@@ -40,11 +48,11 @@ LEGAL = {
     "Describe, parameters": (b"pcY", "", "tE"),
     "Describe, columns": (b"pcY", "t", "TnE"),
     "Bind": (b"BEY", "", "2E"),
-    "Execute": (b"BEY", "2", "DCIsGHE"),
-    "Execute, a row came": (b"BEY", "2D", "DCIsGHE"),
+    "Execute": (b"BEY", "2", "DCIGHE"),
+    "Execute, a row came": (b"BEY", "2D", "DCIGHE"),
+    "Execute of some rows": (b"BE", "2D", "DCIsGHE"),
     "Execute, complete": (b"BEY", "2DC", "ZE"),
     "Execute, empty": (b"BEY", "2I", "ZE"),
-    "Execute, suspended": (b"BEY", "2Ds", "ZE"),
     "Close": (b"CY", "", "3E"),
     "Sync": (b"Y", "", "ZE"),
     "Sync after an error": (b"BEY", "E", "ZE"),
@@ -163,6 +171,50 @@ def test_what_comes_unasked_is_kept_up_to_a_limit() -> None:
     assert machine.parameters == {"TimeZone": "UTC"}
 
 
+UNASKED = 1_000_000
+# What a hostile server says a million times while a statement runs; each number makes another message of one length.
+FLOODS: dict[str, Callable[[int], bytes]] = {
+    "notices": lambda n: notice(b"%07d" % n),
+    "one parameter": lambda n: parameter("application_name", f"{n:07}"),
+    "notifications": lambda n: message(b"A", struct.pack("!i", 1) + b"c\0%07d\0" % n),
+}
+
+
+def resident() -> int:
+    """The bytes of memory that this process has (tracemalloc would take longer than what is measured)."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_while_a_statement_runs_takes_no_memory_and_leaves_its_result_right(name: str) -> None:
+    machine, request = machine_with(b"BEY")
+    assert request is not None
+    flood = b"".join(map(FLOODS[name], range(20_000)))
+    machine.receive_data(say("2") + flood)
+    before = resident()
+    for _ in range(UNASKED // 20_000):
+        machine.receive_data(flood)
+        machine.receive_data(message(b"D", b"\0\1\0\0\0\1x"))
+    assert resident() - before < 10 << 20, "kept, they were six times as much or more"
+    machine.receive_data(say("C") + READY)
+    assert request.done
+    rows: list[object] = []
+    decode_rows(request.slices, [TEXT], plan_for(str, (("t", TEXT),)), rows)
+    assert rows == ["x"] * (UNASKED // 20_000)
+    assert len(machine.notices) <= NOTICES_KEPT
+    assert len(machine.notifications) <= NOTIFICATIONS_KEPT
+    assert machine.parameters in ({}, {"application_name": "0019999"})
+
+
+def test_a_server_that_reports_ever_new_parameters_is_cut_off() -> None:
+    machine, _ = machine_with(b"Q")
+    machine.receive_data(b"".join(parameter(f"p{n}", "x") for n in range(PARAMETERS_KEPT)))
+    machine.receive_data(parameter("p0", "y"))
+    with pytest.raises(ProtocolError, match=f"more than {PARAMETERS_KEPT} parameters"):
+        machine.receive_data(parameter("one more", "x"))
+
+
 @pytest.mark.parametrize("body", [b"", b"TimeZone\0", b"TimeZone\0UTC", b"TimeZone\0UTC\0x"])
 def test_a_malformed_parameter_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):
@@ -226,6 +278,14 @@ def test_a_copy_that_nobody_asked_for_is_ended(case: str) -> None:
     assert request.done
     assert isinstance(request.failure, UsageError)
     assert request.slices == []
+
+
+def test_a_stream_that_was_ended_may_still_be_suspended_before_the_end() -> None:
+    machine, request = machine_with(b"BE")
+    assert request is not None
+    machine.submit(Request(b"next", b"Y"))
+    machine.receive_data(say("2Ds") + READY)
+    assert (request.done, request.abandoned, machine.depth()) == (True, True, 1)
 
 
 def test_a_large_reply_is_handed_over_in_parts() -> None:

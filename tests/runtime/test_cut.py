@@ -1,4 +1,7 @@
-"""The stream of a real session, cut at every byte: the client says so at once, and gives whole rows or none."""
+"""The stream of a session, cut at every byte: the client says so at once, and gives whole rows or none.
+
+The session is a real one with trust, recorded; for SCRAM its start-up is played by scramp's server.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.flows.driver import Reply, ScramServer, message
 from tests.runtime.calls import RUNTIMES, outcomes
 from tests.runtime.scripted import Peer, scripted
 from tests.wire.recorder import recorder
@@ -19,6 +23,7 @@ CALLS = [
     ("fetchval", "select array[1.5::numeric]"),
 ]
 WHOLE = 1 << 30
+PASSWORD = "hunter2"
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +44,15 @@ def turns(server_url: str) -> list[tuple[int, bytes]]:
 
 
 class Cutter:
-    """Replays a session until ``cut`` bytes are said, then hangs up, and lets nobody in until the next ``start``."""
+    """Replays a session until ``cut`` bytes are said, then hangs up, and lets nobody in until the next ``start``.
 
-    def __init__(self, turns: list[tuple[int, bytes]]) -> None:
+    With ``scram`` it asks for a password before it says what it says to the start-up message.
+    """
+
+    def __init__(self, turns: list[tuple[int, bytes]], scram: bool) -> None:
         self.turns = turns
+        self.scram = scram
+        self.said = 0  # in the last session
         self.start(WHOLE)
 
     def start(self, cut: int) -> None:
@@ -53,13 +63,27 @@ class Cutter:
         if not self.fresh:
             return
         self.fresh = False
-        left = self.cut
-        for count, answer in self.turns:
-            peer.read(count)
+        self.said = 0
+        for answer in self._answers(peer):
+            left = self.cut - self.said
             peer.send(answer[:left])
-            left -= len(answer)
-            if left <= 0:
+            self.said += len(answer)
+            if left <= len(answer):
                 return
+
+    def _answers(self, peer: Peer) -> Iterator[bytes]:
+        (count, welcome), *rest = self.turns
+        heard = peer.read(count)
+        replies: list[Reply] = ScramServer(PASSWORD).replies(welcome) if self.scram else [welcome]
+        for number, reply in enumerate(replies):
+            if number:
+                kind, body = peer.hear()
+                heard = message(kind.encode(), body)
+            assert not isinstance(reply, Exception)
+            yield reply(heard) if callable(reply) else reply
+        for count, answer in rest:
+            peer.read(count)
+            yield answer
 
 
 def answers(found: list[Any]) -> Iterator[Any]:
@@ -67,15 +91,19 @@ def answers(found: list[Any]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("scram", [False, True], ids=["trust", "scram"])
 def test_a_stream_cut_anywhere_is_a_lost_connection_and_never_half_an_answer(
-    runtime: str, turns: list[tuple[int, bytes]]
+    runtime: str, scram: bool, turns: list[tuple[int, bytes]]
 ) -> None:
-    cutter = Cutter(turns)
+    cutter = Cutter(turns, scram)
+    size = sum(len(answer) for _, answer in turns)
     with scripted(cutter) as server:
-        url = server.url.replace("ann@", "postgres@").replace("/db?", "/postgres?")
+        user = f"postgres:{PASSWORD}" if scram else "postgres"
+        url = server.url.replace("ann@", f"{user}@").replace("/db?", "/postgres?")
         whole = outcomes(runtime, url, CALLS)
         assert len(list(answers(whole))) == len(CALLS)
-        for cut in range(sum(len(answer) for _, answer in turns)):
+        assert cutter.said > size if scram else cutter.said == size
+        for cut in range(cutter.said):
             cutter.start(cut)
             found = outcomes(runtime, url, CALLS)
             told = len(list(answers(found)))

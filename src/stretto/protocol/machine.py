@@ -39,6 +39,7 @@ _CHANGED = (
 # Notices and notifications wait for whoever listens; a flood drops the oldest.
 NOTICES_KEPT = 1000
 NOTIFICATIONS_KEPT = 10_000
+PARAMETERS_KEPT = 1000  # names that a server may report; PostgreSQL has about fifteen
 
 
 class Machine:
@@ -288,8 +289,8 @@ class Machine:
             self._store(request, kind, length)
         if kind == 0x43 or kind == 0x49:
             self._complete(request)
-        elif kind == 0x73:
-            request.suspended = True
+        elif kind == 0x73 and request.step + 1 < len(request.script) and not request.abandoned:
+            raise ProtocolError("the server sent PortalSuspended although all rows were asked for")
         elif kind == 0x47 or kind == 0x48:
             self._copy(request, kind)
         if then == _ADVANCE:
@@ -395,6 +396,8 @@ class Machine:
             name, value = backend.parameter_status(body)
             self.changed = self.changed or self.parameters.get(name, value) != value
             self.parameters[name] = value
+            if len(self.parameters) > PARAMETERS_KEPT:
+                raise ProtocolError(f"the server reports more than {PARAMETERS_KEPT} parameters")
             if value != _REQUIRED.get(name, value):
                 raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")
         elif kind == 0x4E:
