@@ -77,7 +77,9 @@ class Watch(logging.Handler):
             for frame, _ in traceback.walk_tb(following.__traceback__):
                 if frame.f_code.co_filename.startswith(PACKAGE):
                     for name, value in frame.f_locals.items():
-                        self.look(f"the variable {name} of {frame.f_code.co_name}() under {error!r:.200}", _shown(value))
+                        self.look(
+                            f"the variable {name} of {frame.f_code.co_name}() under {error!r:.200}", _shown(value)
+                        )
             following = following.__cause__ or following.__context__
 
 
