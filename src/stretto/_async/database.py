@@ -18,6 +18,7 @@ from stretto.errors import ConnectionLost, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
+from stretto.pool.lifetime import Limits, Stats
 
 if TYPE_CHECKING:
     import stretto
@@ -31,11 +32,12 @@ class AsyncDatabase(AsyncVerbs):
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
     defaults. ``connections``: how many at most; statements of concurrent callers share them, unless ``pipelining`` is
-    False. ``timeout``: seconds for each call that names none (None: no limit);
-    ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what
-    an infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes
-    an Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``,
-    ``password=``, which may be a function ...). Nothing is connected before first use.
+    False. ``timeout``: seconds for each call that names none (None: no limit); ``acquire_timeout``: seconds to wait for
+    a connection. ``max_idle``, ``max_lifetime``: seconds after which one that is not used, or any, is closed (None:
+    never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a
+    DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
+    Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is
+    connected before first use.
     """
 
     @without_locals
@@ -47,6 +49,8 @@ class AsyncDatabase(AsyncVerbs):
         pipelining: bool = True,
         timeout: float | None = None,
         acquire_timeout: float | None = 30.0,
+        max_idle: float | None = 600.0,
+        max_lifetime: float | None = 3600.0,
         dumps: Callable[[Any], str | bytes] | None = None,
         loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
@@ -61,7 +65,7 @@ class AsyncDatabase(AsyncVerbs):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
-        self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining=pipelining)
+        self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining, Limits(max_idle, max_lifetime))
 
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL
@@ -79,6 +83,10 @@ class AsyncDatabase(AsyncVerbs):
     async def close(self) -> None:
         """Close all connections; what still runs on them gets ConnectionLost."""
         await self._pool.close()
+
+    def stats(self) -> Stats:
+        """What the pool of connections is doing, and has done."""
+        return self._pool.stats()
 
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         return await self._pool.run(flow, self._timeout if timeout is None else timeout)

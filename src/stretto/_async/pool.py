@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from stretto.errors import Error, PoolClosed
+from stretto.errors import Error
 from stretto.flows.query import execute
-from stretto.flows.shared import Shared
 from stretto.runtime.aio import Link
 from stretto.runtime.atraffic import Traffic
+from stretto.runtime.keeper import closed
 
 RESTORING = 5.0  # seconds for a used connection to be made as new before it is closed
 RESET = (
@@ -17,36 +17,31 @@ RESET = (
 )
 
 
-def _closed() -> Error:
-    return PoolClosed("the Database is closed")
-
-
 class AsyncPool(Traffic):
-    """Up to ``size`` connections. Without ``pipelining`` each carries one statement at a time."""
-
-    def __init__(self, shared: Shared, size: int, timeout: float | None, *, pipelining: bool = True) -> None:
-        super().__init__(shared, size, timeout, pipelining)
-        self._connected = False
+    """Opens connections for its traffic, as many as are wanted; see Traffic for the parameters."""
 
     async def acquire(self, timeout: float | None = None) -> Link:
         """Take a connection for oneself, waiting ``timeout`` seconds at most, or as long as the pool allows.
 
         Raises PoolTimeout, PoolClosed, ConnectError and its kin.
         """
-        return await self.hold(self._limit(timeout))
+        return await self.hold(self._limit(timeout), timeout is not None)
 
     def _limit(self, timeout: float | None) -> float | None:
         if timeout is None or self._timeout is None:
             return self._timeout if timeout is None else timeout
         return min(timeout, self._timeout)
 
-    async def _open(self) -> None:
-        """Open one connection, for whoever waits; what goes wrong is told to all of them."""
+    async def _open(self, until: float | None = None) -> None:
+        """Open one connection, for whoever waits: until a time of the runtime's clock, where it is given.
+
+        What will fail again is told to all who wait; other failures are tried again, after a pause.
+        """
         try:
-            link = await Link.connect(self.shared)
+            link = await Link.connect(self.shared, until)
         except Error as error:
             self.scheduler.opening -= 1
-            self._fail_all(error)
+            self._tell(error)
             return
         except BaseException:
             self.scheduler.opening -= 1
@@ -55,7 +50,6 @@ class AsyncPool(Traffic):
         if self._refusal is not None:
             await link.close()
         else:
-            self._connected = True
             self.joined(link)
 
     async def release(self, link: Link, *, used: bool = False) -> None:
@@ -90,8 +84,10 @@ class AsyncPool(Traffic):
 
     async def close(self) -> None:
         """Close all connections, those in use too."""
-        self._refusal = _closed
-        self._fail_all(_closed())
+        self._refusal = closed
+        self._report_holders()
+        self._stop_timers()
+        self._fail_all(self._everybody(), closed())
         for lane in list(self.scheduler.lanes):
             await lane.link.close()
         await self._ended()

@@ -18,6 +18,7 @@ from stretto.errors import ConnectionLost, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
+from stretto.pool.lifetime import Limits, Stats
 from stretto.runtime.call import call
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ class Database(Verbs):
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
     defaults. ``connections``: how many at most; statements of concurrent callers share them, unless ``pipelining`` is
-    False. ``timeout``: seconds for each call that names none (None: no limit);
-    ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what
-    an infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes
-    an Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``,
-    ``password=``, which may be a function ...). Nothing is connected before first use.
+    False. ``timeout``: seconds for each call that names none (None: no limit); ``acquire_timeout``: seconds to wait for
+    a connection. ``max_idle``, ``max_lifetime``: seconds after which one that is not used, or any, is closed (None:
+    never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a
+    DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
+    Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is
+    connected before first use.
     """
 
     @without_locals
@@ -48,6 +50,8 @@ class Database(Verbs):
         pipelining: bool = True,
         timeout: float | None = None,
         acquire_timeout: float | None = 30.0,
+        max_idle: float | None = 600.0,
+        max_lifetime: float | None = 3600.0,
         dumps: Callable[[Any], str | bytes] | None = None,
         loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
@@ -62,7 +66,7 @@ class Database(Verbs):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
-        self._pool = Pool(self._shared, connections, acquire_timeout, pipelining=pipelining)
+        self._pool = Pool(self._shared, connections, acquire_timeout, pipelining, Limits(max_idle, max_lifetime))
 
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL
@@ -80,6 +84,10 @@ class Database(Verbs):
     def close(self) -> None:
         """Close all connections; what still runs on them gets ConnectionLost."""
         self._pool.close()
+
+    def stats(self) -> Stats:
+        """What the pool of connections is doing, and has done."""
+        return self._pool.stats()
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         return self._pool.run(flow, self._timeout if timeout is None else timeout)

@@ -5,6 +5,7 @@ from stretto.protocol.statement cimport Statement
 
 cdef double _SLOW
 cdef double _SEEN
+cdef double _REST
 cdef double _LEAST
 cdef double _FALL
 cdef double _RISE
@@ -25,6 +26,9 @@ cdef class Lane:
     cdef public bint shut
     cdef public bint held
     cdef public bint retired
+    cdef public bint rested
+    cdef public double end
+    cdef public object holder
 
 
 @cython.final

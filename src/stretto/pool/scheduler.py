@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any
 
 from stretto.errors import PoolFull
+from stretto.pool.lifetime import Holder
 from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement
@@ -20,6 +21,7 @@ from stretto.protocol.statement import Statement
 WAKE = 500e-6  # seconds that a further connection must save before it is worth its wake-ups, or its opening
 _SLOW = 5e-3  # a statement that is expected to take this long has a lane for itself
 _SEEN = 10e-3  # nobody joins a lane whose first statement has been running this long
+_REST = 1e-3  # a lane unused for longer is looked at before it is used: its end may not have been noticed
 _LEAST = 4e-6  # seconds that any statement takes
 _FALL = 0.5  # weight of the newest service time where it is less than the average,
 _RISE = 0.05  # and where it is more: what a busy machine adds is not the statement's
@@ -34,7 +36,8 @@ class Lane:
 
     ``depth``: requests placed and not answered. ``load``: the seconds that they are expected to take. ``shut``: nobody
     may join until it is empty. ``held``: somebody has it for himself. ``retired``: it takes nobody any more.
-    ``since``: when the first of its requests began to be served, or when it was used last.
+    ``since``: when the first of its requests began to be served, or when it was used last. ``rested``: it was unused
+    for a while before the last request was placed. ``end``: when it is too old. ``holder``: who has it.
     """
 
     def __init__(self, link: Any, now: float) -> None:
@@ -47,6 +50,9 @@ class Lane:
         self.shut = False
         self.held = False
         self.retired = False
+        self.rested = False
+        self.end = 0.0
+        self.holder: Holder | None = None
 
 
 class Scheduler:
@@ -123,6 +129,7 @@ class Scheduler:
 
     def _put(self, lane: Lane, request: Request, cost: float, now: float) -> None:
         if lane.depth == 0:
+            lane.rested = now - lane.since > _REST
             lane.since = now
             lane.fresh = True
         lane.depth += 1
@@ -145,6 +152,7 @@ class Scheduler:
             if lane.depth == 0 and not lane.shut:
                 lane.shut = True
                 lane.held = True
+                lane.rested = now - lane.since > _REST
                 lane.since = now
                 return lane
         return None
@@ -266,6 +274,7 @@ class Scheduler:
     def release(self, lane: Lane, now: float) -> None:
         """An exclusive use is over and the connection is as new."""
         lane.held = False
+        lane.holder = None
         lane.since = now
         self._rest(lane)
 

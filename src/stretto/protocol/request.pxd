@@ -40,6 +40,7 @@ cdef class Request:
     cdef public double cost
     cdef public double placed
     cdef public object lane
+    cdef public bint patient
 
     cpdef bint ready(self) noexcept
     cpdef say(self, bytes data, bytes script)

@@ -66,6 +66,7 @@ class Request:
         self.cost = -1.0
         self.placed = 0.0
         self.lane: Any = None
+        self.patient = False
         self.waiter: Any = None
 
     def ready(self) -> bool:

@@ -104,10 +104,10 @@ class Link:
         self._watch.start(self._readable)
 
     @classmethod
-    async def connect(cls, shared: Shared) -> Link:
-        """Connect by the Database's configuration; raises ConnectError and its kin."""
+    async def connect(cls, shared: Shared, until: float | None = None) -> Link:
+        """Connect by the Database's configuration; raises ConnectError and kin, at ``until`` of the loop's clock."""
         loop = asyncio.get_running_loop()
-        sock, greeting = await open_session(shared, loop)
+        sock, greeting = await open_session(shared, loop, until)
         try:
             return cls(shared, loop, sock, greeting)
         except BaseException:
@@ -124,7 +124,9 @@ class Link:
         return self._recovery is not None and not self._recovery.done()
 
     def alive(self) -> bool:
-        """Tell whether an idle connection can be used; the loop has noticed its end."""
+        """Tell whether an idle connection can be used; what the server said meanwhile is heard."""
+        if not self.machine.closed:
+            self._readable()
         if self.machine.farewell is not None:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
@@ -160,7 +162,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = lost(None, sent=False)
+                request.failure = lost(None, "not_sent")
                 request.done = True
                 return
             busy = not machine.idle()

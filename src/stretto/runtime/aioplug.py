@@ -15,7 +15,7 @@ from stretto.flows import steps
 from stretto.flows.cancel import cancel
 from stretto.flows.connect import Greeting, connect
 from stretto.flows.shared import Shared
-from stretto.runtime.base import CANCEL_GRACE, peer_user
+from stretto.runtime.base import CANCEL_GRACE, peer_user, shortest
 
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _T = TypeVar("_T")
@@ -147,9 +147,11 @@ def wake(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-async def open_session(shared: Shared, loop: asyncio.AbstractEventLoop) -> tuple[socket.socket, Greeting]:
+async def open_session(
+    shared: Shared, loop: asyncio.AbstractEventLoop, until: float | None
+) -> tuple[socket.socket, Greeting]:
     """Connect by the Database's configuration; raises ConnectError and its kin."""
-    plug = Plug(loop, shared.config.connect_timeout)
+    plug = Plug(loop, shortest(shared.config.connect_timeout, until, loop.time()))
     greeting = await plug.drive(connect(shared.config))
     if plug.sock is None:
         raise ProtocolError("the flow ended without a socket")

@@ -12,46 +12,48 @@ from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
-from stretto.errors import ConnectionLost, Error, PoolTimeout, StatementTimeout, UsageError
+from stretto.errors import ConnectionLost, Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
+from stretto.pool.lifetime import Limits
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Flow, Link
 from stretto.runtime.aioplug import wake
-from stretto.runtime.base import check_shareable, unfinished, waited_in_vain
+from stretto.runtime.base import check_shareable, unfinished
+from stretto.runtime.keeper import Keeper
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
-_RESENT = 3  # times that a statement is placed again because its connection was lost before it was sent
+_RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
 
 
 class Ticket:
-    """Somebody who waits for a connection of his own."""
+    """Somebody who waits for a connection of his own; ``patient``: he has said for how long."""
 
-    __slots__ = ("failure", "lane", "since", "waiter")
+    __slots__ = ("failure", "lane", "patient", "since", "waiter")
 
-    def __init__(self, waiter: asyncio.Future[None], since: float) -> None:
+    def __init__(self, waiter: asyncio.Future[None], since: float, patient: bool) -> None:
         self.waiter = waiter
         self.since = since
         self.lane: Lane | None = None
         self.failure: BaseException | None = None
+        self.patient = patient
 
 
-class Traffic:
+class Traffic(Keeper):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
-    ``timeout``: seconds that anybody waits for a connection (None: for ever). The heir opens connections (``_open``).
+    Without ``pipelining`` each carries one statement at a time. The heir opens connections (``_open``).
     """
 
-    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool) -> None:
-        self.shared = shared
-        self.scheduler = Scheduler(size, packs=pipelining)
-        self._timeout = timeout
-        self._refusal: Callable[[], Error] | None = None
+    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool, limits: Limits) -> None:
+        super().__init__(shared, Scheduler(size, packs=pipelining), timeout, limits)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._later: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def _open(self) -> None:
+    async def _open(self, until: float | None = None) -> None:
         raise NotImplementedError
 
     def _check(self) -> asyncio.AbstractEventLoop:
@@ -86,12 +88,16 @@ class Traffic:
                         request.cost = 1.0  # nobody is placed beside what takes so long
                     now = monotonic()
                     lane = self.scheduler.place(request, now)
-                    if lane is not None:
+                    if lane is None:
+                        request.patient = deadline is not None
+                        self._enqueue(request, now)
+                    elif lane.rested and not lane.link.alive():
+                        request.again()
+                        continue
+                    else:
                         lane.link.submit(request)
                         if self.scheduler.grow:
                             self._grow()
-                    else:
-                        self._enqueue(request, now)
                 if not request.ready():
                     waiter = request.waiter = loop.create_future()
                     try:
@@ -101,7 +107,8 @@ class Traffic:
                             async with asyncio.timeout_at(deadline):
                                 await waiter
                     except TimeoutError:
-                        raise self._timed_out(request, timeout) from None
+                        error = self._timed_out(request, timeout)
+                        raise error from error.__cause__
                     except BaseException:
                         self._give_up(request)
                         raise
@@ -121,8 +128,9 @@ class Traffic:
             flow.close()
 
     def _may_resend(self, request: Request) -> bool:
-        """Make a request as new whose connection was lost before it was sent."""
-        if request.sent or type(request.failure) is not ConnectionLost or request.resent >= _RESENT:
+        """Make a request as new that has certainly not run when its connection was lost."""
+        failure = request.failure
+        if type(failure) is not ConnectionLost or not failure.safe_to_retry or request.resent >= _RESENT:
             return False
         request.again()
         request.resent += 1
@@ -133,7 +141,7 @@ class Traffic:
         sent = request.sent
         self._give_up(request)
         if queued:
-            return PoolTimeout(waited_in_vain(self.scheduler, timeout))
+            return self._in_vain(timeout)
         return StatementTimeout(f"no answer within {timeout} seconds", outcome="unknown" if sent else "not_sent")
 
     def _give_up(self, request: Request) -> None:
@@ -168,7 +176,7 @@ class Traffic:
                 self._expiry = self._loop.call_at(since + self._timeout, self._expire)
                 break
             waiting.popleft()
-            self._fail(first, PoolTimeout(waited_in_vain(self.scheduler, self._timeout)))
+            self._fail(first, self._in_vain(self._timeout))
         self._dispatch()
 
     def _fail(self, waiter: Request | Ticket, error: BaseException) -> None:
@@ -177,13 +185,17 @@ class Traffic:
             waiter.done = True
         wake(waiter.waiter)
 
-    def _fail_all(self, error: Error) -> None:
-        """Nobody gets a connection."""
-        waiting = self.scheduler.waiting
-        while waiting:
+    def _fail_all(self, waiters: list[Any], error: Error) -> None:
+        """Those get no connection."""
+        for waiter in waiters:
             own = copy.copy(error)  # each raises his own: a traceback is not shared
             own.__cause__ = error.__cause__
-            self._fail(waiting.popleft(), own)
+            self._fail(waiter, own)
+
+    def _tell(self, error: Error) -> None:
+        """An attempt to connect has failed."""
+        self._fail_all(self._could_not(error), error)
+        self._grow()
 
     def _dispatch(self) -> None:
         """Let those go on for whom there is a connection now, in their order."""
@@ -199,10 +211,35 @@ class Traffic:
 
     def _grow(self) -> None:
         """Begin to open the connections that are wanted."""
-        for _ in range(self.scheduler.shortage()):
+        for _ in range(self._wanted()):
             self.scheduler.opening += 1
             self._spawn(self._open)
         self.scheduler.grow = False
+        if self._backoff.last is not None and self.scheduler.waiting and self._later is None and self._loop is not None:
+            self._later = self._loop.call_at(self._backoff.not_before, self._grow_again)
+
+    def _grow_again(self) -> None:
+        """The pause after a failure is over."""
+        self._later = None
+        if self._refusal is None and self.scheduler.opening == 0:
+            self._grow()
+
+    def _look(self) -> None:
+        """Close the connections that are too old, or were not used for too long."""
+        self._looking = None
+        for lane in self._expired(monotonic()):
+            lane.link.leave()
+        self._look_later()
+
+    def _look_later(self) -> None:
+        interval = self._limits.interval()
+        if self._looking is None and self._loop is not None and self.scheduler.lanes and interval != float("inf"):
+            self._looking = self._loop.call_later(interval, self._look)
+
+    def _stop_timers(self) -> None:
+        for timer in (self._expiry, self._later, self._looking):
+            if timer is not None:
+                timer.cancel()
 
     async def _ended(self) -> None:
         """End what runs beside."""
@@ -222,13 +259,18 @@ class Traffic:
 
     # Exclusive use ----------------------------------------------------------------------------------------------------
 
-    async def hold(self, timeout: float | None) -> Link:
-        """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``."""
+    async def hold(self, timeout: float | None, patient: bool) -> Link:
+        """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``.
+
+        ``patient``: the caller has said how long he waits.
+        """
         loop = self._check()
         now = monotonic()
         lane = self.scheduler.hold(now)
+        while lane is not None and lane.rested and not lane.link.alive():
+            lane = self.scheduler.hold(now)
         if lane is None:
-            ticket = Ticket(loop.create_future(), now)
+            ticket = Ticket(loop.create_future(), now, patient)
             self._enqueue(ticket, now)
             try:
                 async with asyncio.timeout(timeout):
@@ -236,7 +278,8 @@ class Traffic:
             except BaseException as error:
                 self._forget(ticket)
                 if isinstance(error, TimeoutError):
-                    raise PoolTimeout(waited_in_vain(self.scheduler, timeout)) from None
+                    late = self._in_vain(timeout)
+                    raise late from late.__cause__
                 raise
             if ticket.failure is not None:
                 raise ticket.failure
@@ -245,6 +288,7 @@ class Traffic:
                 raise UsageError("a ticket without a lane")
         link: Link = lane.link
         link.machine.shared = False
+        self._take(lane)
         return link
 
     def _forget(self, ticket: Ticket) -> None:
@@ -272,7 +316,10 @@ class Traffic:
         """A connection was opened."""
         link.traffic = self
         link.lane = self.scheduler.add(link, monotonic())
+        self._set_end(link.lane)
+        self._could()
         link.machine.shared = True
+        self._look_later()
         self._dispatch()
 
     def answered(self, lane: Lane, requests: list[Request]) -> None:
@@ -301,5 +348,7 @@ class Traffic:
 
     def gone(self, lane: Lane) -> None:
         """A connection is closed."""
-        if self.scheduler.remove(lane) and self._refusal is None:
-            self._dispatch()
+        if self.scheduler.remove(lane):
+            self._closed += 1
+            if self._refusal is None:
+                self._dispatch()

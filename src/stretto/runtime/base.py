@@ -10,8 +10,7 @@ import socket
 import struct
 import time
 
-from stretto.errors import ConnectionLost, Error, ProtocolError, UsageError
-from stretto.pool.scheduler import Scheduler
+from stretto.errors import ConnectionLost, DatabaseError, Error, Outcome, ProtocolError, UsageError
 from stretto.protocol import state as states
 from stretto.protocol.classify import CONTROL, COPYING, SESSION
 from stretto.protocol.machine import Machine
@@ -38,23 +37,32 @@ COPY_GIVEN_UP = _copy_given_up()
 
 
 def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
-    """The connection is gone: give each request that waits an error that says what became of it; return them."""
+    """The connection is gone: give each request that waits an error that says what became of it; return them.
+
+    The server takes requests in turn and flushes each reply. So where it told why it goes (FATAL, as the answer to the
+    oldest request or to none), those behind the oldest have certainly not run.
+    """
     requests = machine.lost()
     if machine.farewell is None and requests:
         machine.farewell = requests[0].error
+    ordered = False
     if machine.farewell is not None:
         cause = told(machine.farewell)
+        ordered = isinstance(cause, DatabaseError) and cause.severity in ("FATAL", "PANIC")
+    outcome: Outcome = "unknown"
     for request in requests:
         if request.failure is None:
-            request.failure = lost(cause, sent=request.sent)
+            request.failure = lost(cause, outcome if request.sent else "not_sent")
         request.done = True
+        if ordered:
+            outcome = "rolled_back"
     return requests
 
 
 def why_lost(machine: Machine) -> Error:
     """Make the error for a connection that is gone while nothing was asked."""
     farewell = machine.farewell
-    return lost(None if farewell is None else told(farewell), sent=False)
+    return lost(None if farewell is None else told(farewell), "not_sent")
 
 
 def told(farewell: bytes) -> Error:
@@ -65,10 +73,10 @@ def told(farewell: bytes) -> Error:
         return error
 
 
-def lost(cause: BaseException | None, *, sent: bool) -> Error:
+def lost(cause: BaseException | None, outcome: Outcome) -> Error:
     """Make the error for a statement whose connection is gone."""
     reason = "the server closed the connection" if cause is None else str(cause) or type(cause).__name__
-    error = ConnectionLost(f"the connection was lost: {reason}", outcome="unknown" if sent else "not_sent")
+    error = ConnectionLost(f"the connection was lost: {reason}", outcome=outcome)
     error.__cause__ = cause
     return error
 
@@ -99,6 +107,14 @@ def remaining(deadline: float | None) -> float | None:
     return left
 
 
+def shortest(timeout: float | None, until: float | None, now: float) -> float | None:
+    """The seconds of a timeout, or those that are left until a time, whichever are fewer."""
+    if until is None:
+        return timeout
+    left = max(until - now, 0.001)
+    return left if timeout is None else min(timeout, left)
+
+
 def is_deadline(error: OSError) -> bool:
     """Tell our own deadline from TCP's ETIMEDOUT, which is a TimeoutError too and means that the peer is gone."""
     return isinstance(error, TimeoutError) and error.errno is None
@@ -121,13 +137,3 @@ def check_shareable(request: Request) -> None:
     remedy = _REFUSED.get(request.kind)
     if remedy is not None:
         raise UsageError(f"{request.what or 'this statement'} was not sent: {remedy}")
-
-
-def waited_in_vain(scheduler: Scheduler, seconds: float | None) -> str:
-    """The text of a PoolTimeout."""
-    lanes = scheduler.lanes
-    held = sum(lane.held for lane in lanes)
-    return (
-        f"no connection became free within {seconds} seconds: {held} of {scheduler.size} are held, "
-        f"{len(lanes) - held} shared, {scheduler.opening} being opened, {len(scheduler.waiting)} callers wait"
-    )

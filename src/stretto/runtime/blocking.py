@@ -64,11 +64,11 @@ class Link:
         self._timeout: float | None = None
 
     @classmethod
-    def connect(cls, shared: Shared) -> Link:
-        """Connect by the Database's configuration; raises ConnectError and its kin."""
+    def connect(cls, shared: Shared, until: float | None = None) -> Link:
+        """Connect by the Database's configuration; raises ConnectError and its kin, at ``until`` of the clock."""
         from stretto.runtime import plug  # TLS and all that connecting needs is loaded when somebody connects
 
-        sock, greeting = plug.open_session(shared)
+        sock, greeting = plug.open_session(shared, until)
         try:
             return cls(shared, sock, greeting, plug.WOULD_BLOCK)
         except BaseException:
@@ -130,7 +130,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = lost(None, sent=False)
+                request.failure = lost(None, "not_sent")
                 request.done = True
                 return
             machine.submit(request)

@@ -16,7 +16,7 @@ from stretto.flows import steps
 from stretto.flows.cancel import cancel
 from stretto.flows.connect import Greeting, connect
 from stretto.flows.shared import Shared
-from stretto.runtime.base import CANCEL_GRACE, peer_user, remaining
+from stretto.runtime.base import CANCEL_GRACE, peer_user, remaining, shortest
 
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -95,9 +95,9 @@ class Plug:
             self.sock = None
 
 
-def open_session(shared: Shared) -> tuple[socket.socket, Greeting]:
+def open_session(shared: Shared, until: float | None) -> tuple[socket.socket, Greeting]:
     """Connect by the Database's configuration; raises ConnectError and its kin."""
-    plug = Plug(shared.config.connect_timeout)
+    plug = Plug(shortest(shared.config.connect_timeout, until, time.monotonic()))
     greeting = plug.drive(connect(shared.config))
     if plug.sock is None:
         raise ProtocolError("the flow ended without a socket")

@@ -12,44 +12,44 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from stretto.errors import ConnectionLost, Error, PoolTimeout, UsageError
+from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows.shared import Shared
+from stretto.pool.lifetime import Limits
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
-from stretto.runtime.base import check_shareable, unfinished, waited_in_vain
+from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.blocking import Flow, Link
+from stretto.runtime.keeper import Keeper
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
-_RESENT = 3  # times that a statement is placed again because its connection was lost before it was sent
+_RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
 _JOINING = 1.0  # seconds to wait for each thread that recovers a connection when all is closed
 
 
 class Ticket:
-    """Somebody who waits for a connection of his own."""
+    """Somebody who waits for a connection of his own; ``patient``: he has said for how long."""
 
-    __slots__ = ("failure", "lane", "waiter")
+    __slots__ = ("failure", "lane", "patient", "waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool) -> None:
         self.waiter = threading.Event()
         self.lane: Lane | None = None
         self.failure: BaseException | None = None
+        self.patient = patient
 
 
-class Traffic:
+class Traffic(Keeper):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
-    ``timeout``: seconds that anybody waits for a connection (None: for ever). The heir opens connections (``_open``).
+    Without ``pipelining`` each carries one statement at a time. The heir opens connections (``_open``).
     """
 
-    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool) -> None:
-        self.shared = shared
-        self.scheduler = Scheduler(size, packs=False)
-        self._timeout = timeout
-        self._refusal: Callable[[], Error] | None = None
+    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool, limits: Limits) -> None:
+        super().__init__(shared, Scheduler(size, packs=False), timeout, limits)
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
 
-    def _open(self) -> None:
+    def _open(self, until: float | None = None) -> None:
         raise NotImplementedError
 
     def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False) -> Any:
@@ -94,15 +94,17 @@ class Traffic:
                 lane = self.scheduler.place(request, monotonic())
                 if lane is None:
                     request.waiter = threading.Event()
+                    request.patient = deadline is not None
                     self.scheduler.enqueue(request)
             if lane is None:
                 if not self._wait(request, request.waiter, self._until(deadline)):
                     late = deadline is not None and monotonic() >= deadline
-                    raise PoolTimeout(waited_in_vain(self.scheduler, timeout if late else self._timeout))
+                    raise self._in_vain(timeout if late else self._timeout)
                 if request.failure is not None:
                     raise request.failure
                 lane = request.lane
-            if lane.depth > 1 or lane.link.alive():
+            if lane.depth > 1 or not lane.rested or lane.link.alive():
+                self._look()
                 return lane
             request.again()
 
@@ -120,8 +122,9 @@ class Traffic:
             self.answered(lane, [request])
 
     def _may_resend(self, request: Request) -> bool:
-        """Make a request as new whose connection was lost before it was sent."""
-        if request.sent or type(request.failure) is not ConnectionLost or request.resent >= _RESENT:
+        """Make a request as new that has certainly not run when its connection was lost."""
+        failure = request.failure
+        if type(failure) is not ConnectionLost or not failure.safe_to_retry or request.resent >= _RESENT:
             return False
         request.again()
         request.resent += 1
@@ -159,10 +162,12 @@ class Traffic:
         try:
             while waiter.lane is None and waiter.failure is None:
                 if self._may_open():
-                    self._open()
+                    self._open(until)
                     continue
-                if not event.wait(None if until is None else max(0.0, until - monotonic())):
+                now = monotonic()
+                if until is not None and now >= until:
                     return not self._withdraw(waiter)
+                event.wait(self._pause(now, until))
                 event.clear()
         except BaseException:  # an interrupt: nobody is there to take what is given
             if not self._withdraw(waiter) and waiter.lane is not None:
@@ -170,9 +175,30 @@ class Traffic:
             raise
         return True
 
+    def _look(self) -> None:
+        """Close the connections that are too old, or were not used for too long, now and then."""
+        now = monotonic()
+        if now < self._next_look:
+            return
+        with self._lock:
+            over = self._expired(now)
+        for lane in over:
+            lane.link.leave()
+
+    def _stop_timers(self) -> None:
+        """There are none."""
+
+    def _pause(self, now: float, until: float | None) -> float | None:
+        """Seconds until the time is up, or a connection may be tried again after a failure."""
+        left = None if until is None else until - now
+        again = self._backoff.not_before - now
+        if self._backoff.last is None or again <= 0:
+            return left
+        return again if left is None else min(left, again)
+
     def _may_open(self) -> bool:
         with self._lock:
-            if self.scheduler.shortage() <= 0:
+            if self._wanted() <= 0:
                 return False
             self.scheduler.opening += 1
             return True
@@ -192,16 +218,20 @@ class Traffic:
         else:
             self._free(waiter.lane)
 
-    def _fail_all(self, error: Error) -> None:
-        """Nobody gets a connection."""
+    def _fail_all(self, waiters: list[Any], error: Error) -> None:
+        """Those get no connection."""
         with self._lock:
-            waiting = self.scheduler.waiting
-            while waiting:
-                waiter = waiting.popleft()
+            for waiter in waiters:
                 own = copy.copy(error)  # each raises his own: a traceback is not shared
                 own.__cause__ = error.__cause__
                 waiter.failure = own
                 waiter.waiter.set()
+
+    def _tell(self, error: Error) -> None:
+        """An attempt to connect has failed."""
+        with self._lock:
+            self._fail_all(self._could_not(error), error)
+            self._dispatch()
 
     def _dispatch(self) -> None:
         """Let those go on for whom there is a connection now, in their order."""
@@ -212,7 +242,7 @@ class Traffic:
                 waiter.lane = lane
                 waiter.waiter.set()
             waiting = self.scheduler.waiting
-            if waiting and self.scheduler.shortage() > 0:
+            if waiting and self._wanted() > 0:
                 waiting[0].waiter.set()  # he shall open one
 
     def _spawn(self, function: Callable[..., None], link: Link, *args: Any) -> None:
@@ -240,8 +270,11 @@ class Traffic:
 
     # Exclusive use ----------------------------------------------------------------------------------------------------
 
-    def hold(self, timeout: float | None) -> Link:
-        """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``."""
+    def hold(self, timeout: float | None, patient: bool) -> Link:
+        """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``.
+
+        ``patient``: the caller has said how long he waits.
+        """
         if self._refusal is not None:
             raise self._refusal()
         until = None if timeout is None else monotonic() + timeout
@@ -249,11 +282,11 @@ class Traffic:
             with self._lock:
                 lane = self.scheduler.hold(monotonic())
                 if lane is None:
-                    ticket = Ticket()
+                    ticket = Ticket(patient)
                     self.scheduler.enqueue(ticket)
             if lane is None:
                 if not self._wait(ticket, ticket.waiter, until):
-                    raise PoolTimeout(waited_in_vain(self.scheduler, timeout))
+                    raise self._in_vain(timeout)
                 if ticket.failure is not None:
                     raise ticket.failure
                 lane = ticket.lane
@@ -262,6 +295,7 @@ class Traffic:
             link: Link = lane.link
             if link.alive():
                 link.machine.shared = False
+                self._take(lane)
                 return link
 
     def _free(self, lane: Lane) -> None:
@@ -284,6 +318,8 @@ class Traffic:
         with self._lock:
             link.traffic = self
             link.lane = self.scheduler.add(link, monotonic())
+            self._set_end(link.lane)
+            self._could()
             link.machine.shared = True
             self._dispatch()
 

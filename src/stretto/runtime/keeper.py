@@ -1,0 +1,161 @@
+"""What the traffic of both runtimes keeps about its connections: ages, failures to connect, holders, counts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import weakref
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from stretto.errors import Error, PoolClosed, PoolTimeout, UsageError
+from stretto.flows.shared import Shared
+from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, transient
+from stretto.pool.scheduler import Lane, Scheduler
+
+_LOG = logging.getLogger("stretto.pool")
+_FRAMES = 3  # places that a holder is remembered by
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
+
+
+class Keeper:
+    """The books of one pool. ``timeout``: seconds that anybody waits for a connection (None: for ever)."""
+
+    def __init__(self, shared: Shared, scheduler: Scheduler, timeout: float | None, limits: Limits) -> None:
+        self.shared = shared
+        self.scheduler = scheduler
+        self._timeout = timeout
+        self._limits = limits
+        self._backoff = Backoff(random.random)
+        self._refusal: Callable[[], Error] | None = None
+        self._next_look = 0.0
+        self._opened = 0
+        self._closed = 0
+        self._failed = 0
+        _KEEPERS.add(self)
+
+    def stats(self) -> Stats:
+        """Count what is there, and what was."""
+        lanes = list(self.scheduler.lanes)
+        held = sum(lane.held for lane in lanes)
+        shared = sum(lane.depth > 0 and not lane.held for lane in lanes)
+        return Stats(
+            size=self.scheduler.size,
+            connections=len(lanes),
+            idle=len(lanes) - held - shared,
+            shared=shared,
+            held=held,
+            opening=self.scheduler.opening,
+            waiting=len(self.scheduler.waiting),
+            in_flight=sum(lane.depth for lane in lanes),
+            opened=self._opened,
+            closed=self._closed,
+            failed=self._failed,
+        )
+
+    def _in_vain(self, seconds: float | None) -> PoolTimeout:
+        """The error for who has waited ``seconds`` for a connection: what holds them up."""
+        now = monotonic()
+        stats = self.stats()
+        text = (
+            f"no connection became free within {seconds} seconds: {stats.held} of {stats.size} are held, "
+            f"{stats.shared} carry statements, {stats.opening} are being opened, {stats.waiting} callers wait"
+        )
+        holders = [lane.holder for lane in list(self.scheduler.lanes) if lane.holder is not None]
+        if holders:
+            text += f"; the oldest is {min(holders, key=lambda holder: holder.since).describe(now)}"
+        cause = self._backoff.last
+        if cause is not None:
+            text += f"; the last attempt to connect failed: {cause}"
+        error = PoolTimeout(text)
+        error.__cause__ = cause
+        return error
+
+    def _could_not(self, error: Error) -> list[Any]:
+        """Take note that an attempt to connect has failed; return those who don't wait for the next attempt.
+
+        They are all, where it would fail again. Before the first success, when the server may not be there at all, only
+        those wait who said how long.
+        """
+        self._failed += 1
+        if transient(error):
+            self._backoff.failed(monotonic(), error)
+        waiting = self.scheduler.waiting
+        told = [one for one in waiting if not transient(error) or (self._opened == 0 and not one.patient)]
+        for one in told:
+            waiting.remove(one)
+        return told
+
+    def _everybody(self) -> list[Any]:
+        """Take all who wait out of the queue."""
+        waiters = list(self.scheduler.waiting)
+        self.scheduler.waiting.clear()
+        return waiters
+
+    def _could(self) -> None:
+        self._opened += 1
+        self._backoff.succeeded()
+
+    def _wanted(self) -> int:
+        """How many connections should be begun to open now."""
+        scheduler = self.scheduler
+        return self._backoff.allowed(scheduler.shortage(), scheduler.opening, monotonic())
+
+    def _take(self, lane: Lane) -> None:
+        lane.holder = Holder(monotonic(), _places())
+
+    def _set_end(self, lane: Lane) -> None:
+        lane.end = self._limits.end(monotonic(), random.random())  # noqa: S311  # spreads ages, hides nothing
+
+    def _expired(self, now: float) -> list[Lane]:
+        """Let the connections that are too old, or unused for too long, take nobody; return those that are empty."""
+        self._next_look = now + self._limits.interval()
+        over = [lane for lane in self.scheduler.lanes if not lane.retired and self._is_over(lane, now)]
+        return [lane for lane in over if self.scheduler.retire(lane)]
+
+    def _is_over(self, lane: Lane, now: float) -> bool:
+        return self._limits.expired(now, lane.end, lane.since if lane.depth == 0 and not lane.held else now)
+
+    def _report_holders(self) -> None:
+        """The Database is being closed: say who did not give his connection back."""
+        now = monotonic()
+        for lane in list(self.scheduler.lanes):
+            if lane.holder is not None:
+                _LOG.warning(
+                    "a connection was not given back before its Database was closed: %s", lane.holder.describe(now)
+                )
+
+
+def closed() -> Error:
+    """What a closed pool says."""
+    return PoolClosed("the Database is closed")
+
+
+def _forked() -> Error:
+    return UsageError(
+        "this Database was made in the parent process, whose connections it has: make a new one after the fork"
+    )
+
+
+def _after_fork() -> None:
+    for keeper in list(_KEEPERS):
+        keeper._refusal = _forked
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _places() -> tuple[str, ...]:
+    """Where we were called from, outside of stretto and the standard library's context managers."""
+    places: list[str] = []
+    frame: Any = sys._getframe(1)
+    while frame is not None and len(places) < _FRAMES:
+        name = frame.f_code.co_filename
+        if not name.startswith(_PACKAGE) and not name.endswith(("contextlib.py", "asyncio/runners.py")):
+            places.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
+        frame = frame.f_back
+    return tuple(places)
