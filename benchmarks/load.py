@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from typing import Any
 
@@ -54,19 +54,8 @@ def _threads(functions: Sequence[Any], arguments: Sequence[Iterator[Any]], secon
     stop = time.perf_counter() + seconds
     if len(functions) == 1:
         return [_ask(functions[0], arguments[0], stop)]
-    results: list[list[float]] = []
-
-    def work(function: Callable[[Any], Any], own: Iterator[Any]) -> None:
-        results.append(_ask(function, own, stop))
-
-    threads = [threading.Thread(target=work, args=each) for each in zip(functions, arguments, strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(results) != len(threads):
-        raise RuntimeError(f"{len(threads) - len(results)} of {len(threads)} callers failed")
-    return results
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return list(pool.map(_ask, functions, arguments, [stop] * len(functions)))
 
 
 def _ask(function: Callable[[Any], Any], arguments: Iterator[Any], stop: float) -> list[float]:

@@ -1,8 +1,8 @@
 """What a transaction around one statement costs, beside the same statement alone.
 
 A contender takes ``(url, callers, connections, sql)`` and yields a list with a function for each caller,
-``key -> row``, that runs `sql` (with ``{parameter}`` where the key goes) in a transaction, or without one where its name
-says so.
+``key -> row``, that runs `sql` (with ``{parameter}`` where the key goes) in a transaction, or without one where its
+name says so.
 """
 
 from __future__ import annotations
