@@ -21,7 +21,7 @@ def keys(seed: int, count: int) -> cycle[int]:
 async def callers(
     asynchronous: bool, functions: Sequence[Callable[[Any], Any]], arguments: Sequence[Iterator[Any]], seconds: float
 ) -> list[float]:
-    """Let each function be called with its arguments by a caller of its own, and return how long each call took."""
+    """Let each function be called by a caller of its own, once at least, and return how long each call took."""
     waits = await call(_tasks if asynchronous else _threads, functions, arguments, seconds)
     return [wait for each in waits for wait in each]
 
@@ -42,7 +42,7 @@ async def _tasks(functions: Sequence[Any], arguments: Sequence[Iterator[Any]], s
 async def _ask_async(function: Callable[[Any], Any], arguments: Iterator[Any], stop: float) -> list[float]:
     waits, clock = [], time.perf_counter
     now = clock()
-    while now < stop:
+    while not waits or now < stop:
         before = now
         await function(next(arguments))
         now = clock()
@@ -61,7 +61,7 @@ def _threads(functions: Sequence[Any], arguments: Sequence[Iterator[Any]], secon
 def _ask(function: Callable[[Any], Any], arguments: Iterator[Any], stop: float) -> list[float]:
     waits, clock = [], time.perf_counter
     now = clock()
-    while now < stop:
+    while not waits or now < stop:
         before = now
         function(next(arguments))
         now = clock()

@@ -10,8 +10,8 @@ class Sizes:
     """Sizes of one run; `seconds` and `warmup` are those of a rate, `repeats` those of one large result."""
 
     rounds: int = 3
-    seconds: float = 1.0
-    warmup: float = 0.4
+    seconds: float = 0.8
+    warmup: float = 0.3
     repeats: int = 5
     callers: tuple[int, ...] = (1, 10, 100, 1000)
     writers: tuple[int, ...] = (1, 10, 100)

@@ -42,6 +42,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @needs_data
+@pytest.mark.timeout(300)  # two dozen processes
 def test_the_demo_loads_once_answers_measures_and_leaves_no_server(directory: Path) -> None:
     first, second = (run("demo", "--quick", "--directory", str(directory)) for _ in range(2))
     for done in (first, second):

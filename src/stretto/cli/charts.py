@@ -47,7 +47,7 @@ def table(crowd: Crowd) -> Padding:
             contender.name,
             *(rates.get(count, "") for count in ALL),
             f"{most.cpu:,.0f} µs",
-            f"{1000 * most.longest:,.0f} ms",
+            _span(most.longest),
             style=_OURS if contender.driver == "stretto" else "",
         )
         runtime = contender.runtime
@@ -105,6 +105,10 @@ def _scores(crowd: Crowd, callers: int) -> list[_Score]:
         for each in figures
         if each.callers == callers
     ]
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
 def _callers(count: int) -> str:
