@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -39,7 +40,8 @@ def _program(url: str, clients: int, script: str, batch: int) -> Callable[[float
             file.write(script)
             file.flush()
             command = [find() or "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-f", file.name]
-            length = ["-T", str(round(seconds))] if seconds >= 1 else ["-t", "5"]  # it knows whole seconds only
+            # It knows whole seconds only; a quick run has a few transactions.
+            length = ["-T", str(math.ceil(seconds))] if seconds > 0.5 else ["-t", "5"]
             done = subprocess.run([*command, *length, url], capture_output=True, text=True)
         counted, rate = _DONE.search(done.stdout), _RATE.search(done.stdout)
         if done.returncode or counted is None or rate is None or not int(counted[1]):
