@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             **machine.describe(),
             "server": ", ".join(f"{name} {value}" for name, value in target.settings.items()),
             "pinning": "none" if client_core is None else pinned,
-            "not installed": ", ".join(missing) or "nothing",
+            "not there": ", ".join(missing) or "nothing",
             "method": f"{sizes.rounds} rounds, seed {seed}; medians; spread (max - min) / median; ~ ranges overlap",
         }
         print(report.heading(facts), flush=True)

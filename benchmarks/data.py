@@ -20,7 +20,8 @@ _SELECT = """
 
 
 def fill(db: Any, table: str, count: int) -> None:
-    """Make a table of `count` rows by a stretto Database and leave it as a table that has been in use for a while."""
+    """Make a table of `count` rows anew by a stretto Database, and leave it as one that has been in use for a while."""
+    db.execute(f"drop table if exists {table}")
     db.execute(f"create table {table} ({COLUMNS}, primary key (id))")
     db.execute(f"insert into {table} {_SELECT.format(count=count)}")
     db.execute(f"vacuum (freeze, analyze) {table}")

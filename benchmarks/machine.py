@@ -8,7 +8,16 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-DISTRIBUTIONS = ("asyncpg", "psycopg", "psycopg-binary", "psycopg-pool", "psycopg2-binary", "SQLAlchemy", "uvloop")
+DISTRIBUTIONS = (
+    "asyncpg",
+    "psycopg",
+    "psycopg-binary",
+    "psycopg-pool",
+    "psycopg2-binary",
+    "SQLAlchemy",
+    "uvloop",
+    "gevent",
+)
 
 
 def describe() -> dict[str, str]:

@@ -28,21 +28,22 @@ def expect(found: object, expected: object, what: str) -> None:
 
 
 class Window:
-    """Measures a `with` block, or several one after the other: they add up."""
+    """Measures a `with` block, or several one after the other: they add up. `who` are the clients, as getrusage's."""
 
-    def __init__(self, server_pid: int | None) -> None:
+    def __init__(self, server_pid: int | None, who: int = resource.RUSAGE_SELF) -> None:
         self.wall = self.client = self.server = 0.0
         self._server_pid = server_pid
+        self._who = who
 
     def __enter__(self) -> Self:
         self._server_before = _server_times(self._server_pid)
-        self._client_before = _client_seconds()
+        self._client_before = _client_seconds(self._who)
         self._before = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.wall += time.perf_counter() - self._before
-        self.client += _client_seconds() - self._client_before
+        self.client += _client_seconds(self._who) - self._client_before
         after = _server_times(self._server_pid)
         self.server += sum(used - self._server_before.get(pid, 0) for pid, used in after.items()) / 1e9
 
@@ -54,8 +55,8 @@ class Window:
         return {**figures, "rss_mb": peak_memory(), **more}
 
 
-def _client_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+def _client_seconds(who: int) -> float:
+    usage = resource.getrusage(who)
     return usage.ru_utime + usage.ru_stime
 
 

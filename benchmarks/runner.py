@@ -73,7 +73,7 @@ class Runner:
         )
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.worker"],
+                [sys.executable, "-m", "benchmarks.worker", *(["gevent"] if contender.gevent else [])],
                 input=json.dumps(job.as_dict()),
                 env={**os.environ, **contender.env},
                 cwd=ROOT,

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 class Sizes:
     """Sizes of one run; `seconds` and `warmup` are those of a rate, `repeats` those of one large result."""
 
-    rounds: int = 5
-    seconds: float = 1.0
-    warmup: float = 0.4
+    rounds: int = 3
+    seconds: float = 0.8
+    warmup: float = 0.3
     repeats: int = 5
-    callers: tuple[int, ...] = (1, 10, 100)
+    callers: tuple[int, ...] = (1, 10, 100, 1000)
+    writers: tuple[int, ...] = (1, 10, 100)
+    neighbours: tuple[int, ...] = (8, 50)
+    sleep: float = 0.2
+    idle: int = 100
     connections: int = 10
     points: int = 10_000
     rows: int = 100_000
@@ -30,7 +34,11 @@ QUICK = Sizes(
     seconds=0.05,
     warmup=0.01,
     repeats=2,
-    callers=(2, 12),
+    callers=(1, 12),
+    writers=(4,),
+    neighbours=(4,),
+    sleep=0.02,
+    idle=5,
     connections=2,
     points=100,
     rows=500,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+if "gevent" in sys.argv[1:]:  # before anything is imported that it replaces
+    from gevent import monkey
+
+    monkey.patch_all()
+
 import json
 import os
-import sys
 
 from benchmarks import cases, contenders
 

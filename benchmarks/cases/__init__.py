@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.contenders import Contender
 from benchmarks.sizes import Sizes
 
-NAMES = ("select", "rows", "codecs", "startup", "stream", "copy")
+NAMES = ("select", "neighbours", "writes", "transaction", "memory", "rows", "codecs", "startup", "stream", "copy")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,11 @@ class Case:
     table: Callable[[Mapping[str, list[dict[str, float]]]], str] | None = None
 
 
+def takes_callers(contender: Contender, variant: Mapping[str, Any]) -> bool:
+    """Whether a contender serves so many callers."""
+    return contender.callers is None or variant["callers"] in contender.callers
+
+
 def load(name: str) -> Case:
     """The case of that name."""
     case: Case = importlib.import_module(f"benchmarks.cases.{name}").CASE
@@ -76,4 +81,9 @@ COMMON = (
     Column("client_us", "client us/op", ",.3g"),
     Column("server_us", "server us/op", ",.3g"),
     Column("rss_mb", "peak RSS MB", ",.0f"),
+)
+WAITS = (
+    Column("p50_ms", "p50 ms", ".3g"),
+    Column("p99_ms", "p99 ms", ".3g"),
+    Column("max_ms", "max ms", ".3g"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,32 +17,45 @@ from typing import Any
 # In the order in which they are listed where nothing was measured.
 LIBRARIES = {
     "stretto_": "stretto",
+    "stretto_callers": "stretto",
     "asyncpg_": "asyncpg",
     "psycopg3": "psycopg",
     "psycopg3_pool": "psycopg_pool",
     "psycopg2_": "psycopg2",
+    "psycopg2_gevent": "psycopg2",
     "sqlalchemy_sync": "sqlalchemy",
     "sqlalchemy_async": "sqlalchemy",
+    "pgbench": "sys",
     "python": "sys",
 }
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way of doing what a case asks; `callers` are the numbers of callers that it can serve (None: any)."""
+    """One way of doing what a case asks.
+
+    `callers`: the numbers of callers that it is asked to serve (None: any). `gevent`: its process is monkey-patched
+    before anything else, so that its threads are greenlets. `together`: so many callers' statements are collected into
+    one call by hand. `program`: no Python, but a program that measures itself. `needs`: what it wants and is not there.
+    """
 
     case: str
     name: str
     module: str
     asynchronous: bool
     open: Callable[..., Any]
-    callers: range | None = None
+    callers: Container[int] | None = None
     loop: str = "asyncio"
     env: Mapping[str, str] = field(default_factory=dict)
+    gevent: bool = False
+    together: int = 1
+    program: bool = False
+    needs: str | None = None
 
     def missing(self) -> str | None:
-        """The module that it needs and that is not installed."""
-        return "uvloop" if self.loop == "uvloop" and find_spec("uvloop") is None else None
+        """What it needs and is not there: a module that is not installed, or what the library does not have."""
+        wanted = ["uvloop"] if self.loop == "uvloop" else ["gevent"] if self.gevent else []
+        return self.needs or next((name for name in wanted if find_spec(name) is None), None)
 
 
 _registered: list[Contender] = []
@@ -52,11 +65,10 @@ def contender(
     case: str,
     name: str,
     *,
-    callers: range | None = None,
     loops: tuple[str, ...] = ("asyncio",),
-    env: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a generator function as a contender in a case, once for each event loop."""
+    """Register a generator function as a contender in a case, once for each event loop; `options`: see Contender."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         asynchronous = inspect.isasyncgenfunction(function)
@@ -64,7 +76,7 @@ def contender(
         module = function.__module__.rpartition(".")[2]
         for loop in loops:
             full = name if loop == "asyncio" else f"{name} + {loop}"
-            _registered.append(Contender(case, full, module, asynchronous, opening, callers, loop, env or {}))
+            _registered.append(Contender(case, full, module, asynchronous, opening, loop=loop, **options))
         return function
 
     return register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,9 +13,10 @@ from benchmarks.contenders import contender
 
 POINT = select.SQL.format(parameter="$1")
 BOTH = ("asyncio", "uvloop")
+HELD = range(1, 11)
 
 
-@contender("select", "asyncpg held", callers=range(1, 11), loops=BOTH)
+@contender("select", "asyncpg held", callers=HELD, loops=BOTH)
 async def select_held(url: str, callers: int, _connections: int) -> AsyncIterator[Any]:
     """Its fastest way: a connection and a statement prepared by hand for each caller."""
     connections = [await asyncpg.connect(url) for _ in range(callers)]
@@ -62,3 +63,68 @@ async def startup(url: str) -> AsyncIterator[Any]:
         return value
 
     yield "import asyncpg", connect
+
+
+@contender("neighbours", "asyncpg pool", loops=BOTH)
+async def neighbours_pool(url: str, connections: int) -> AsyncIterator[Any]:
+    async with asyncpg.create_pool(url, min_size=connections, max_size=connections) as pool:
+        yield lambda key: pool.fetchrow(POINT, key), lambda seconds: pool.execute("select pg_sleep($1)", seconds)
+
+
+@contender("writes", "asyncpg pool", loops=BOTH)
+async def writes_pool(url: str, callers: int, connections: int, sql: str) -> AsyncIterator[Any]:
+    sql = sql.format(key="$1", note="$2")
+    async with asyncpg.create_pool(url, min_size=min(callers, connections), max_size=connections) as pool:
+        yield [lambda row: pool.execute(sql, *row)] * callers, pool.fetchval
+
+
+@contender("writes", "asyncpg held", callers=HELD)
+async def writes_held(url: str, callers: int, _connections: int, sql: str) -> AsyncIterator[Any]:
+    sql = sql.format(key="$1", note="$2")
+    connections = [await asyncpg.connect(url) for _ in range(callers)]
+    yield [lambda row, c=connection: c.execute(sql, *row) for connection in connections], connections[0].fetchval
+    for connection in connections:
+        await connection.close()
+
+
+@contender("transaction", "asyncpg held", callers=HELD)
+async def transaction_held(url: str, callers: int, _connections: int, sql: str) -> AsyncIterator[Any]:
+    sql = sql.format(parameter="$1")
+
+    def asker(connection: Any) -> Callable[[int], Any]:
+        async def ask(key: int) -> Any:
+            async with connection.transaction():
+                return await connection.fetchrow(sql, key)
+
+        return ask
+
+    connections = [await asyncpg.connect(url) for _ in range(callers)]
+    yield [asker(connection) for connection in connections]
+    for connection in connections:
+        await connection.close()
+
+
+@contender("transaction", "asyncpg pool", loops=BOTH)
+async def transaction_pool(url: str, callers: int, connections: int, sql: str) -> AsyncIterator[Any]:
+    sql = sql.format(parameter="$1")
+    async with asyncpg.create_pool(url, min_size=min(callers, connections), max_size=connections) as pool:
+
+        async def ask(key: int) -> Any:
+            async with pool.acquire() as connection, connection.transaction():
+                return await connection.fetchrow(sql, key)
+
+        yield [ask] * callers
+
+
+@contender("memory", "asyncpg")
+async def memory(url: str, _count: int) -> AsyncIterator[Any]:
+    held: list[Any] = []
+
+    async def grow(more: int) -> None:
+        for _ in range(more):
+            held.append(await asyncpg.connect(url))
+            await held[-1].fetchrow(POINT, 1)
+
+    yield grow, lambda sql: held[0].fetchval(sql)
+    for connection in held:
+        await connection.close()

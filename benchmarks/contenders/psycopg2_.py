@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from queue import LifoQueue
 from typing import Any
 
@@ -21,39 +21,85 @@ def _connect(url: str) -> Any:
     return connection
 
 
-def _asker(connection: Any) -> Callable[[int], Any]:
-    def ask(key: int) -> Any:
-        with connection.cursor() as cursor:
-            cursor.execute(POINT, (key,))
-            return cursor.fetchone()
-
-    return ask
+def _fetchrow(connection: Any, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()
 
 
 @contender("select", "psycopg2 held", callers=range(1, 11))
 def select_held(url: str, callers: int, _connections: int) -> Iterator[Any]:
     connections = [_connect(url) for _ in range(callers)]
-    yield [_asker(connection) for connection in connections]
+    yield [lambda key, c=connection: _fetchrow(c, POINT, (key,)) for connection in connections]
     for connection in connections:
         connection.close()
 
 
-@contender("select", "psycopg2 pool", callers=range(11, 1_000_000))
-def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
+@contextmanager
+def pool(url: str, size: int) -> Iterator[Callable[[Callable[[Any], Any]], Any]]:
     """A LifoQueue of connections: its own ThreadedConnectionPool raises an error where a caller would have to wait."""
-    held = [_connect(url) for _ in range(connections)]
-    askers: LifoQueue[Callable[[int], Any]] = LifoQueue()
+    connections: LifoQueue[Any] = LifoQueue()
+    held = [_connect(url) for _ in range(size)]
     for connection in held:
-        askers.put(_asker(connection))
+        connections.put(connection)
 
-    def ask(key: int) -> Any:
-        asker = askers.get()
+    def use(work: Callable[[Any], Any]) -> Any:
+        connection = connections.get()
         try:
-            return asker(key)
+            return work(connection)
         finally:
-            askers.put(asker)
+            connections.put(connection)
 
-    yield [ask] * callers
+    yield use
+    for connection in held:
+        connection.close()
+
+
+@contender("select", "psycopg2 pool", callers=range(11, 1000))
+def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
+    with pool(url, min(callers, connections)) as use:
+        yield [lambda key: use(lambda connection: _fetchrow(connection, POINT, (key,)))] * callers
+
+
+@contender("writes", "psycopg2 pool")
+def writes_pool(url: str, callers: int, connections: int, sql: str) -> Iterator[Any]:
+    sql = sql.format(key="%(key)s", note="%(note)s")
+
+    def write(connection: Any, row: tuple[int, str]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, {"key": row[0], "note": row[1]})
+
+    with pool(url, min(callers, connections)) as use:
+        yield (
+            [lambda row: use(lambda connection: write(connection, row))] * callers,
+            lambda query: use(lambda connection: _fetchrow(connection, query)[0]),
+        )
+
+
+@contender("transaction", "psycopg2 pool")
+def transaction_pool(url: str, callers: int, connections: int, sql: str) -> Iterator[Any]:
+    """`with connection` is its transaction."""
+    sql = sql.format(parameter="%s")
+
+    def ask(connection: Any, key: int) -> Any:
+        connection.autocommit = False
+        with connection:
+            return _fetchrow(connection, sql, (key,))
+
+    with pool(url, min(callers, connections)) as use:
+        yield [lambda key: use(lambda connection: ask(connection, key))] * callers
+
+
+@contender("memory", "psycopg2")
+def memory(url: str, _count: int) -> Iterator[Any]:
+    held: list[Any] = []
+
+    def grow(more: int) -> None:
+        for _ in range(more):
+            held.append(_connect(url))
+            _fetchrow(held[-1], POINT, (1,))
+
+    yield grow, lambda sql: _fetchrow(held[0], sql)[0]
     for connection in held:
         connection.close()
 

@@ -102,3 +102,57 @@ def startup(url: str) -> Iterator[Any]:
             return _value(connection, "select 1")
 
     yield "import psycopg", connect
+
+
+TOGETHER = 100
+
+
+@contender("select", "psycopg 3 pipeline by hand", callers=range(2, 1_000_000), together=TOGETHER)
+async def select_pipeline(url: str, callers: int, _connections: int) -> AsyncIterator[Any]:
+    """The selects of up to 100 callers collected into one pipeline, which has one Sync: one fate for all of them."""
+    count = callers // min(callers, TOGETHER)
+    connections = [await psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(count)]
+    yield [_asker_of_many(connection) for connection in connections]
+    for connection in connections:
+        await connection.close()
+
+
+def _asker_of_many(connection: psycopg.AsyncConnection[Any]) -> Callable[[list[int]], Any]:
+    async def ask(keys: list[int]) -> list[Any]:
+        async with connection.pipeline():
+            cursors = [await connection.execute(POINT, (key,)) for key in keys]
+        return [await cursor.fetchone() for cursor in cursors]
+
+    return ask
+
+
+@contender("memory", "psycopg 3 blocking")
+def memory(url: str, _count: int) -> Iterator[Any]:
+    held: list[psycopg.Connection[Any]] = []
+
+    def grow(more: int) -> None:
+        for _ in range(more):
+            held.append(psycopg.connect(url, autocommit=True))
+            held[-1].execute(POINT, (1,)).fetchone()
+
+    yield grow, lambda sql: _value(held[0], sql)
+    for connection in held:
+        connection.close()
+
+
+@contender("memory", "psycopg 3 asyncio")
+async def memory_async(url: str, _count: int) -> AsyncIterator[Any]:
+    held: list[psycopg.AsyncConnection[Any]] = []
+
+    async def grow(more: int) -> None:
+        for _ in range(more):
+            held.append(await psycopg.AsyncConnection.connect(url, autocommit=True))
+            await (await held[-1].execute(POINT, (1,))).fetchone()
+
+    async def value(sql: Any) -> Any:
+        [found] = await (await held[0].execute(sql)).fetchone() or [None]
+        return found
+
+    yield grow, value
+    for connection in held:
+        await connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -11,14 +12,27 @@ from benchmarks.cases import select
 from benchmarks.contenders import contender
 
 POINT = select.SQL.format(parameter="%s")
+SLEEP = "select pg_sleep(%s)"
 AUTOCOMMIT = {"autocommit": True}
 
 
-@contender("select", "psycopg 3 blocking pool")
-def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
-    size = min(callers, connections)
-    with ConnectionPool(url, min_size=size, max_size=connections, kwargs=AUTOCOMMIT, open=True) as pool:
+@contextmanager
+def _pool(url: str, size: int, **options: Any) -> Iterator[ConnectionPool[Any]]:
+    with ConnectionPool(url, min_size=size, max_size=size, kwargs=options, open=True) as pool:
         pool.wait()
+        yield pool
+
+
+@asynccontextmanager
+async def _async_pool(url: str, size: int, **options: Any) -> AsyncIterator[AsyncConnectionPool[Any]]:
+    async with AsyncConnectionPool(url, min_size=size, max_size=size, kwargs=options, open=False) as pool:
+        await pool.wait()
+        yield pool
+
+
+@contender("select", "psycopg 3 blocking pool", callers=range(1, 1000))
+def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
+    with _pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
 
         def ask(key: int) -> Any:
             with pool.connection() as connection:
@@ -29,12 +43,99 @@ def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
 
 @contender("select", "psycopg 3 asyncio pool")
 async def select_async_pool(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
-    size = min(callers, connections)
-    async with AsyncConnectionPool(url, min_size=size, max_size=connections, kwargs=AUTOCOMMIT, open=False) as pool:
-        await pool.wait()
+    async with _async_pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
 
         async def ask(key: int) -> Any:
             async with pool.connection() as connection:
                 return await (await connection.execute(POINT, (key,))).fetchone()
+
+        yield [ask] * callers
+
+
+@contender("neighbours", "psycopg 3 blocking pool")
+def neighbours(url: str, connections: int) -> Iterator[Any]:
+    with _pool(url, connections, **AUTOCOMMIT) as pool:
+
+        def ask(key: int) -> Any:
+            with pool.connection() as connection:
+                return connection.execute(POINT, (key,)).fetchone()
+
+        def sleep(seconds: float) -> None:
+            with pool.connection() as connection:
+                connection.execute(SLEEP, (seconds,))
+
+        yield ask, sleep
+
+
+@contender("neighbours", "psycopg 3 asyncio pool")
+async def neighbours_async(url: str, connections: int) -> AsyncIterator[Any]:
+    async with _async_pool(url, connections, **AUTOCOMMIT) as pool:
+
+        async def ask(key: int) -> Any:
+            async with pool.connection() as connection:
+                return await (await connection.execute(POINT, (key,))).fetchone()
+
+        async def sleep(seconds: float) -> None:
+            async with pool.connection() as connection:
+                await connection.execute(SLEEP, (seconds,))
+
+        yield ask, sleep
+
+
+@contender("writes", "psycopg 3 blocking pool")
+def writes(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
+    sql = sql.format(key="%(key)s", note="%(note)s")
+    with _pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
+
+        def write(row: tuple[int, str]) -> None:
+            with pool.connection() as connection:
+                connection.execute(sql, {"key": row[0], "note": row[1]})
+
+        def value(query: Any) -> Any:
+            with pool.connection() as connection:
+                [found] = connection.execute(query).fetchone() or [None]
+                return found
+
+        yield [write] * callers, value
+
+
+@contender("writes", "psycopg 3 asyncio pool")
+async def writes_async(url: str, callers: int, connections: int, sql: Any) -> AsyncIterator[Any]:
+    sql = sql.format(key="%(key)s", note="%(note)s")
+    async with _async_pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
+
+        async def write(row: tuple[int, str]) -> None:
+            async with pool.connection() as connection:
+                await connection.execute(sql, {"key": row[0], "note": row[1]})
+
+        async def value(query: Any) -> Any:
+            async with pool.connection() as connection:
+                [found] = await (await connection.execute(query)).fetchone() or [None]
+                return found
+
+        yield [write] * callers, value
+
+
+@contender("transaction", "psycopg 3 blocking pool")
+def transaction(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
+    """Its pool's `connection()` is a transaction."""
+    sql = sql.format(parameter="%s")
+    with _pool(url, min(callers, connections)) as pool:
+
+        def ask(key: int) -> Any:
+            with pool.connection() as connection:
+                return connection.execute(sql, (key,)).fetchone()
+
+        yield [ask] * callers
+
+
+@contender("transaction", "psycopg 3 asyncio pool")
+async def transaction_async(url: str, callers: int, connections: int, sql: Any) -> AsyncIterator[Any]:
+    sql = sql.format(parameter="%s")
+    async with _async_pool(url, min(callers, connections)) as pool:
+
+        async def ask(key: int) -> Any:
+            async with pool.connection() as connection:
+                return await (await connection.execute(sql, (key,))).fetchone()
 
         yield [ask] * callers

@@ -13,7 +13,7 @@ from benchmarks.contenders import contender
 from benchmarks.contenders.sqlalchemy_models import AUTOCOMMIT, Many, Point, url_for
 
 
-@contender("select", "SQLAlchemy ORM, asyncpg")
+@contender("select", "SQLAlchemy ORM, asyncpg", callers=range(1, 1000))
 async def select_orm(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
     engine = create_async_engine(
         url_for(url, "asyncpg"), pool_size=connections, max_overflow=0, isolation_level=AUTOCOMMIT

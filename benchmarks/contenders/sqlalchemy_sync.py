@@ -14,7 +14,7 @@ from benchmarks.contenders import contender
 from benchmarks.contenders.sqlalchemy_models import AUTOCOMMIT, Many, Point, url_for
 
 
-@contender("select", "SQLAlchemy ORM, psycopg2")
+@contender("select", "SQLAlchemy ORM, psycopg2", callers=range(1, 1000))
 def select_orm(url: str, callers: int, connections: int) -> Iterator[Any]:
     engine = create_engine(url_for(url, "psycopg2"), pool_size=connections, max_overflow=0, isolation_level=AUTOCOMMIT)
 

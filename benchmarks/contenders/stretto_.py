@@ -1,21 +1,16 @@
-"""stretto itself, as its users write it."""
+"""stretto itself, as its users write it: one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.cases import copy, rows, select, stream
+from benchmarks.cases import copy, rows, stream
 from benchmarks.contenders import contender
 from stretto import AsyncDatabase, Database
-
-POINT = select.SQL.format(parameter="$1")
-HELD = range(1, 11)  # callers that have a connection each
-BOTH = ("asyncio", "uvloop")
 
 
 @dataclass(slots=True)
@@ -42,34 +37,6 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "Row": (None, "attributes"),
     "tuple": (tuple, "unpack"),
 }
-
-
-@contender("select", "stretto blocking held", callers=HELD)
-def select_held(url: str, callers: int, _connections: int) -> Iterator[Any]:
-    with ExitStack() as stack:
-        db = stack.enter_context(Database(url, connections=callers))
-        held = [stack.enter_context(db.connection()) for _ in range(callers)]
-        yield [lambda key, c=connection: c.fetchrow(POINT, key) for connection in held]
-
-
-@contender("select", "stretto Database")
-def select_database(url: str, callers: int, connections: int) -> Iterator[Any]:
-    with Database(url, connections=connections) as db:
-        yield [lambda key: db.fetchrow(POINT, key)] * callers
-
-
-@contender("select", "stretto asyncio held", callers=HELD, loops=BOTH)
-async def select_async_held(url: str, callers: int, _connections: int) -> AsyncIterator[Any]:
-    async with AsyncExitStack() as stack:
-        db = await stack.enter_async_context(AsyncDatabase(url, connections=callers))
-        held = [await stack.enter_async_context(db.connection()) for _ in range(callers)]
-        yield [lambda key, c=connection: c.fetchrow(POINT, key) for connection in held]
-
-
-@contender("select", "stretto AsyncDatabase", loops=BOTH)
-async def select_async_database(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
-    async with AsyncDatabase(url, connections=connections) as db:
-        yield [lambda key: db.fetchrow(POINT, key)] * callers
 
 
 def _register_rows(label: str, target: Any, way: str) -> None:

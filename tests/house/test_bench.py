@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import cases, contenders, report
+from benchmarks import cases, contenders, load, report
 from benchmarks.__main__ import main, parse, sizes_of
 from benchmarks.cases import Case, Column
 from benchmarks.contenders import Contender
 from benchmarks.measure import WrongAnswer, drive, expect
-from benchmarks.runner import Outcome
+from benchmarks.runner import ROOT, Outcome
 from benchmarks.sizes import QUICK
 
 from stretto import _core
@@ -30,6 +33,7 @@ def expected(case: Case, found: list[Contender]) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.timeout(300)  # some sixty processes
 @pytest.mark.parametrize(
     "name",
     [
@@ -59,10 +63,72 @@ def test_quick_run_gives_figures_of_every_installed_contender(
 def test_stretto_and_its_closest_peers_are_contenders_in_the_cases_that_have_budgets() -> None:
     found, _missing = contenders.load_all()
     modules = {name: {each.module for each in found if each.case == name} for name in cases.NAMES}
-    assert modules["select"] >= {"stretto_", "asyncpg_", "psycopg3", "psycopg2_", "sqlalchemy_async"}
+    peers = {"asyncpg_", "psycopg3", "psycopg3_pool", "psycopg2_", "psycopg2_gevent", "sqlalchemy_async", "pgbench"}
+    assert modules["select"] >= {"stretto_callers", *peers}
+    assert modules["neighbours"] >= {"stretto_callers", "asyncpg_", "psycopg3_pool"}
+    assert modules["writes"] >= {"stretto_callers", "asyncpg_", "psycopg3_pool", "psycopg2_"}
+    assert modules["transaction"] >= {"stretto_callers", "asyncpg_", "psycopg3_pool", "psycopg2_"}
+    assert modules["memory"] >= {"stretto_callers", "asyncpg_", "psycopg3", "psycopg2_"}
     assert modules["rows"] >= {"stretto_", "asyncpg_", "psycopg3", "psycopg2_", "sqlalchemy_sync"}
     assert modules["stream"] >= {"stretto_", "asyncpg_", "psycopg3"}
     assert modules["copy"] >= {"stretto_", "asyncpg_", "psycopg3"}
+
+
+@pytest.mark.parametrize("callers", [1, 10, 100, 1000])
+def test_every_runtime_serves_every_number_of_callers(callers: int) -> None:
+    case = cases.load("select")
+    found = [each for each in contenders.load_all()[0] if each.case == "select"]
+    serving = {each.name for each in found if case.takes(each, {"callers": callers})}
+    assert serving >= {"stretto Database", "stretto Database gevent", "stretto AsyncDatabase", "asyncpg pool"}
+    assert {"pgbench", "pgbench pipeline"} & serving
+
+
+@pytest.mark.parametrize(("arguments", "patched"), [([], False), (["gevent"], True)])
+def test_a_gevent_contenders_process_is_patched_before_anything_is_imported(
+    arguments: list[str], patched: bool
+) -> None:
+    program = """
+import benchmarks.worker, threading, sys
+print("gevent" in sys.modules and sys.modules["gevent.monkey"].is_module_patched("threading"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *arguments], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(patched), "")
+
+
+def test_what_a_library_does_not_have_is_named_as_missing() -> None:
+    assert Contender("any", "one", "python", True, open).missing() is None
+    assert Contender("any", "one", "python", True, open, needs="its best verb").missing() == "its best verb"
+
+
+def test_latencies_are_of_all_waits_in_milliseconds() -> None:
+    waits = [i / 1000 for i in range(100, 0, -1)]
+    assert load.latencies(waits) == pytest.approx({"p50_ms": 51, "p99_ms": 100, "max_ms": 100, "mean_ms": 50.5})
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_each_caller_gets_its_own_arguments_and_each_call_is_timed(asynchronous: bool) -> None:
+    seen: dict[str, list[int]] = {"a": [], "b": []}
+
+    async def ask(name: str, key: int) -> None:
+        seen[name].append(key)
+
+    functions = [lambda key, name=name: ask(name, key) for name in seen]
+    if not asynchronous:
+        functions = [lambda key, name=name: seen[name].append(key) for name in seen]
+    own = [iter(range(10**9)), iter(range(10**9))]
+    waits = asyncio.run(load.callers(asynchronous, functions, own, 0.001))
+    assert len(waits) == sum(map(len, seen.values())) > 1
+    assert all(keys == list(range(len(keys))) for keys in seen.values())
+
+
+def test_a_caller_that_fails_fails_the_measurement() -> None:
+    def ask(key: int) -> None:
+        raise LookupError(f"no row {key}")
+
+    with pytest.raises(LookupError, match="no row 7"):
+        asyncio.run(load.callers(False, [ask, ask], [iter([7]), iter([7])], 1.0))
 
 
 def test_unknown_case_is_refused_with_the_list_of_cases(capsys: pytest.CaptureFixture[str]) -> None:

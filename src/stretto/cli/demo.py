@@ -1,4 +1,4 @@
-"""``stretto demo``: a PostgreSQL of one's own, all flights of a year, questions about them, and a race with the peers.
+"""``stretto demo``: a PostgreSQL of one's own, all flights of a year, questions about them, and races with the peers.
 
 It ends by itself. The server is stopped at the end, its data stays, so that a second run has nothing to load.
 """
@@ -13,7 +13,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from stretto import AsyncDatabase, Database, core_info, embedded
-from stretto.cli import loading, questions
+from stretto.cli import crowd, loading, questions
 from stretto.cli import race as racing
 from stretto.cli.flights import TABLES, Flight, data_directory
 from stretto.cli.places import demo_directory
@@ -25,12 +25,13 @@ T = TypeVar("T")
 
 
 class Demo:
-    """One run. ``directory``: where the data is kept (None: a place of this user's); ``quick``: a race of few rows."""
+    """One run. ``directory``: where the data is kept (None: a place of this user's); ``quick``: short races."""
 
     def __init__(self, directory: Path | None, *, rounds: int | None, quick: bool) -> None:
         self._directory = directory or demo_directory()
         self._rounds = rounds
         self._sizes = racing.QUICK if quick or core_info() != "compiled" else racing.FULL
+        self._seconds = 0.1 if quick else 1.0
         self._view = View()
 
     def run(self) -> None:
@@ -47,6 +48,7 @@ class Demo:
                 asyncio.run(self._ask_on_asyncio(url))
                 self._show_objects(db)
                 self._race(db, url)
+            self._crowd(url)
         self._view.ended(self._directory, time.perf_counter() - begun)
 
     def _start(self) -> embedded.Server:
@@ -118,6 +120,14 @@ class Demo:
             result = racing.race(db, url, self._rounds, self._sizes, advance)
         self._view.race(result)
         self._view.conditions(_settings(db), result.rounds)
+
+    def _crowd(self, url: str) -> None:
+        self._view.section("Many at once", "db.fetchrow(sql, id, into=Flight)")
+        self._view.say("Flights are looked up by their key, by 1, 10 and 100 callers. How many a second?")
+        flights = next(table.rows for table in TABLES if table.row is Flight)
+        with self._view.progress("Measuring", 1.0, None) as advance:
+            result = crowd.run(url, flights, self._seconds, advance)
+        self._view.crowd(result, self._seconds)
 
 
 def _database_of(url: str) -> str:

@@ -22,6 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stretto import core_info
+from stretto.cli import charts
+from stretto.cli.crowd import Crowd
+from stretto.cli.lookups import CONNECTIONS
 from stretto.cli.race import Race, Result, Score
 from stretto.embedded import Server
 
@@ -107,6 +110,20 @@ class View:
             self.say(f"{name} is not installed, so it did not take part: pip install 'stretto[demo]'")
         for line in _losses(race.results):
             self.say(line)
+
+    def crowd(self, crowd: Crowd, seconds: float) -> None:
+        """Print the second part: all figures, bars, how stretto compares, and how it was measured."""
+        self._console.print(charts.table(crowd))
+        self._console.print()
+        for line in charts.bars(crowd, self._console.width):
+            self._console.print(line)
+        for text in charts.findings(crowd):
+            self.say(text)
+        self.say(
+            f"{seconds:g} s each, after a warm-up, on {CONNECTIONS} connections at most; each driver in a process of "
+            f"its own for each runtime, client and server on the same {os.cpu_count()} cores. CPU is the client's "
+            "for one lookup, and longest the longest that a caller waited for one, with the most callers."
+        )
 
     def conditions(self, settings: dict[str, str], rounds: int) -> None:
         """Say how it was measured, and that it was no benchmark."""
