@@ -144,8 +144,8 @@ class Config:
         secret = next((name for name in _SECRETS if isinstance(getattr(self, name), str | bytes)), None)
         if secret is not None:
             raise UsageError(
-                f"this Config holds a secret ({secret}), and a pickle of it would have it in clear: let the other process "
-                "find it where this one did, or give password= as a function, which is pickled by its name"
+                f"this Config holds a secret ({secret}), and a pickle of it would have it in clear: let the other "
+                "process find it where this one did, or give password= as a function, which is pickled by its name"
             )
         return Config, tuple(getattr(self, field.name) for field in fields(self))
 

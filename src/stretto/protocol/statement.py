@@ -15,7 +15,7 @@ from stretto.errors import EncodeError, Error, UsageError
 from stretto.protocol.request import Request
 from stretto.wire import frontend
 from stretto.wire.backend import ColumnDescription
-from stretto.wire.buffer import WriteBuffer
+from stretto.wire.buffer import MAX_MESSAGE, WriteBuffer
 
 MAX_PARAMETERS = 65535  # Bind counts them in 16 bits
 _EXECUTE_SYNC = frontend.EXECUTE_ALL_SYNC
@@ -110,6 +110,8 @@ def encode_sql(sql: str) -> bytes:
     """Encode SQL; raises UsageError for what cannot be sent."""
     if not isinstance(sql, str):
         raise UsageError(f"SQL must be a str, not {type(sql).__name__}")
+    if len(sql) > MAX_MESSAGE:
+        raise UsageError("SQL of 1 GB or more cannot be sent: pass values as arguments, or use COPY")
     try:
         text = sql.encode("utf-8")
     except UnicodeEncodeError as error:
