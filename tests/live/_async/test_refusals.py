@@ -226,8 +226,6 @@ VERBS_OF_SQL |= dict.fromkeys(("executemany", "fetchmany"), ([()],))
 @pytest.mark.parametrize("verb", VERBS_OF_SQL)
 @pytest.mark.parametrize("given", [Template(), b"select 1", ["select 1"], None], ids=lambda given: type(given).__name__)
 async def test_only_a_str_is_sql(one: AsyncDatabase, verb: str, given: Any) -> None:
-    with pytest.raises(
-        UsageError, match=f"SQL must be a str, not {type(given).__name__}; values are passed as arguments"
-    ):
+    with pytest.raises(UsageError, match=f"SQL must be a str, not {type(given).__name__}; values go into arguments"):
         await getattr(one, verb)(given, *VERBS_OF_SQL[verb])
     assert await one.fetchval("select 1") == 1

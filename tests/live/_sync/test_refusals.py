@@ -227,8 +227,6 @@ VERBS_OF_SQL |= dict.fromkeys(("executemany", "fetchmany"), ([()],))
 @pytest.mark.parametrize("verb", VERBS_OF_SQL)
 @pytest.mark.parametrize("given", [Template(), b"select 1", ["select 1"], None], ids=lambda given: type(given).__name__)
 def test_only_a_str_is_sql(one: Database, verb: str, given: Any) -> None:
-    with pytest.raises(
-        UsageError, match=f"SQL must be a str, not {type(given).__name__}; values are passed as arguments"
-    ):
+    with pytest.raises(UsageError, match=f"SQL must be a str, not {type(given).__name__}; values go into arguments"):
         getattr(one, verb)(given, *VERBS_OF_SQL[verb])
     assert one.fetchval("select 1") == 1
