@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import tempfile
@@ -17,6 +18,7 @@ from stretto import _core
 from stretto.errors import Error
 
 # Passwords of the tests. None may be seen in a log, in what is printed, or in an error.
+LARGE = 10_000  # what is longer is not looked at
 PACKAGE = os.path.dirname(_core.__file__)
 CANARIES = ("canary-4711", "hunter2", "it's =a, pässword 😀")
 
@@ -77,16 +79,23 @@ class Watch(logging.Handler):
             for frame, _ in traceback.walk_tb(following.__traceback__):
                 if frame.f_code.co_filename.startswith(PACKAGE):
                     for name, value in frame.f_locals.items():
-                        self.look(
-                            f"the variable {name} of {frame.f_code.co_name}() under {error!r:.200}", _shown(value)
-                        )
+                        where = f"the variable {name} of {frame.f_code.co_name}() under {error!r:.200}"
+                        self.look(where, _shown(value))
             following = following.__cause__ or following.__context__
 
 
-def _shown(value: Any) -> str:
-    """What a tool shows of a variable: its repr, of bytes the text."""
+def _shown(value: Any, depth: int = 3) -> str:
+    """What a tool shows of a variable: a text, what is in a container, else its repr. Nothing of what is large."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "replace") if len(value) <= LARGE else ""
+    if isinstance(value, str):
+        return str(value) if len(value) <= LARGE else ""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return " ".join([_shown(one, depth - 1) for one in itertools.islice(value, 100)]) if depth else ""
     try:
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else f"{value} {value!r}"
+        return repr(value)
     except Exception:
         return ""  # half made or half gone
 

@@ -140,12 +140,11 @@ class Config:
     tcp_user_timeout: int | None = None
 
     def __reduce__(self) -> tuple[type[Config], tuple[Any, ...]]:
-        """Be pickled; raises UsageError for a Config that holds a secret, which the pickle would have in clear."""
-        secret = next((name for name in _SECRETS if isinstance(getattr(self, name), str | bytes)), None)
-        if secret is not None:
+        """Be pickled; raises UsageError for a Config that holds a secret."""
+        if secret := next((name for name in _SECRETS if isinstance(getattr(self, name), str | bytes)), None):
             raise UsageError(
-                f"this Config holds a secret ({secret}), and a pickle of it would have it in clear: let the other "
-                "process find it where this one did, or give password= as a function, which is pickled by its name"
+                f"this Config holds a secret ({secret}), which a pickle would have in clear: give password= as a "
+                "function, which is pickled by its name, or let the other process find it where this one did"
             )
         return Config, tuple(getattr(self, field.name) for field in fields(self))
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import trustme
 from tests.flows.driver import config, run, run_and_keep
-from tests.flows.servers import DEBIAN, Server, own_certificate, postgresql, wheel, write_client
+from tests.flows.servers import DEBIAN, HAS_DEBIAN, Server, own_certificate, postgresql, wheel, write_client
 
 from stretto.config import Host
 from stretto.errors import AuthenticationError, ConnectError, TLSError
@@ -20,7 +20,7 @@ from stretto.flows.connect import connect
 from stretto.wire import startup
 
 NAME = "db.example.com"
-needs_debian = pytest.mark.skipif(not (DEBIAN / "postgres").exists(), reason="Debian's PostgreSQL 15 is not installed")
+needs_debian = pytest.mark.skipif(not HAS_DEBIAN, reason="Debian's PostgreSQL 15 is not installed")
 
 HBA = """
 local all postgres trust

@@ -44,3 +44,9 @@ def test_a_tables_schema_is_in_front_of_the_first_dot() -> None:
 def test_what_is_copied_into_is_a_name_whatever_it_looks_like(target: str) -> None:
     assert copy_sql(target, None, "FROM STDIN", "csv", {}).startswith(f"COPY {quote_table(target)} FROM STDIN")
     assert ord("G") == COPY_IN
+
+
+@pytest.mark.parametrize("name", [None, 7, ["a"], {"a": 1}, b"a"])
+def test_what_names_no_table_is_refused(name: object) -> None:
+    with pytest.raises(UsageError, match="a table is named by a str, or a tuple"):
+        quote_table(name)  # type: ignore[arg-type]  # what is tested

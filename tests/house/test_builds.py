@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,28 @@ def test_another_value_of_stretto_core_is_refused(core: str) -> None:
     said = ask(core, source="import stretto")
     assert said.returncode == 1
     assert f"STRETTO_CORE must be 'py' or 'c', not '{core}'" in said.stderr
+
+
+def test_without_a_compiler_the_build_says_so_loudly_and_works_interpreted(tmp_path: Path) -> None:
+    checkout = ROOT.parents[1]
+    shutil.copytree(ROOT, tmp_path / "src/stretto", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copy2(checkout / "setup.py", tmp_path)
+    if (checkout / "build/cython").exists():  # the C files that are there need not be made again
+        shutil.copytree(checkout / "build/cython", tmp_path / "build/cython")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRETTO_")}
+    environment |= {"CC": "/bin/false", "PYTHONPATH": "src"}
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment | more, cwd=tmp_path, check=False
+        )
+
+    built = run("setup.py", "-q", "build_ext", "--inplace")
+    assert built.returncode == 0, built.stderr
+    assert "stretto was installed WITHOUT its compiled core" in built.stderr
+    assert "STRETTO_EXT=require makes a failure an error" in built.stderr
+    assert list(tmp_path.rglob("*.so")) == []
+    assert run("setup.py", "-q", "build_ext", "--inplace", STRETTO_EXT="require").returncode != 0
+    said = run("-c", "import stretto; print(stretto.core_info(), stretto.__file__)")
+    assert said.stdout.split() == ["interpreted", str(tmp_path / "src/stretto/__init__.py")], said.stderr

@@ -9,6 +9,9 @@ from typing import Any
 
 from stretto.codecs.base import Codec, wrong_type
 from stretto.errors import DecodeError, EncodeError, ProtocolError
+from stretto.wire.buffer import MAX_MESSAGE
+
+_MAX_MESSAGE = MAX_MESSAGE  # a C constant (checks.pxd)
 
 
 def is_bool(value: Any) -> bool:
@@ -60,6 +63,7 @@ def utf8(codec: Codec, value: Any) -> bytes:
     """Encode a str or a subclass of it; NUL and lone surrogates raise EncodeError, for PostgreSQL has neither."""
     if not isinstance(value, str):
         raise wrong_type(codec, "a str", value)
+    check_size(len(value))
     try:
         data = value.encode("utf-8")
     except UnicodeEncodeError:
@@ -67,6 +71,13 @@ def utf8(codec: Codec, value: Any) -> bytes:
     if b"\0" in data:
         raise EncodeError(f"{codec.name} takes no NUL character: remove it, or use bytea")
     return data
+
+
+def check_size(count: int) -> int:
+    """Return the size of a value; raise EncodeError for one that no message can hold, before it is copied."""
+    if count > _MAX_MESSAGE:
+        raise EncodeError("a value of 1 GB or more cannot be sent: split it")
+    return count
 
 
 def out_of_range(codec: Codec) -> EncodeError:

@@ -1,7 +1,7 @@
 cimport cython
 
 from stretto.codecs.base cimport Codec
-from stretto.codecs.checks cimport utf8
+from stretto.codecs.checks cimport check_size, utf8
 from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from stretto.codecs.base import TEXT_FORMAT, Codec, wrong_type
-from stretto.codecs.checks import malformed, utf8
+from stretto.codecs.checks import check_size, malformed, utf8
 from stretto.errors import EncodeError
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
@@ -77,6 +77,7 @@ class Bytea(Codec):
         if type(value) is not bytes:
             if not isinstance(value, (bytes, bytearray, memoryview)):
                 raise wrong_type(self, "bytes, a bytearray or a memoryview", value)
+            check_size(memoryview(value).nbytes)
             value = bytes(value)
         buf.write_bytes(value)
 

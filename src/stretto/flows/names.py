@@ -24,6 +24,8 @@ def quote_name(name: str) -> str:
 
 def quote_table(name: str | tuple[str, ...]) -> str:
     """Quote a table's name: ``schema.table`` in one str is split at its first dot; a tuple is taken as it is."""
+    if not isinstance(name, str | tuple):
+        raise UsageError(f"a table is named by a str, or a tuple of schema and table, not {type(name).__name__}")
     parts = name.split(".", 1) if isinstance(name, str) else name
     return ".".join(quote_name(part) for part in parts)
 

@@ -16,7 +16,7 @@ from stretto.protocol.classify import READ, WRITE, Traits, classify
 from stretto.protocol.request import Request
 from stretto.wire import frontend
 from stretto.wire.backend import ColumnDescription
-from stretto.wire.buffer import WriteBuffer
+from stretto.wire.buffer import MAX_MESSAGE, WriteBuffer
 
 MAX_PARAMETERS = 65535  # Bind counts them in 16 bits
 _DESCRIBING = 200e-6  # seconds that the server takes to parse and describe
@@ -129,10 +129,19 @@ def wrong_count(expected: int, given: int, row: int = -1) -> str:
     return f"{where}the statement has {parameters} ({names}), but {arguments} given"
 
 
+def not_sql(given: object) -> UsageError:
+    """Make the error for what is no SQL: bytes, a query of another library, a template string."""
+    return UsageError(
+        f"SQL must be a str, not {type(given).__name__}; values go into arguments, as in fetch(sql, value)"
+    )
+
+
 def encode_sql(sql: str) -> bytes:
     """Encode SQL; raises UsageError for what cannot be sent."""
     if not isinstance(sql, str):
-        raise UsageError(f"SQL must be a str, not {type(sql).__name__}")
+        raise not_sql(sql)
+    if len(sql) > MAX_MESSAGE:
+        raise UsageError("SQL of 1 GB or more cannot be sent: pass values as arguments, or use COPY")
     try:
         text = sql.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -177,7 +186,10 @@ class StatementCache:
         self._statements: dict[str, Statement] = {}
 
     def get(self, sql: str) -> Statement | None:
-        return self._statements.get(sql)
+        try:
+            return self._statements.get(sql)
+        except TypeError:  # not hashable
+            raise not_sql(sql) from None
 
     def put(self, statement: Statement) -> None:
         statements = self._statements

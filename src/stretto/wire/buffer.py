@@ -152,6 +152,8 @@ class WriteBuffer:
     """
 
     def __init__(self, capacity: int = 256) -> None:
+        if capacity > _MAX_MESSAGE:
+            raise EncodeError("a message of 1 GB or more cannot be sent: split the value")
         self._data = bytearray(capacity)
         self._capacity = capacity
         self.pos = 0

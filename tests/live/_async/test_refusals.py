@@ -208,3 +208,24 @@ async def test_a_configuration_that_cannot_be_understood(open_db: Any, url: Any,
 async def test_no_connections_at_all(open_db: Any) -> None:
     with pytest.raises(UsageError, match="connections=0: at least one"):
         open_db(connections=0)
+
+
+class Template:
+    """What a t-string makes of ``t"select {value}"``: text and values, not yet SQL."""
+
+    __hash__ = None  # type: ignore[assignment]  # as of one that holds a list
+
+    def __str__(self) -> str:
+        raise AssertionError("nobody may make SQL of it")
+
+
+VERBS_OF_SQL: dict[str, tuple[Any, ...]] = dict.fromkeys(("fetch", "fetchrow", "fetchval", "execute"), ())
+VERBS_OF_SQL |= dict.fromkeys(("executemany", "fetchmany"), ([()],))
+
+
+@pytest.mark.parametrize("verb", VERBS_OF_SQL)
+@pytest.mark.parametrize("given", [Template(), b"select 1", ["select 1"], None], ids=lambda given: type(given).__name__)
+async def test_only_a_str_is_sql(one: AsyncDatabase, verb: str, given: Any) -> None:
+    with pytest.raises(UsageError, match=f"SQL must be a str, not {type(given).__name__}; values go into arguments"):
+        await getattr(one, verb)(given, *VERBS_OF_SQL[verb])
+    assert await one.fetchval("select 1") == 1
