@@ -304,7 +304,7 @@ def test_the_lexer_sees_what_the_servers_sees(place: tuple[str, str], texts: lis
         columns.append(len(cursor.description or ()))
         if not cursor.nextset():
             break
-    assert columns == [statement.count(",") + 1 for statement in split(tokens)]
+    assert columns == [statement.count(",") + (statement[1] != "") for statement in split(tokens)]
 
 
 _open: dict[str, psycopg.Connection[Any]] = {}
