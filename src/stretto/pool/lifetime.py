@@ -1,0 +1,133 @@
+"""How long connections live, when to try again, and who holds one. Pure: no I/O; times and chance are passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stretto.errors import AuthenticationError, ConnectError, Error, TLSError
+
+_FIRST = 0.1  # seconds: the ceiling of the first pause
+_EARLY = 0.35  # as long as an outage is young, its end is to be noticed soon,
+_REFUSED = 0.2  # sooner where nobody listens, whom trying costs nothing,
+_STARTING = 0.05  # and where the server says that it is starting
+_PART = 1 / 8  # later a pause is up to this part of the outage,
+_CAP = 5.0  # and at most so many seconds
+# Cannot connect now, too many connections, shutdown by an administrator or a crash.
+_TRANSIENT = frozenset(("57P03", "53300", "57P01", "57P02"))
+
+
+def transient(error: Error) -> bool:
+    """Tell whether connecting may succeed later as it is; a refused user or database, or TLS, will not."""
+    if not isinstance(error, ConnectError) or isinstance(error, AuthenticationError | TLSError):
+        return False
+    return error.sqlstate is None or error.sqlstate in _TRANSIENT
+
+
+def _is_starting(error: Error) -> bool:
+    return isinstance(error, ConnectError) and error.sqlstate == "57P03"
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ConnectionRefusedError | FileNotFoundError):
+        error = error.__cause__
+    return error is not None
+
+
+class Backoff:
+    """When to connect again after failures: one connector at a time, pauses of random length up to a growing ceiling.
+
+    "Full jitter" of "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). ``chance`` gives a number from 0
+    to 1.
+    """
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self.last: Error | None = None
+        self.not_before = 0.0
+        self._chance = chance
+        self._failures = 0
+        self._since = 0.0
+
+    def failed(self, now: float, error: Error) -> None:
+        """An attempt has failed."""
+        if self.last is None:
+            self._since = now
+        self.last = error
+        early = _STARTING if _is_starting(error) else _REFUSED if _is_refused(error) else _EARLY
+        ceiling = min(_FIRST * 2**self._failures, max(early, _PART * (now - self._since)), _CAP)
+        self._failures = min(self._failures + 1, 10)
+        self.not_before = now + self._chance() * ceiling
+
+    def succeeded(self) -> None:
+        """A connection was made."""
+        self.last = None
+        self._failures = 0
+        self.not_before = 0.0
+
+    def allowed(self, wanted: int, opening: int, now: float) -> int:
+        """How many of the connections that are wanted may be begun now."""
+        if self.last is None:
+            return wanted
+        return min(wanted, 1) if opening == 0 and now >= self.not_before else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``max_idle``: seconds that a connection may be unused; ``max_lifetime``: that it may live (None: for ever).
+
+    Each connection's lifetime is up to ``jitter`` of it shorter, so that those opened together do not end together.
+    """
+
+    max_idle: float | None = 600.0
+    max_lifetime: float | None = 3600.0
+    jitter: float = 0.1
+
+    def end(self, opened: float, chance: float) -> float:
+        """When a connection is too old; ``chance`` (0 to 1) is its share of the jitter."""
+        if self.max_lifetime is None:
+            return float("inf")
+        return opened + self.max_lifetime * (1 - self.jitter * chance)
+
+    def expired(self, now: float, end: float, used: float) -> bool:
+        """Tell whether a connection that was ``used`` last then should be closed."""
+        return now >= end or (self.max_idle is not None and now - used >= self.max_idle)
+
+    def interval(self) -> float:
+        """Seconds between looks at the connections."""
+        spans = [span for span in (self.max_idle, self.max_lifetime) if span is not None]
+        return max(0.05, min(spans) / 10) if spans else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a connection for himself: ``since`` when (of the runtime's clock), and ``where`` it was taken."""
+
+    since: float
+    where: tuple[str, ...]
+
+    def describe(self, now: float) -> str:
+        """One line for an error or a log."""
+        return f"held for {now - self.since:.1f} s, taken at {' < '.join(self.where) or 'an unknown place'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a pool is doing, and has done since it was made.
+
+    ``connections`` are open: ``idle``, ``shared`` (carrying statements) and ``held`` (in exclusive use) ones;
+    ``opening`` are being opened; ``size`` is the most there may be. ``waiting`` callers have no connection yet.
+    ``opened``, ``closed`` and ``failed`` count connections made, ended, and attempts that failed. ``in_flight``:
+    statements sent or about to be, and not answered.
+    """
+
+    size: int
+    connections: int
+    idle: int
+    shared: int
+    held: int
+    opening: int
+    waiting: int
+    in_flight: int
+    opened: int
+    closed: int
+    failed: int
