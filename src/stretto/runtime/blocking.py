@@ -55,6 +55,7 @@ class Link:
         self._sock.settimeout(None)
         self._would_block = would_block
         self._timeout: float | None = None
+        self._unwritten: memoryview | None = None
 
     @classmethod
     def connect(cls, shared: Shared) -> Link:
@@ -80,12 +81,8 @@ class Link:
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; what the server said meanwhile is heard."""
         try:
-            if not self.machine.closed and readable(self._sock, 0):
-                self._sock.setblocking(False)
-                while not self.machine.closed and readable(self._sock, 0):
-                    self._hear()
-                if not self.machine.closed:
-                    self._sock.settimeout(None)
+            while not self.machine.closed and readable(self._sock, 0):
+                self._hear()
         except (OSError, ValueError) as error:
             self._lost(error)
         if self.machine.farewell is not None:
@@ -100,17 +97,11 @@ class Link:
         try:
             request = flow.send(None)
             while True:
-                try:
-                    self._exchange(request, deadline)
-                except TimeoutError:
-                    self.give_up(request)
-                    raise StatementTimeout(
-                        f"no answer within {timeout} seconds", outcome="unknown" if request.sent else "not_sent"
-                    ) from None
-                except BaseException:  # an interrupt, a signal's exception: what was read of a message is not known
-                    self.give_up(request)
-                    self.abort()
-                    raise
+                self.submit(request)
+                if request.hurry:
+                    request.hurry = False
+                else:
+                    self.wait(request, deadline, timeout)
                 try:
                     request = flow.send(request)
                 except StopIteration:
@@ -124,8 +115,8 @@ class Link:
         finally:
             flow.close()
 
-    def _exchange(self, request: Request, deadline: float | None) -> None:
-        """Send what there is to send and read until the request is ready."""
+    def submit(self, request: Request) -> None:
+        """Queue a request that is not queued yet, or what it has more to say, and write what the socket takes."""
         machine = self.machine
         if not request.queued:
             if machine.closed:
@@ -136,15 +127,37 @@ class Link:
         elif request.extra is not None and not machine.closed:
             machine.extend(request)
         if machine.pending():
-            self._send(machine.data_to_send(), deadline)
-        if request.hurry:
-            request.hurry = False
-            return
-        while not request.ready():
+            self._flush()
+
+    def wait(self, request: Request, deadline: float | None, timeout: float | None) -> None:
+        """Read until the request is ready. A wait that does not end well gives the request up.
+
+        Raises StatementTimeout at ``deadline`` (of ``time.monotonic``); ``timeout`` is what its message says.
+        """
+        try:
+            while not request.ready():
+                self._exchange(deadline)
+        except TimeoutError:
+            self.give_up(request)
+            raise StatementTimeout(
+                f"no answer within {timeout} seconds", outcome="unknown" if request.sent else "not_sent"
+            ) from None
+        except BaseException:  # an interrupt, a signal's exception: what was read of a message is not known
+            self.give_up(request)
+            self.abort()
+            raise
+        self.machine.finished.clear()
+
+    def _exchange(self, deadline: float | None) -> None:
+        """Read once; write meanwhile what the socket did not take yet."""
+        if self._unwritten is None:
             self._receive(deadline)
-            if machine.pending():  # the machine got out of a COPY that nobody wanted
-                self._send(machine.data_to_send(), deadline)
-        machine.finished.clear()
+        elif readable(self._sock, remaining(deadline), or_writable=True):
+            self._hear()
+        else:
+            self._write()
+        if self.machine.pending():  # the machine got out of a COPY that nobody wanted
+            self._flush()
 
     def _receive(self, deadline: float | None) -> None:
         try:
@@ -160,9 +173,17 @@ class Link:
         self._feed(data)
 
     def _hear(self) -> None:
-        """Read what is there, on a socket that does not block."""
-        with contextlib.suppress(*self._would_block):
-            self._feed(self._sock.recv(RECEIVE))
+        """Read what is there."""
+        try:
+            self._sock.setblocking(False)
+            data = self._sock.recv(RECEIVE)
+            self._sock.settimeout(self._timeout)
+        except self._would_block:
+            self._sock.settimeout(self._timeout)
+        except OSError as error:
+            self._lost(error)
+        else:
+            self._feed(data)
 
     def _feed(self, data: bytes) -> None:
         if not data:
@@ -174,53 +195,62 @@ class Link:
             for request in fail_all(self.machine, error):
                 request.failure = error
             self._sock.close()
-            if self.machine.head() is None:
-                return
 
-    def _send(self, data: bytes, deadline: float | None, *, unasked: bool = False) -> None:
-        """Write all; ``unasked``: the server is not waiting for it, so it may be saying something meanwhile."""
-        try:
-            if len(data) <= _SMALL and deadline is None and self._timeout is None and not unasked:
-                self._sock.sendall(data)
-            else:
-                self._send_and_receive(memoryview(data), deadline)
-        except OSError as error:
-            if is_deadline(error):
-                self.abort()
-                raise
-            with contextlib.suppress(OSError, ProtocolError):  # hear the server's last words, which say why
-                self._sock.setblocking(False)
-                while last := self._sock.recv(RECEIVE):
-                    self.machine.receive_data(last)
-            self._lost(error)
-        except BaseException:
-            self.abort()  # half a message was said: nothing else can be said behind it
-            raise
-
-    def _send_and_receive(self, data: memoryview, deadline: float | None) -> None:
-        """Read while writing: a server that waits for us to read would never take the rest."""
-        sock = self._sock
-        sock.setblocking(False)
-        self._timeout = 0.0
-        heard = readable(sock, 0)
-        while (data or heard) and not self.machine.closed:
-            if heard:
-                self._hear()
-                heard = not self.machine.closed and readable(sock, 0)
-                continue
+    def _flush(self) -> None:
+        """Write what there is to say, as far as the socket takes it at once."""
+        if self._unwritten is not None:
+            return
+        surely = self.machine.depth() <= 1 and self._timeout is None
+        data = self.machine.data_to_send()
+        if surely and len(data) <= _SMALL:
             try:
-                data = data[sock.send(data) :]
-            except self._would_block:
-                heard = readable(sock, remaining(deadline), or_writable=True)
-        if not self.machine.closed:
-            sock.settimeout(None)
-            self._timeout = None
+                self._sock.sendall(data)
+            except OSError as error:
+                self._cut_off(error)
+            except BaseException:
+                self.abort()  # half a message was said: nothing else can be said behind it
+                raise
+        else:
+            self._unwritten = memoryview(data)
+            self._write()
+
+    def _write(self) -> None:
+        """Write what the socket takes of the rest."""
+        rest = self._unwritten
+        if rest is None:
+            return
+        try:
+            self._sock.setblocking(False)
+            rest = rest[self._sock.send(rest) :]
+            self._sock.settimeout(self._timeout)
+        except self._would_block:
+            self._sock.settimeout(self._timeout)
+        except OSError as error:
+            self._cut_off(error)
+        except BaseException:
+            self.abort()  # how much was said is not known
+            raise
+        self._unwritten = rest if rest else None
+
+    def _cut_off(self, cause: OSError) -> None:
+        """Writing has failed: hear the server's last words, which say why."""
+        with contextlib.suppress(OSError, ProtocolError):
+            self._sock.setblocking(False)
+            while last := self._sock.recv(RECEIVE):
+                self.machine.receive_data(last)
+        self._lost(cause)
 
     def send(self, data: bytes) -> None:
         """Write what has no reply of its own (CopyData), reading meanwhile what the server says."""
+        if self.machine.closed:
+            return
+        self.machine.write(data)
+        while not self.machine.closed and readable(self._sock, 0):
+            self._hear()
         if not self.machine.closed:
-            self.machine.write(data)
-            self._send(self.machine.data_to_send(), None, unasked=True)
+            self._flush()
+        while self._unwritten is not None and not self.machine.closed:
+            self._exchange(None)
 
     def wait_notification(self, timeout: float | None = None) -> bool:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
@@ -266,9 +296,9 @@ class Link:
             head = machine.head()
             if head is not None:
                 release(machine, head)
-                self._send(machine.data_to_send(), deadline)
+                self._flush()
             while not machine.idle():
-                self._receive(deadline)
+                self._exchange(deadline)
         except TimeoutError:
             self.abort()
         except BaseException:
