@@ -129,7 +129,7 @@ class Link(Pump):
             if self.machine.pending():
                 self._flush_together()
             while not request.ready():
-                if self._reader is None:
+                if self._reader is None and not self._flush_due:  # who reads must know what is still to be written
                     self._read_for_all(request, deadline)
                 else:
                     self._sleep(request, deadline)
@@ -330,7 +330,7 @@ class Gate:
     def __init__(self, places: int) -> None:
         self._places = places
         self._lock = threading.Lock()
-        self._waiters: deque[threading.Event] = deque()
+        self._waiters: deque[threading.Lock] = deque()
 
     def acquire(self, timeout: float | None) -> None:
         """Take a place; raises PoolTimeout after ``timeout`` seconds."""
@@ -338,10 +338,11 @@ class Gate:
             if self._places > 0 and not self._waiters:
                 self._places -= 1
                 return
-            turn = threading.Event()
+            turn = threading.Lock()  # an Event costs twice as much to wait for
+            turn.acquire()
             self._waiters.append(turn)
         try:
-            if turn.wait(timeout):
+            if turn.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
                 return
         except BaseException:  # an interrupt: nobody is there to take the place
             if not self._withdraw(turn):
@@ -351,10 +352,10 @@ class Gate:
             return
         raise PoolTimeout(f"no connection became free within {timeout} seconds")
 
-    def _withdraw(self, turn: threading.Event) -> bool:
+    def _withdraw(self, turn: threading.Lock) -> bool:
         """Wait no longer; False when the place was given in the very moment."""
         with self._lock:
-            if turn.is_set():
+            if turn not in self._waiters:
                 return False
             self._waiters.remove(turn)
             return True
@@ -363,6 +364,6 @@ class Gate:
         """Give a place back, to whoever waits longest."""
         with self._lock:
             if self._waiters:
-                self._waiters.popleft().set()
+                self._waiters.popleft().release()
             else:
                 self._places += 1
