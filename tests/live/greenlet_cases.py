@@ -155,8 +155,7 @@ def a_lost_connection_is_told_to_all(url: str) -> None:
 def an_interrupt_in_the_middle_ends_the_connection_for_all(url: str) -> None:
     """What a handler raises while bytes are in hand must not make anybody's answer another's."""
     link = make_link(url)
-    pid = pid_of(link)
-    machine, feed = link.machine, link._feed
+    pid_of(link)
 
     def interrupt(data: bytes) -> None:
         raise Broken
@@ -167,9 +166,7 @@ def an_interrupt_in_the_middle_ends_the_connection_for_all(url: str) -> None:
     found = [type(one.get()) for one in asking]
     assert found.count(Broken) == 1, found
     assert found.count(ConnectionLost) == 3, found
-    assert machine.closed
-    assert feed is not None
-    assert pid is not None
+    assert link.closed
 
 
 def a_large_reply_is_taken_in_parts_among_others(url: str) -> None:

@@ -277,14 +277,17 @@ class Link(Pump):
         self._given_up.clear()
         self._recovery = None
 
-    def drain(self, request: Request, deadline: float) -> None:
-        """Read a reply that nobody wants to its end."""
+    def let_go(self, request: Request) -> None:
+        """Say what ends a request that was given up, if anything."""
         if self._unwritten is not None:
-            self.abort()  # half a message was said: the server reads it as long as we live
+            self.abort()  # half a message was said: the server would wait for the rest
             return
         release(self.machine, request)
         if self.machine.pending():
             self._flush()
+
+    def drain(self, request: Request, deadline: float) -> None:
+        """Read a reply that nobody wants to its end. Raises TimeoutError."""
         while not request.done:
             self._exchange(deadline)
 

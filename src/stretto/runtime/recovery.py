@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 
 from stretto.errors import Error
 from stretto.flows.cancel import cancel
+from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.plug import Plug
+
+AGAIN = 0.1  # seconds until the cancel is sent again: one that comes before its statement has begun hits nothing
 
 if TYPE_CHECKING:
     from stretto.runtime.blocking import Link
@@ -62,9 +65,21 @@ class Recovery:
             return  # the answer was there
         self._cancel()  # also where we have closed the connection: the server does not notice while it works
         while (head := link.machine.head()) is not None:
-            link.drain(head, deadline)
+            link.let_go(head)
+            self._drain(head, deadline)
             if not link.machine.idle():
                 self._cancel()
+
+    def _drain(self, head: Request, deadline: float) -> None:
+        pause = AGAIN
+        while not head.done:
+            try:
+                self._link.drain(head, min(deadline, time.monotonic() + pause))
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    raise
+                self._cancel()
+                pause *= 2
 
     def _cancel(self) -> None:
         with contextlib.suppress(Error, OSError):
