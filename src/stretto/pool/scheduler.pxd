@@ -40,6 +40,7 @@ cdef class Scheduler:
     cdef public double base
     cdef public bint grow
     cdef bint _packs
+    cdef bint _rides
     cdef public double _wake
     cdef Py_ssize_t _queue
 

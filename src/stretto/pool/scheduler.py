@@ -58,10 +58,13 @@ class Lane:
 class Scheduler:
     """Up to ``lanes`` lanes. ``packs``: statements may share one; otherwise each has a lane for itself.
 
-    ``wake``: see above; 0 takes an idle lane first, as suits threads. ``queue``: how many may wait.
+    ``rides``: a write may be placed behind reads, for which it must be sent in the step in which it is placed.
+    ``wake``: see above; 0 takes an idle lane first. ``queue``: how many may wait.
     """
 
-    def __init__(self, size: int, *, packs: bool = True, wake: float = WAKE, queue: int = 10_000) -> None:
+    def __init__(
+        self, size: int, *, packs: bool = True, rides: bool = True, wake: float = WAKE, queue: int = 10_000
+    ) -> None:
         self.size = size
         self.lanes: list[Lane] = []
         self.opening = 0
@@ -69,6 +72,7 @@ class Scheduler:
         self.base = 0.0
         self.grow = False
         self._packs = packs
+        self._rides = rides
         self._wake = wake
         self._queue = queue
 
@@ -117,7 +121,7 @@ class Scheduler:
                 and (best is None or lane.load < best.load)
             ):
                 best = lane
-        if not self._packs or cost < 0 or cost > _SLOW or best is None:
+        if best is None or cost < 0 or cost > _SLOW or not self._packs or not (read or self._rides):
             return idle
         if read and (idle is None or best.load < self._wake):
             if best.load > self._wake:

@@ -1,67 +1,56 @@
 """The blocking runtime: plain sockets. It runs in threads, and under gevent's monkey patching, as it is.
 
-The caller's own thread writes, waits and reads. A Link serves one caller at a time.
+The caller's own thread writes, waits and reads. In threads a Link serves one caller at a time. Greenlets join: many
+have requests in flight on one Link, one of those who wait reads for all, and hands that on when it has its own answer.
+``docs/design/threads.md`` has the figures for both.
 """
 
 from __future__ import annotations
 
-import contextlib
-import math
-import select
-import socket
+import os
+import sys
+import threading
 import time
 from collections.abc import Generator
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from stretto.errors import Error, Outcome, ProtocolError, StatementTimeout, UsageError
+from stretto.errors import Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import (
-    CANCEL_GRACE,
-    RECEIVE,
-    fail_all,
-    is_deadline,
-    lost,
-    release,
-    remaining,
-    unfinished,
-    why_lost,
-)
-from stretto.wire import frontend
+from stretto.runtime.base import lost, release, remaining, unfinished, why_lost
+from stretto.runtime.pump import Pump
 
 if TYPE_CHECKING:
+    import socket
+
     from stretto.flows.connect import Greeting
-    from stretto.pool.scheduler import Lane
-    from stretto.runtime.traffic import Traffic
+    from stretto.runtime.recovery import Recovery
 
 Flow: TypeAlias = Generator[Request, Any, Any]
-_SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
 
 
-class Link:
-    """One connection, used by one caller at a time.
+class Link(Pump):
+    """One connection. ``joinable``: several callers may submit and wait at a time; otherwise one.
 
-    ``lane`` and ``traffic`` are set where it belongs to a pool.
+    ``lane`` and ``traffic`` are set where it belongs to a pool; the traffic hears of what was given up, and of its end.
     """
-
-    lane: Lane
 
     def __init__(
         self, shared: Shared, sock: socket.socket, greeting: Greeting, would_block: tuple[type[Exception], ...]
     ) -> None:
+        super().__init__(sock, Machine(greeting.parameters), would_block)
         self.shared = shared
         self.greeting = greeting
-        self.machine = Machine(greeting.parameters)
         if greeting.leftover:
             self.machine.receive_data(greeting.leftover)
         self.opened = time.monotonic()
-        self.given_up = False
-        self.traffic: Traffic | None = None
-        self._sock = sock
-        self._sock.settimeout(None)
-        self._would_block = would_block
-        self._timeout: float | None = None
+        self.joinable = switches_greenlets()
+        self._reader: Request | None = None  # of the caller who reads for all
+        self._flush_due = False
+        self._waiting: set[Request] = set()
+        self._recovery: Recovery | None = None
 
     @classmethod
     def connect(cls, shared: Shared, until: float | None = None) -> Link:
@@ -75,42 +64,25 @@ class Link:
             sock.close()
             raise
 
-    @property
-    def closed(self) -> bool:
-        return self.machine.closed
-
-    @property
-    def recovering(self) -> bool:
-        """Whether a statement was given up here, and its reply is still to come."""
-        return self.given_up
-
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; what the server said meanwhile is heard."""
-        try:
-            if not self.machine.closed and readable(self._sock, 0):
-                self._sock.setblocking(False)
-                while not self.machine.closed and readable(self._sock, 0):
-                    self._hear()
-                if not self.machine.closed:
-                    self._sock.settimeout(None)
-        except (OSError, ValueError) as error:
-            self._lost(error)
+        self._hear_all()
         if self.machine.farewell is not None:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
         return not self.machine.closed
 
     def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
-        """Drive a flow; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
+        """Drive a flow here; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         deadline = None if timeout is None else time.monotonic() + timeout - waited
-        if self.given_up:
-            self.recover()
         try:
             request = flow.send(None)
             while True:
-                self.submit(request, deadline, timeout)
+                if self._recovery is not None:
+                    self._recover_until(deadline, timeout)
+                self.submit(request)
                 if request.hurry:
                     request.hurry = False
-                elif not request.ready():
+                else:
                     self.wait(request, deadline, timeout)
                 try:
                     request = flow.send(request)
@@ -125,120 +97,122 @@ class Link:
         finally:
             flow.close()
 
-    def submit(self, request: Request, deadline: float | None = None, timeout: float | None = None) -> None:
-        """Queue a request that is not yet queued, and send what there is to send. Raises as ``wait``."""
+    def submit(self, request: Request) -> None:
+        """Queue a request that is not queued yet, or what it has more to say, and write what the socket takes.
+
+        While greenlets that were woken still have to say what they have to say, it is left to ``wait`` to write.
+        """
         machine = self.machine
-        if not request.queued:
-            if machine.closed:
-                request.failure = lost(None, "not_sent")
-                request.done = True
-                return
-            machine.submit(request)
-        elif request.extra is not None and not machine.closed:
-            machine.extend(request)
-        if machine.pending():
-            try:
-                self._send(machine.data_to_send(), deadline)
-            except BaseException as error:
-                self._failed(request, error, timeout)
-                raise
+        if self._recovery is not None:
+            self.recover()
+        try:
+            if not request.queued:
+                if machine.closed:
+                    request.failure = lost(None, "not_sent")
+                    request.done = True
+                    return
+                machine.submit(request)
+            elif request.extra is not None and not machine.closed:
+                machine.extend(request)
+            if machine.pending() and (request.hurry or not self._woken):
+                self._flush()
+        except UsageError:
+            raise
+        except BaseException:  # an interrupt: it may have been queued by half
+            self.abort()
+            raise
 
     def wait(self, request: Request, deadline: float | None = None, timeout: float | None = None) -> None:
-        """Read until a request is ready; StatementTimeout at ``deadline``, ``timeout`` seconds from the call."""
-        machine = self.machine
+        """Wait until the request is ready. A wait that does not end well gives the request up.
+
+        Raises StatementTimeout at ``deadline`` (of ``time.monotonic``); ``timeout`` is what its message says.
+        """
+        self._waiting.add(request)
+        try:
+            if self.machine.pending():
+                self._flush_together()
+            while not request.ready():
+                if self._reader is None and not self._flush_due:  # who reads must know what is still to be written
+                    self._read_for_all(request, deadline)
+                else:
+                    self._sleep(request, deadline)
+        except TimeoutError:
+            self._waiting.discard(request)
+            self.give_up(request)
+            raise self._timed_out(request, timeout) from None
+        except BaseException as error:
+            self._waiting.discard(request)
+            self.give_up(request)
+            if not (self.joinable and _thrown_in(error.__traceback__)):
+                self.abort()  # an interrupt: what was read of a message is not known
+            raise
+        finally:
+            self._waiting.discard(request)
+            if self.joinable:
+                self._hand_on()
+
+    def _timed_out(self, request: Request, timeout: float | None) -> StatementTimeout:
+        unsent = not request.queued or (self.machine.closed and not request.sent)
+        return StatementTimeout(f"no answer within {timeout} seconds", outcome="not_sent" if unsent else "unknown")
+
+    def _flush_together(self) -> None:
+        """Write what several greenlets have to say at once: all that were woken by the same bytes."""
+        if self._flush_due:
+            return
+        self._flush_due = True
+        try:
+            if self._woken:
+                time.sleep(0)
+        finally:
+            self._flush_due = False
+            if self.machine.pending():
+                self._flush()
+
+    def _read_for_all(self, request: Request, deadline: float | None) -> None:
+        self._reader = request
         try:
             while not request.ready():
-                self._receive(deadline)
-                if machine.pending():  # the machine got out of a COPY that nobody wanted
-                    self._send(machine.data_to_send(), deadline)
-        except BaseException as error:
-            self._failed(request, error, timeout)
-            raise
-        machine.finished.clear()
+                self._exchange(deadline)
+        finally:
+            self._reader = None
 
-    def _failed(self, request: Request, error: BaseException, timeout: float | None) -> None:
-        """Give a request up; raises StatementTimeout where its time is up."""
-        self.give_up(request)
-        if isinstance(error, TimeoutError):
-            outcome: Outcome = "unknown" if request.sent else "not_sent"
-            raise StatementTimeout(f"no answer within {timeout} seconds", outcome=outcome) from None
-        self.abort()  # an interrupt, a signal's exception: what was read of a message is not known
-
-    def _receive(self, deadline: float | None) -> None:
+    def _sleep(self, request: Request, deadline: float | None) -> None:
+        """Wait while another one reads, until the request is ready or somebody else must read."""
+        waiter = request.waiter = threading.Lock()
+        waiter.acquire()
         try:
-            if deadline is not None or self._timeout is not None:
-                self._timeout = remaining(deadline)
-                self._sock.settimeout(self._timeout)
-            data = self._sock.recv(RECEIVE)
-        except OSError as error:
-            if is_deadline(error):
-                raise
-            self._lost(error)
+            left = remaining(deadline)
+            if not waiter.acquire(timeout=-1 if left is None else left) and not request.ready():
+                raise TimeoutError
+        finally:
+            if request.waiter is None:
+                self._woken -= 1
+            request.waiter = None
+
+    def _hand_on(self) -> None:
+        """Leave the reading to one of those who wait; where only given up requests are left, get rid of them."""
+        if self._given_up:
+            self._recover_if_deserted()
+        if self._reader is not None or self.machine.idle():
             return
-        self._feed(data)
+        for request in self._due():
+            if request.waiter is not None:
+                self._wake(request)
+                return
 
-    def _hear(self) -> None:
-        """Read what is there, on a socket that does not block."""
-        with contextlib.suppress(*self._would_block):
-            self._feed(self._sock.recv(RECEIVE))
-
-    def _feed(self, data: bytes) -> None:
-        if not data:
-            self._lost(None)
-            return
-        try:
-            self.machine.receive_data(data)
-        except ProtocolError as error:
-            for request in fail_all(self.machine, error):
-                request.failure = error
-            self._shut()
-        except UsageError as error:  # the session is not what it was, and others use it
-            self._lost(error)
-
-    def _send(self, data: bytes, deadline: float | None, *, unasked: bool = False) -> None:
-        """Write all; ``unasked``: the server is not waiting for it, so it may be saying something meanwhile."""
-        try:
-            if len(data) <= _SMALL and deadline is None and self._timeout is None and not unasked:
-                self._sock.sendall(data)
-            else:
-                self._send_and_receive(memoryview(data), deadline)
-        except OSError as error:
-            if is_deadline(error):
-                self.abort()
-                raise
-            with contextlib.suppress(OSError, ProtocolError):  # hear the server's last words, which say why
-                self._sock.setblocking(False)
-                while last := self._sock.recv(RECEIVE):
-                    self.machine.receive_data(last)
-            self._lost(error)
-        except BaseException:
-            self.abort()  # half a message was said: nothing else can be said behind it
-            raise
-
-    def _send_and_receive(self, data: memoryview, deadline: float | None) -> None:
-        """Read while writing: a server that waits for us to read would never take the rest."""
-        sock = self._sock
-        sock.setblocking(False)
-        self._timeout = 0.0
-        heard = readable(sock, 0)
-        while (data or heard) and not self.machine.closed:
-            if heard:
-                self._hear()
-                heard = not self.machine.closed and readable(sock, 0)
-                continue
-            try:
-                data = data[sock.send(data) :]
-            except self._would_block:
-                heard = readable(sock, remaining(deadline), or_writable=True)
-        if not self.machine.closed:
-            sock.settimeout(None)
-            self._timeout = None
+    def _due(self) -> list[Request]:
+        """The requests whose replies are due, the oldest first."""
+        head = self.machine.head()
+        return [] if head is None else [head, *self.machine.inflight]
 
     def send(self, data: bytes) -> None:
         """Write what has no reply of its own (CopyData), reading meanwhile what the server says."""
+        self._hear_all()
         if not self.machine.closed:
             self.machine.write(data)
-            self._send(self.machine.data_to_send(), None, unasked=True)
+            self._flush()
+        while self._unwritten is not None and not self.machine.closed:
+            self._exchange(None)
 
     def wait_notification(self, timeout: float | None = None) -> bool:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
@@ -250,28 +224,79 @@ class Link:
                 return False
         return not self.machine.closed
 
-    def _lost(self, cause: BaseException | None) -> None:
-        fail_all(self.machine, cause)
-        self._shut()
+    # Giving up ----------------------------------------------------------------------------------------------------
 
-    def _shut(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)  # wakes another thread that reads
-        self._sock.close()
-        if self.traffic is not None:
-            self.traffic.gone(self.lane)
+    @property
+    def recovering(self) -> bool:
+        """Whether a statement was given up here, and its reply is still to come."""
+        return bool(self._given_up)
 
     def give_up(self, request: Request) -> None:
-        """Nobody waits for the request any more: ask the server to stop; its reply is thrown away later."""
-        if self.machine.closed or request.done:
+        """Nobody waits for the request any more: its reply is thrown away.
+
+        As soon as nobody waits for anything else here, the server is asked to stop, and the replies are read to the
+        end, by a thread that nobody waits for: see ``recover``.
+        """
+        if self.machine.closed or request.done or not request.queued or request in self._given_up:
             return
         request.abandoned = True
         request.take()
-        self.given_up = True
-        from stretto.runtime.plug import send_cancel
+        self._given_up.add(request)
+        self._recover_if_deserted()
 
-        with contextlib.suppress(Error, OSError):
-            send_cancel(self.shared, self.greeting)
+    def _recover_if_deserted(self) -> None:
+        if self._recovery is not None:
+            return
+        due = self._due()
+        self._given_up.intersection_update(due)
+        if not self._given_up or (self.joinable and any(map(self._is_wanted, due))):
+            return
+        from stretto.runtime.recovery import Recovery
+
+        if self.traffic is not None and self.machine.shared:
+            self.traffic.recovering(self.lane)
+        self._recovery = Recovery(self)
+        self._recovery.start()
+
+    def _is_wanted(self, request: Request) -> bool:
+        """Tell whether somebody waits for the request, or takes its reply in parts and will wait again."""
+        return request in self._waiting or not (request.abandoned or request in self._given_up)
+
+    def recover(self) -> None:
+        """After a statement was given up: wait until the connection is usable again, or closed."""
+        self._recover_until(None, None)
+
+    def _recover_until(self, deadline: float | None, timeout: float | None) -> None:
+        recovery = self._recovery
+        if recovery is None:
+            return
+        try:
+            ended = recovery.wait(remaining(deadline))
+        except TimeoutError:
+            ended = False
+        if not ended:
+            raise StatementTimeout(f"the connection was not free within {timeout} seconds", outcome="not_sent")
+
+    def recovered(self) -> None:
+        """Nothing that was given up is due any more, or the connection is closed."""
+        self._given_up.clear()
+        self._recovery = None
+        if self.traffic is not None and self.machine.shared and not self.machine.closed:
+            self.traffic.recovered(self.lane)
+
+    def let_go(self, request: Request) -> None:
+        """Say what ends a request that was given up, if anything."""
+        if self._unwritten is not None:
+            self.abort()  # half a message was said: the server would wait for the rest
+            return
+        release(self.machine, request)
+        if self.machine.pending():
+            self._flush()
+
+    def drain(self, request: Request, deadline: float) -> None:
+        """Read a reply that nobody wants to its end. Raises TimeoutError."""
+        while not request.done:
+            self._exchange(deadline)
 
     def cancel(self) -> None:
         """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
@@ -279,51 +304,35 @@ class Link:
 
         send_cancel(self.shared, self.greeting)
 
-    def recover(self) -> None:
-        """After a statement was given up: read its reply to the end, or close the connection after a grace."""
-        if not self.given_up:
-            return
-        deadline = time.monotonic() + CANCEL_GRACE
-        machine = self.machine
-        try:
-            head = machine.head()
-            if head is not None:
-                release(machine, head)
-                self._send(machine.data_to_send(), deadline)
-            while not machine.idle():
-                self._receive(deadline)
-        except TimeoutError:
-            self.abort()
-        except BaseException:
-            self.abort()
-            raise
-        self.given_up = False
-        machine.finished.clear()
-
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
         return why_lost(self.machine)
-
-    def abort(self) -> None:
-        """Close the socket at once."""
-        self._lost(None)
 
     def leave(self) -> None:
         """Say Terminate and close."""
         self.close()
 
     def close(self) -> None:
-        """Say Terminate and close."""
-        if not self.machine.closed:
-            with contextlib.suppress(OSError):
-                self._sock.settimeout(0.5)
-                self._sock.sendall(frontend.TERMINATE)
-            self.abort()
+        """Say Terminate and close, and end what goes on beside."""
+        recovery = self._recovery
+        if not self.machine.closed and self.machine.idle() and recovery is None:
+            self._say_goodbye()
+        self.abort()
+        if recovery is not None and self._pid == os.getpid():
+            recovery.stop()
 
 
-def readable(sock: socket.socket, timeout: float | None, *, or_writable: bool = False) -> bool:
-    """Wait until a socket can be read (or written), and tell whether it can be read. It takes any descriptor."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN | (select.POLLOUT if or_writable else 0))
-    found = poll.poll(None if timeout is None else math.ceil(timeout * 1000))
-    return bool(found) and found[0][1] != select.POLLOUT
+def switches_greenlets() -> bool:
+    """Tell whether gevent has put its own sockets and threads in the place of Python's."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and all(map(monkey.is_module_patched, ("socket", "threading", "time")))
+
+
+def _thrown_in(trace: TracebackType | None) -> bool:
+    """Tell whether an exception was thrown into a greenlet that waited: nothing was read then that could be lost."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    module = str(trace.tb_frame.f_globals.get("__name__"))
+    return module.startswith("gevent.") and "switch" in trace.tb_frame.f_code.co_name

@@ -5,6 +5,7 @@ Apart from ``runtime.blocking`` so that TLS and all that connecting needs is loa
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
@@ -29,6 +30,7 @@ class Plug:
         self._timeout = timeout
         self._deadline: float | None = None
         self._attempt = -1
+        self._stopped = False
 
     def drive(self, flow: Generator[steps.Step, Any, Any]) -> Any:
         """Run the flow to its end and return its result; the socket is closed where it fails."""
@@ -84,10 +86,18 @@ class Plug:
         self._deadline = None if self._timeout is None else time.monotonic() + self._timeout
 
     def _ready(self) -> socket.socket:
-        if self.sock is None:
+        if self.sock is None or self._stopped:
             raise OSError("no socket is open")
         self.sock.settimeout(remaining(self._deadline))
         return self.sock
+
+    def stop(self) -> None:
+        """Let another thread's ``drive`` fail now, whatever it waits for on the socket."""
+        self._stopped = True
+        sock = self.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self.sock is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -18,12 +19,31 @@ from stretto.pool.lifetime import Limits
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.base import check_shareable, unfinished
-from stretto.runtime.blocking import Flow, Link
+from stretto.runtime.blocking import Flow, Link, switches_greenlets
 from stretto.runtime.keeper import Keeper
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
 _RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
 _JOINING = 1.0  # seconds to wait for each thread that recovers a connection when all is closed
+
+
+class Bell:
+    """One waits, another rings, maybe before. A lock of its own takes half of what a threading.Event does."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def wait(self, timeout: float | None) -> None:
+        """Wait for the bell, or so many seconds."""
+        self._lock.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+
+    def set(self) -> None:
+        """Ring; once is enough."""
+        with suppress(RuntimeError):
+            self._lock.release()
 
 
 class Ticket:
@@ -32,7 +52,7 @@ class Ticket:
     __slots__ = ("failure", "lane", "patient", "waiter")
 
     def __init__(self, patient: bool) -> None:
-        self.waiter = threading.Event()
+        self.waiter = Bell()
         self.lane: Lane | None = None
         self.failure: BaseException | None = None
         self.patient = patient
@@ -45,7 +65,9 @@ class Traffic(Keeper):
     """
 
     def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool, limits: Limits) -> None:
-        super().__init__(shared, Scheduler(size, packs=False), timeout, limits)
+        super().__init__(
+            shared, Scheduler(size, packs=pipelining and switches_greenlets(), rides=False), timeout, limits
+        )
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
 
@@ -80,7 +102,6 @@ class Traffic(Keeper):
                 except BaseException:
                     if unfinished(request):  # the rest of a large reply that nobody decodes
                         lane.link.give_up(request)
-                        self._mend(lane)
                     raise
         except StopIteration as stop:
             return stop.value
@@ -93,17 +114,19 @@ class Traffic(Keeper):
             with self._lock:
                 lane = self.scheduler.place(request, monotonic())
                 if lane is None:
-                    request.waiter = threading.Event()
+                    request.waiter = Bell()
                     request.patient = deadline is not None
                     self.scheduler.enqueue(request)
             if lane is None:
                 if not self._wait(request, request.waiter, self._until(deadline)):
                     late = deadline is not None and monotonic() >= deadline
                     raise self._in_vain(timeout if late else self._timeout)
+                with self._lock:  # whoever gave the lane has rung by now
+                    request.waiter = None
                 if request.failure is not None:
                     raise request.failure
                 lane = request.lane
-            if lane.depth > 1 or not lane.rested or lane.link.alive():
+            if lane.depth > 1 or lane.link.alive():
                 self._look()
                 return lane
             request.again()
@@ -112,14 +135,12 @@ class Traffic(Keeper):
         """Send a request and wait until it is ready."""
         link: Link = lane.link
         try:
-            link.submit(request, deadline, timeout)
+            link.submit(request)
             if not request.ready():
                 link.wait(request, deadline, timeout)
-        except BaseException:
-            self._mend(lane)
-            raise
-        if request.done:
-            self.answered(lane, [request])
+        finally:
+            if request.done:
+                self.answered(lane, [request])
 
     def _may_resend(self, request: Request) -> bool:
         """Make a request as new that has certainly not run when its connection was lost."""
@@ -130,25 +151,6 @@ class Traffic(Keeper):
         request.resent += 1
         return True
 
-    def _mend(self, lane: Lane) -> None:
-        """A request was given up: nobody may use the connection until its reply was read."""
-        link: Link = lane.link
-        if link.closed:
-            self.gone(lane)
-        elif link.recovering:
-            with self._lock:
-                lane.shut = lane.held = True
-            self._spawn(self._recover, link)
-
-    def _recover(self, link: Link) -> None:
-        link.recover()
-        if link.closed:
-            self.gone(link.lane)
-        else:
-            with self._lock:
-                link.lane.depth = 0
-            self._free(link.lane)
-
     # Those who wait ---------------------------------------------------------------------------------------------------
 
     def _until(self, deadline: float | None) -> float | None:
@@ -157,7 +159,7 @@ class Traffic(Keeper):
         own = monotonic() + self._timeout
         return own if deadline is None else min(own, deadline)
 
-    def _wait(self, waiter: Any, event: threading.Event, until: float | None) -> bool:
+    def _wait(self, waiter: Any, bell: Bell, until: float | None) -> bool:
         """Wait for a lane (or a failure), opening a connection meanwhile where one is wanted; False: the time is up."""
         try:
             while waiter.lane is None and waiter.failure is None:
@@ -167,8 +169,7 @@ class Traffic(Keeper):
                 now = monotonic()
                 if until is not None and now >= until:
                     return not self._withdraw(waiter)
-                event.wait(self._pause(now, until))
-                event.clear()
+                bell.wait(self._pause(now, until))
         except BaseException:  # an interrupt: nobody is there to take what is given
             if not self._withdraw(waiter) and waiter.lane is not None:
                 self._unused(waiter)
@@ -341,6 +342,15 @@ class Traffic(Keeper):
         with self._lock:
             if self.scheduler.withdrawn(request, monotonic()):
                 self._dispatch()
+
+    def recovering(self, lane: Lane) -> None:
+        """What a connection runs is being cancelled: nothing else may be sent there."""
+        with self._lock:
+            lane.shut = lane.held = True
+
+    def recovered(self, lane: Lane) -> None:
+        """The cancelling is over."""
+        self._free(lane)
 
     def gone(self, lane: Lane) -> None:
         """A connection is closed."""

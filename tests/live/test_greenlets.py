@@ -1,0 +1,23 @@
+"""Greenlets that share one connection: each case of ``greenlet_cases`` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULE = Path(__file__).with_name("greenlet_cases.py")
+CASES = re.findall(r"^def (\w+)\(url: str\) -> None:", MODULE.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_greenlets(case: str, server_url: str) -> None:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "tests.live.greenlet_cases", case, server_url]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
