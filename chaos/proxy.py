@@ -85,7 +85,9 @@ class Rule:
         self.left = 0
 
 
-def on(side: str, kind: str | None = None, *, number: int | None = None, text: str | None = None) -> Callable[..., bool]:
+def on(
+    side: str, kind: str | None = None, *, number: int | None = None, text: str | None = None
+) -> Callable[..., bool]:
     """A condition for rules: of a side, and a kind, a number, a text (SQL or tag) where they are given."""
 
     def when(message: Message) -> bool:

@@ -49,7 +49,7 @@ class Target:
 
     def execute(self, sql: str, *args: Any) -> list[Any]:
         """Run a statement beside all that goes on, and give its rows."""
-        cursor = self.admin.execute(sql, args or None)  # type: ignore[call-overload]  # not a literal
+        cursor = self.admin.execute(sql, args or None)
         return cursor.fetchall() if cursor.description else []
 
     def backends(self, where: str = "true", *args: Any) -> list[Backend]:
@@ -87,14 +87,15 @@ class Target:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(backend.pid, signal.SIGCONT)
 
-    def crash_and_return(self, pause: float) -> float:
-        """Stop at once (as pg_ctl -m immediate), start again on the same port; when it was ready."""
+    def crash_and_return(self, pause: float) -> tuple[float, float]:
+        """Stop at once (as pg_ctl -m immediate), start again on the same port; when it was down, and ready again."""
         self._forget_admin()
         port = self._server.port
         self._server.stop("immediate")
+        down = time.monotonic()
         time.sleep(pause)
         self._server = stretto.embedded.start(self._directory, settings=SETTINGS, port=port)
-        return time.monotonic()
+        return down, time.monotonic()
 
     def _forget_admin(self) -> None:
         if self._admin is not None:
@@ -107,12 +108,12 @@ class Target:
 
 
 @contextlib.contextmanager
-def fresh(template: Path | None = None) -> Iterator[Target]:
-    """A new server for one scenario; ``template`` is the directory of one that was stopped, which saves its initdb."""
+def fresh() -> Iterator[Target]:
+    """A new server for one scenario and one contender, which may do with it what they like."""
     directory = Path(tempfile.mkdtemp(prefix="stretto-chaos-"))
     target = None
     try:
-        directory.chmod(0o711)
+        directory.chmod(0o711)  # the server may run as another user
         target = Target(directory / "server")
         yield target
     finally:

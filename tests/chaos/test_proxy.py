@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 import pytest
-
-import stretto
 from chaos.messages import Conversation, Message
 from chaos.proxy import Do, Proxy, Rule, on
+
+import stretto
 from stretto.errors import StatementTimeout
 
 STARTUP = b"\0\0\0\x10\0\x03\0\0user\0a\0\0"

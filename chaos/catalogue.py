@@ -1,0 +1,136 @@
+"""Every scenario by its name, with the bars of stretto and who takes part."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from chaos.contenders import NAMES, Contender
+from chaos.contenders.threads_ import Threads
+from chaos.measure import FULL_SIZE_BARS, OURS, Bar, Figures, Sizes, full_size, none, not_below, told
+from chaos.proxy import Proxy
+from chaos.scenarios import bank, frozen, herd, kills, restart, storm
+from chaos.server import Target
+
+Run = Callable[[type[Contender], Target, Sizes, int], Awaitable[Figures]]
+CLOSES_WITHIN = 10.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fault: ``group`` is its name on the command line, ``title`` in the table."""
+
+    group: str
+    title: str
+    bars: tuple[Bar, ...]
+    run: Run
+    contenders: tuple[str, ...] = NAMES
+    loop: str = "asyncio"
+
+
+@asynccontextmanager
+async def opened(kind: type[Contender], url: str, connections: int) -> AsyncIterator[Contender]:
+    """A contender, closed at the end within a while, or left as it is."""
+    contender = await kind.open(url, connections)
+    try:
+        yield contender
+    finally:
+        with suppress(Exception):
+            async with asyncio.timeout(CLOSES_WITHIN):
+                await contender.close()
+
+
+def simple(run: Callable[[Contender, Target, Sizes], Awaitable[Figures]], connections: int) -> Run:
+    """A scenario that wants a pool on the server itself."""
+
+    async def wrapped(kind: type[Contender], target: Target, sizes: Sizes, _: int) -> Figures:
+        async with opened(kind, target.url, connections) as contender:
+            return await run(contender, target, sizes)
+
+    return wrapped
+
+
+async def herd_run(kind: type[Contender], target: Target, sizes: Sizes, _: int) -> Figures:
+    with Proxy.before(target.url) as proxy:
+        proxy.mode = "close"
+        async with opened(kind, proxy.url(target.url), herd.CONNECTIONS) as contender:
+            return await herd.closed_at_once(contender, proxy, sizes)
+
+
+def bank_run(isolation: str) -> Run:
+    async def run(kind: type[Contender], target: Target, sizes: Sizes, _: int) -> Figures:
+        with Proxy.before(target.url) as proxy:
+            async with opened(kind, proxy.url(target.url), bank.CONNECTIONS) as contender:
+                return await bank.bank(contender, target, proxy, sizes, isolation)
+
+    return run
+
+
+def storm_run(means: str, tasks: int, *, share: bool) -> Run:
+    """A storm of the size for comparing, or of a ``share`` of all the operations of the command line."""
+
+    async def run(kind: type[Contender], target: Target, sizes: Sizes, operations: int) -> Figures:
+        async with opened(kind, target.url, storm.CONNECTIONS) as contender:
+            if isinstance(contender, Threads):
+                count = operations if share else sizes.threads_storm
+                tally = await asyncio.to_thread(
+                    storm.storm_of_threads, contender.db, target, operations=count, threads=tasks
+                )
+            else:
+                tally = await storm.storm(
+                    contender, target, operations=operations if share else sizes.storm, tasks=tasks, means=means,
+                    deadline=storm.deadline_for(tasks),
+                )  # fmt: skip
+            return storm_figures(tally) | await full_size(contender, target, storm.CONNECTIONS)
+
+    return run
+
+
+def storm_figures(tally: storm.Tally) -> Figures:
+    return {
+        "operations": tally.operations,
+        "ok": tally.ok,
+        "cancelled": tally.cancelled,
+        "foreign": tally.foreign,
+        "failed": tally.failed.total(),
+        "failed by kind": told(tally.failed),
+        "acknowledged and lost": tally.lost_writes,
+        "kept beyond the deadline s": tally.latest,
+        "operations/s": tally.operations / tally.seconds,
+        "ok/s": tally.goodput,
+    }
+
+
+STORM_BARS = (none("foreign"), none("failed"), none("acknowledged and lost"), *FULL_SIZE_BARS)
+
+
+def storms() -> list[Scenario]:
+    """stretto alone, cancelled in every way, on both loops, by few, many and very many tasks, and by threads."""
+    found = []
+    for loop in ("asyncio", "uvloop"):
+        for means, tasks in (*((each, 30) for each in storm.MEANS), ("timeout", 300), ("timeout", 3000)):
+            title = f"storm: {tasks} tasks, {means}, {loop}"
+            found.append(Scenario("storm", title, STORM_BARS, storm_run(means, tasks, share=True), ("stretto",), loop))
+    threads = storm_run("timeout=", 30, share=True)
+    return [*found, Scenario("storm", "storm: 30 threads, timeout=", STORM_BARS, threads, ("threads",))]
+
+
+SCENARIOS: list[Scenario] = [
+    Scenario(
+        "t1", "T1 cancel storm: 30 tasks, 4 connections, deadlines of 0-20 ms",
+        (*STORM_BARS, not_below("ok/s", "asyncpg")), storm_run("timeout", 30, share=False),
+    ),
+    Scenario("t2", "T2 all 8 connections killed at work every 0.5 s", kills.BARS, simple(kills.killed_at_work, 8)),
+    Scenario("t2", "T2 the same, 50 tasks, tiny statements", kills.BARS, simple(kills.killed_in_a_stream, 8)),
+    Scenario("t2b", "T2b all 8 killed while idle, the next 20", kills.IDLE_BARS, simple(kills.killed_idle, 8)),
+    Scenario("t3", "T3 a session frozen, deadline 1 s", frozen.BARS, simple(frozen.one_frozen, 4)),
+    Scenario("t3", "T3 the same amid 50 tasks' tiny ones", frozen.STREAM_BARS, simple(frozen.frozen_in_a_stream, 4)),
+    Scenario("t4", "T4 server stopped (immediate) and started, 16 tasks", restart.BARS, simple(restart.restarted, 16)),
+    Scenario("t5", "T5 port accepts and closes at once, 50 tasks, pool of 10", herd.BARS, herd_run),
+    Scenario("bank", "bank, SERIALIZABLE, 16 callers", bank.BARS, bank_run("serializable")),
+    Scenario("bank", "bank, READ COMMITTED, FOR UPDATE", bank.BARS, bank_run("read committed")),
+    *storms(),
+]  # fmt: skip
+__all__ = ["OURS", "SCENARIOS", "Scenario"]
