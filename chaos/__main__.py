@@ -44,10 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = QUICK if options.quick else Sizes()
     for name in ("asyncpg", "psycopg", "psycopg.pool", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they say about what we do to them
-    table = report.Table()
+    table, share = report.Table(), options.operations // len(catalogue.STORMS)
     for scenario in catalogue.SCENARIOS:
         if scenario.group in options.scenarios or (not options.scenarios and scenario.group != "storm"):
-            share = options.operations // sum(each.group == "storm" for each in catalogue.SCENARIOS)
             figures = {name: run(scenario, name, sizes, share) for name in scenario.contenders if name in options.only}
             if figures:
                 table.add(scenario, figures)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from chaos.contenders import NAMES, Contender
 from chaos.contenders.threads_ import Threads
-from chaos.measure import FULL_SIZE_BARS, OURS, Bar, Figures, Sizes, full_size, none, not_below, told
+from chaos.measure import FULL_SIZE_BARS, Bar, Figures, Sizes, full_size, none, not_below, told
 from chaos.proxy import Proxy
 from chaos.scenarios import bank, frozen, herd, kills, restart, storm
 from chaos.server import Target
 
 Run = Callable[[type[Contender], Target, Sizes, int], Awaitable[Figures]]
 CLOSES_WITHIN = 10.0
+NO_SHAPE: Mapping[str, float] = MappingProxyType({})
+# Late, unsteady, and in pieces that end anywhere in a message.
+POOR_WIRE: Mapping[str, float] = MappingProxyType({"latency": 0.0005, "jitter": 0.002, "slice": 100})
+POOR_DEADLINE = 0.1
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,12 @@ def bank_run(isolation: str) -> Run:
     return run
 
 
-def storm_run(means: str, tasks: int, *, share: bool) -> Run:
+def storm_run(means: str, tasks: int, *, share: bool, shape: Mapping[str, float] = NO_SHAPE) -> Run:
     """A storm of the size for comparing, or of a ``share`` of all the operations of the command line."""
+    deadline = POOR_DEADLINE if shape else storm.deadline_for(tasks)
 
     async def run(kind: type[Contender], target: Target, sizes: Sizes, operations: int) -> Figures:
-        async with opened(kind, target.url, storm.CONNECTIONS) as contender:
+        async with shaped(target.url, shape) as url, opened(kind, url, storm.CONNECTIONS) as contender:
             if isinstance(contender, Threads):
                 count = operations if share else sizes.threads_storm
                 tally = await asyncio.to_thread(
@@ -81,11 +87,22 @@ def storm_run(means: str, tasks: int, *, share: bool) -> Run:
             else:
                 tally = await storm.storm(
                     contender, target, operations=operations if share else sizes.storm, tasks=tasks, means=means,
-                    deadline=storm.deadline_for(tasks),
+                    deadline=deadline,
                 )  # fmt: skip
             return storm_figures(tally) | await full_size(contender, target, storm.CONNECTIONS)
 
     return run
+
+
+@asynccontextmanager
+async def shaped(url: str, shape: Mapping[str, float]) -> AsyncIterator[str]:
+    """The URL of a proxy that shapes what flows, where a shape is given."""
+    if not shape:
+        yield url
+        return
+    with Proxy.before(url) as proxy:
+        proxy.shape(**shape)
+        yield proxy.url(url)
 
 
 def storm_figures(tally: storm.Tally) -> Figures:
@@ -113,10 +130,13 @@ def storms() -> list[Scenario]:
         for means, tasks in (*((each, 30) for each in storm.MEANS), ("timeout", 300), ("timeout", 3000)):
             title = f"storm: {tasks} tasks, {means}, {loop}"
             found.append(Scenario("storm", title, STORM_BARS, storm_run(means, tasks, share=True), ("stretto",), loop))
+    wire = storm_run("timeout", 30, share=True, shape=POOR_WIRE)
+    found.append(Scenario("storm", "storm: 30 tasks, timeout, a poor wire", STORM_BARS, wire, ("stretto",)))
     threads = storm_run("timeout=", 30, share=True)
     return [*found, Scenario("storm", "storm: 30 threads, timeout=", STORM_BARS, threads, ("threads",))]
 
 
+STORMS = storms()
 SCENARIOS: list[Scenario] = [
     Scenario(
         "t1", "T1 cancel storm: 30 tasks, 4 connections, deadlines of 0-20 ms",
@@ -131,6 +151,5 @@ SCENARIOS: list[Scenario] = [
     Scenario("t5", "T5 port accepts and closes at once, 50 tasks, pool of 10", herd.BARS, herd_run),
     Scenario("bank", "bank, SERIALIZABLE, 16 callers", bank.BARS, bank_run("serializable")),
     Scenario("bank", "bank, READ COMMITTED, FOR UPDATE", bank.BARS, bank_run("read committed")),
-    *storms(),
+    *STORMS,
 ]  # fmt: skip
-__all__ = ["OURS", "SCENARIOS", "Scenario"]

@@ -76,7 +76,7 @@ class Tally:
         self.latest = max(self.latest, other.latest)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
     """One call: what it asks, and whether an answer is its own."""
 
