@@ -91,6 +91,14 @@ def test_all_arrives_unchanged(proxy: Proxy, server_url: str, shape: str) -> Non
         assert connection.execute("select generate_series(1, 500)").fetchall() == [(n,) for n in range(1, 501)]
 
 
+def test_the_server_may_be_at_a_unix_socket(server_url: str) -> None:
+    with psycopg.connect(server_url) as outside:
+        (directories,) = outside.execute("show unix_socket_directories").fetchone() or ("",)
+        (port,) = outside.execute("show port").fetchone() or (0,)
+    with Proxy(directories.split(",")[0], int(port)) as proxy, connect(proxy, server_url) as connection:
+        assert connection.execute("select 7").fetchone() == (7,)
+
+
 def test_a_delay_is_no_shorter_than_told(proxy: Proxy, server_url: str) -> None:
     with connect(proxy, server_url) as connection:
         proxy.shape(latency=0.05)
