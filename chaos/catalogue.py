@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from chaos.contenders import NAMES, Contender
 from chaos.contenders.threads_ import Threads
@@ -17,9 +18,9 @@ from chaos.server import Target
 
 Run = Callable[[type[Contender], Target, Sizes, int], Awaitable[Figures]]
 CLOSES_WITHIN = 10.0
-NO_SHAPE: Mapping[str, float] = MappingProxyType({})
+NO_SHAPE: Mapping[str, Any] = MappingProxyType({})
 # Late, unsteady, and in pieces that end anywhere in a message.
-POOR_WIRE: Mapping[str, float] = MappingProxyType({"latency": 0.0005, "jitter": 0.002, "slice": 100})
+POOR_WIRE: Mapping[str, Any] = MappingProxyType({"latency": 0.0005, "jitter": 0.002, "slice": 100})
 POOR_DEADLINE = 0.1
 
 
@@ -73,7 +74,7 @@ def bank_run(isolation: str) -> Run:
     return run
 
 
-def storm_run(means: str, tasks: int, *, share: bool, shape: Mapping[str, float] = NO_SHAPE) -> Run:
+def storm_run(means: str, tasks: int, *, share: bool, shape: Mapping[str, Any] = NO_SHAPE) -> Run:
     """A storm of the size for comparing, or of a ``share`` of all the operations of the command line."""
     deadline = POOR_DEADLINE if shape else storm.deadline_for(tasks)
 
@@ -95,7 +96,7 @@ def storm_run(means: str, tasks: int, *, share: bool, shape: Mapping[str, float]
 
 
 @asynccontextmanager
-async def shaped(url: str, shape: Mapping[str, float]) -> AsyncIterator[str]:
+async def shaped(url: str, shape: Mapping[str, Any]) -> AsyncIterator[str]:
     """The URL of a proxy that shapes what flows, where a shape is given."""
     if not shape:
         yield url
