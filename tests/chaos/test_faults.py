@@ -85,6 +85,7 @@ def test_a_port_that_closes_at_once_sees_no_herd(target: Target, who: str) -> No
     assert found["attempts"] <= 20
     assert found["errors"] > 0
     assert found["errors without the cause"] == 0, found
+    assert found["errors before the deadline"] == 0, found
 
 
 @pytest.mark.parametrize("who", OURS)
