@@ -42,7 +42,7 @@ bench: $(VENV)/.test $(VENV)/.core  ## stretto beside its peers, in turn
 chaos: $(VENV)/.test $(VENV)/.core  ## killed, frozen and restarted servers, storms of cancels: stretto beside its peers
 	@$(RUN) tools/say_core.py
 	$(RUN) -m chaos $(CARGS)
-soak: $(VENV)/.test $(VENV)/.core  ## the storm of cancels with SOAK operations (ten million: an hour or two)
+soak: $(VENV)/.test $(VENV)/.core  ## the storm of cancels with SOAK operations (ten million: half an hour)
 	@$(RUN) tools/say_core.py
 	$(RUN) -m chaos storm --operations $(SOAK) $(CARGS)
 

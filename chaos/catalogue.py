@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from chaos.contenders.threads_ import Threads
 from chaos.measure import FULL_SIZE_BARS, Bar, Figures, Sizes, full_size, none, not_below, told
 from chaos.proxy import Proxy
 from chaos.scenarios import bank, frozen, herd, kills, restart, storm
-from chaos.server import Target
+from chaos.server import Killer, Target
 
 Run = Callable[[type[Contender], Target, Sizes, int], Awaitable[Figures]]
 CLOSES_WITHIN = 10.0
@@ -74,22 +75,25 @@ def bank_run(isolation: str) -> Run:
     return run
 
 
-def storm_run(means: str, tasks: int, *, share: bool, shape: Mapping[str, Any] = NO_SHAPE) -> Run:
+def storm_run(
+    means: str, tasks: int, *, share: bool, shape: Mapping[str, Any] = NO_SHAPE, killing: bool = False
+) -> Run:
     """A storm of the size for comparing, or of a ``share`` of all the operations of the command line."""
     deadline = POOR_DEADLINE if shape else storm.deadline_for(tasks)
 
     async def run(kind: type[Contender], target: Target, sizes: Sizes, operations: int) -> Figures:
         async with shaped(target.url, shape) as url, opened(kind, url, storm.CONNECTIONS) as contender:
-            if isinstance(contender, Threads):
-                count = operations if share else sizes.threads_storm
-                tally = await asyncio.to_thread(
-                    storm.storm_of_threads, contender.db, target, operations=count, threads=tasks
-                )
-            else:
-                tally = await storm.storm(
-                    contender, target, operations=operations if share else sizes.storm, tasks=tasks, means=means,
-                    deadline=deadline,
-                )  # fmt: skip
+            with Killer(target.url, random.Random()) if killing else nullcontext():
+                if isinstance(contender, Threads):
+                    count = operations if share else sizes.threads_storm
+                    tally = await asyncio.to_thread(
+                        storm.storm_of_threads, contender.db, target, operations=count, threads=tasks
+                    )
+                else:
+                    count = operations if share else sizes.storm
+                    tally = await storm.storm(
+                        contender, target, operations=count, tasks=tasks, means=means, deadline=deadline
+                    )
             return storm_figures(tally) | await full_size(contender, target, storm.CONNECTIONS)
 
     return run
@@ -113,6 +117,7 @@ def storm_figures(tally: storm.Tally) -> Figures:
         "cancelled": tally.cancelled,
         "foreign": tally.foreign,
         "failed": tally.failed.total(),
+        "failed otherwise": tally.failed_otherwise,
         "failed by kind": told(tally.failed),
         "acknowledged and lost": tally.lost_writes,
         "kept beyond the deadline s": tally.latest,
@@ -122,6 +127,8 @@ def storm_figures(tally: storm.Tally) -> Figures:
 
 
 STORM_BARS = (none("foreign"), none("failed"), none("acknowledged and lost"), *FULL_SIZE_BARS)
+# Where sessions are killed, what was in flight fails by that, and by nothing else.
+KILLED_BARS = (none("foreign"), none("failed otherwise"), none("acknowledged and lost"), *FULL_SIZE_BARS)
 
 
 def storms() -> list[Scenario]:
@@ -133,6 +140,8 @@ def storms() -> list[Scenario]:
             found.append(Scenario("storm", title, STORM_BARS, storm_run(means, tasks, share=True), ("stretto",), loop))
     wire = storm_run("timeout", 30, share=True, shape=POOR_WIRE)
     found.append(Scenario("storm", "storm: 30 tasks, timeout, a poor wire", STORM_BARS, wire, ("stretto",)))
+    killed = storm_run("timeout", 30, share=True, killing=True)
+    found.append(Scenario("storm", "storm: 30 tasks, timeout, sessions killed", KILLED_BARS, killed, ("stretto",)))
     threads = storm_run("timeout=", 30, share=True)
     return [*found, Scenario("storm", "storm: 30 threads, timeout=", STORM_BARS, threads, ("threads",))]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import psycopg
 
@@ -105,6 +108,32 @@ class Target:
     def stop(self) -> None:
         self._forget_admin()
         self._server.stop("immediate")
+
+
+class Killer(threading.Thread):
+    """Ends one session after another, at random moments, until the end of its block."""
+
+    def __init__(self, url: str, rng: random.Random) -> None:
+        super().__init__(name="chaos.killer", daemon=True)
+        self._url = url
+        self._rng = rng
+        self._over = threading.Event()
+        self.kills = 0
+
+    def run(self) -> None:
+        sql = """select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'
+                 and application_name <> 'chaos' order by random() limit 1"""
+        with psycopg.connect(self._url, autocommit=True, application_name="chaos") as connection:
+            while not self._over.wait(self._rng.uniform(0.02, 0.2)):
+                self.kills += connection.execute(sql).rowcount
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._over.set()
+        self.join(10)
 
 
 @contextlib.contextmanager

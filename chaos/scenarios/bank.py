@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 import uuid
 from collections import Counter
@@ -17,13 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-
 from chaos.contenders import Contender, Program
 from chaos.measure import Bar, Figures, Sizes, name_of, none, told
 from chaos.messages import Message
 from chaos.proxy import Do, Proxy, Rule
-from chaos.server import Target
+from chaos.server import Killer, Target
 
 ACCOUNTS = 8
 TOTAL = 800
@@ -81,28 +78,6 @@ def audit() -> Generator[tuple[Any, ...], Any, int]:
     return total
 
 
-class Killer(threading.Thread):
-    """Ends one session after another, at random moments, until it is told to stop."""
-
-    def __init__(self, url: str, rng: random.Random) -> None:
-        super().__init__(name="chaos.killer", daemon=True)
-        self._url = url
-        self._rng = rng
-        self._over = threading.Event()
-        self.kills = 0
-
-    def run(self) -> None:
-        sql = """select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'
-                 and application_name <> 'chaos' order by random() limit 1"""
-        with psycopg.connect(self._url, autocommit=True, application_name="chaos") as connection:
-            while not self._over.wait(self._rng.uniform(0.02, 0.2)):
-                self.kills += connection.execute(sql).rowcount
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join(10)
-
-
 def cuts(rng: random.Random) -> list[Rule]:
     """Now and then a COMMIT is cut off: before it reaches the server, behind it, and its answer."""
 
@@ -142,12 +117,11 @@ async def bank(
                 tally.sums[await contender.transact(audit, "serializable")] += 1
             await asyncio.sleep(0.01)
 
-    killer, faults = Killer(target.url, rng), [proxy.add(rule) for rule in cuts(rng)]
-    killer.start()
+    faults = [proxy.add(rule) for rule in cuts(rng)]
     try:
-        await asyncio.gather(*(call() for _ in range(CALLERS)), read())
+        with Killer(target.url, rng) as killer:
+            await asyncio.gather(*(call() for _ in range(CALLERS)), read())
     finally:
-        killer.stop()
         proxy.clear()
     return {
         "kills": killer.kills,

@@ -23,6 +23,8 @@ from stretto import Database
 CONNECTIONS = 4
 DEADLINE = 0.02  # seconds, of each operation from 0 to this
 STALLED = 30.0  # seconds without the end of any operation, which is a hang
+# The names of errors by which a killed session may be told.
+LOST = ("Connect", "CommitUnknown", "UnknownOutcome")
 SETUP = "create table storm (id bigint not null)"
 
 # What an operation asks, for its id. Most are tiny, so that thousands a second flow and few have to be cancelled.
@@ -61,6 +63,11 @@ class Tally:
     @property
     def operations(self) -> int:
         return self.ok + self.cancelled + self.foreign + self.failed.total()
+
+    @property
+    def failed_otherwise(self) -> int:
+        """Errors that do not say that the connection was lost, or a COMMIT with it."""
+        return sum(count for name, count in self.failed.items() if not name.startswith(LOST))
 
     @property
     def goodput(self) -> float:

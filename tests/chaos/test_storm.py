@@ -22,7 +22,7 @@ from chaos.measure import full_size
 from chaos.proxy import Proxy
 from chaos.scenarios import storm as storms
 from chaos.scenarios.storm import CONNECTIONS, Operation, Tally, deadline_for, storm, storm_of_threads
-from chaos.server import Target
+from chaos.server import Killer, Target
 
 from stretto import Database, _core
 
@@ -41,8 +41,9 @@ STORMS: dict[str, tuple[str, int, float]] = {
     "300 tasks": ("timeout", 300, 0.05),
     "3000 tasks": ("timeout", 3000, 0.05),
 }
-THREADS = 0.09
-POOR = 0.01  # over a poor wire; the parts of all storms, those above on two loops, are one
+THREADS = 0.08
+POOR = 0.01  # over a poor wire
+KILLED = 0.01  # while sessions are killed; the parts of all storms, those above on two loops, are one
 
 
 def check(tally: Tally, operations: int) -> None:
@@ -59,7 +60,7 @@ def check_size(found: dict[str, Any]) -> None:
 
 
 def test_the_parts_are_the_whole() -> None:
-    assert sum(part for _, _, part in STORMS.values()) * 2 + THREADS + POOR == pytest.approx(1)
+    assert sum(part for _, _, part in STORMS.values()) * 2 + THREADS + POOR + KILLED == pytest.approx(1)
 
 
 @pytest.mark.timeout(900)
@@ -78,6 +79,30 @@ def test_nor_over_a_wire_that_is_late_and_sends_pieces(target: Target) -> None:
     with Proxy.before(target.url) as proxy, nothing_left(target):
         proxy.shape(**POOR_WIRE)
         asyncio.run(run_storm(target, proxy.url(target.url), "timeout", 30, round(OPERATIONS * POOR), POOR_DEADLINE))
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.slow
+def test_nor_while_sessions_are_killed(target: Target) -> None:
+    """What fails, fails by its connection; nobody is told a lie, and the pool is whole after all."""
+
+    async def main() -> Tally:
+        db = await Stretto.open(target.url, CONNECTIONS)
+        try:
+            with Killer(target.url, random.Random(1)) as killer:
+                tally = await storm(db, target, operations=round(OPERATIONS * KILLED), deadline=0.1)
+            assert killer.kills > 0
+            check_size(await full_size(db, target, CONNECTIONS))
+            return tally
+        finally:
+            await db.close()
+
+    with nothing_left(target):
+        tally = asyncio.run(main())
+    assert tally.foreign == 0
+    assert tally.failed_otherwise == 0, tally.failed
+    assert tally.lost_writes == 0
+    assert tally.ok > 0
 
 
 async def run_storm(target: Target, url: str, means: str, tasks: int, operations: int, deadline: float) -> None:
