@@ -4,6 +4,7 @@ VENV   ?= .venv
 CORES  ?= c py# the builds that `make test` runs: make test CORES=py
 T      ?= tests# what it runs: make test T=tests/wire
 CASES  ?= 1000000# generated values in `make fuzz`
+SOAK   ?= 10000000# operations in `make soak`
 CARGS  ?=# more arguments for the command: make demo CARGS=--quick, make bench CARGS="select --quick"
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -13,7 +14,7 @@ COMPILE = $(if $(filter off,$(STRETTO_EXT)),find src -name '*.so' -delete,$(RUN)
 PYTEST  = $(RUN) -m pytest -n $(JOBS) $(ARGS)
 VERSIONS = 3.11 3.12 3.13
 
-.PHONY: help demo test test-all fuzz bench lint format types generated docs build wheel clean
+.PHONY: help demo test test-all fuzz bench chaos soak lint format types generated docs build wheel clean
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -38,6 +39,13 @@ bench: $(VENV)/.test $(VENV)/.core  ## stretto beside its peers, in turn
 	@$(RUN) tools/say_core.py
 	$(RUN) -m benchmarks $(CARGS)
 
+chaos: $(VENV)/.test $(VENV)/.core  ## killed, frozen and restarted servers, storms of cancels: stretto beside its peers
+	@$(RUN) tools/say_core.py
+	$(RUN) -m chaos $(CARGS)
+soak: $(VENV)/.test $(VENV)/.core  ## the storm of cancels with SOAK operations (ten million: half an hour)
+	@$(RUN) tools/say_core.py
+	$(RUN) -m chaos storm --operations $(SOAK) $(CARGS)
+
 lint: $(VENV)/.lint  ## ruff, the floors, and that what is generated is in step
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
@@ -60,7 +68,7 @@ wheel: $(VENV)/.made  ## sdist and wheel, into dist/
 	STRETTO_EXT=require $(RUN) -m build --no-isolation
 clean:          ## remove all that was made but the virtual environments
 	rm -rf build dist site src/*.egg-info .venv*/.core .*_cache .hypothesis .coverage*
-	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} + -o -name '*.so' -delete
+	find src tests tools benchmarks chaos -name __pycache__ -prune -exec rm -rf {} + -o -name '*.so' -delete
 
 # The set-up. A stamp in the virtual environment says what has been done for what.
 $(VENV)/.made: tools/venv.sh

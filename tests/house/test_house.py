@@ -79,7 +79,7 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
 EXEMPTION = re.compile(r"# ((?:type: ignore|pyright: ignore|noqa)(?:\[[\w, -]+\]|: ?[A-Z0-9, ]+[0-9])?)(.*)$")
 
 
-@pytest.mark.parametrize("folder", ["src", "tools", "benchmarks", "examples"])
+@pytest.mark.parametrize("folder", ["src", "tools", "benchmarks", "chaos", "examples"])
 def test_whoever_turns_a_checker_off_says_why(folder: str) -> None:
     bare = []
     for path in sorted((ROOT / folder).rglob("*.py")):
