@@ -16,11 +16,16 @@ ROOT = Path(__file__).resolve().parent.parent
 TWINS = {ROOT / "src/stretto/_async": ROOT / "src/stretto/_sync", ROOT / "tests/live/_async": ROOT / "tests/live/_sync"}
 DROPPED = ("async", "await")
 WORDS = {
+    "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncBatch": "Batch",
     "AsyncConnection": "Connection",
     "AsyncDatabase": "Database",
+    "AsyncFinal": "Final",
     "AsyncIterator": "Iterator",
     "AsyncPool": "Pool",
+    "AsyncSession": "Session",
+    "AsyncTransacting": "Transacting",
+    "AsyncTransaction": "Transaction",
     "AsyncVerbs": "Verbs",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -32,10 +37,13 @@ WORDS = {
     "asink_of": "sink_of",
     "asources": "sources",
     "asynccontextmanager": "contextmanager",
+    "aturns": "turns",
 }
 COMMENTS = {
     "for asyncio": "for blocking code, threads and gevent",
     "(or async function) ": "",
+    ", or async function,": "",
+    "``async with``": "``with``",
     "or async iterable ": "",
 }
 

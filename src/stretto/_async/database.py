@@ -10,12 +10,13 @@ from typing import Any, Literal, TypeVar, overload
 
 from stretto._async.connection import AsyncConnection
 from stretto._async.pool import AsyncPool
-from stretto._async.verbs import AsyncVerbs
+from stretto._async.transacting import AsyncTransacting
 from stretto._conninfo import without_locals
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows import stream as streaming
+from stretto.flows.ambient import NOTHING, ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.runtime.aio import Link
@@ -26,14 +27,15 @@ T = TypeVar("T")
 SESSION_TAGS = {b"SET\0", b"LISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
 
 
-class AsyncDatabase(AsyncVerbs):
+class AsyncDatabase(AsyncTransacting):
     """A PostgreSQL database, for asyncio.
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
     defaults. ``connections``: how many at most. ``timeout``: seconds for each call that names none (None: no limit);
     ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what
     an infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes
-    an Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``,
+    an Interval, which keeps its months. ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer
+    was lost is found out. Further keywords are libpq's (``host=``, ``sslmode=``,
     ``password=``, which may be a function ...). Nothing is connected before first use.
     """
 
@@ -49,6 +51,7 @@ class AsyncDatabase(AsyncVerbs):
         loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
+        track_commit: bool = True,
         **keywords: Any,
     ) -> None:
         if connections < 1:
@@ -59,6 +62,7 @@ class AsyncDatabase(AsyncVerbs):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
+        self._track_commit = track_commit
         self._pool = AsyncPool(self._shared, connections, acquire_timeout)
 
     def __repr__(self) -> str:
@@ -81,6 +85,18 @@ class AsyncDatabase(AsyncVerbs):
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         if timeout is None:
             timeout = self._timeout
+        now = ambient()
+        if now is not None:
+            return await self._within(now, flow, timeout)
+        return await self._alone(flow, timeout)
+
+    async def _take(self, timeout: float | None) -> Link:
+        return await self._pool.acquire(timeout)
+
+    async def _give(self, link: Link) -> None:
+        await self._pool.release(link)
+
+    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         begun = 0.0 if timeout is None else monotonic()
         link = await self._pool.acquire(timeout)
         try:
@@ -98,7 +114,7 @@ class AsyncDatabase(AsyncVerbs):
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
-        link = await self._pool.acquire()
+        link = await self._pool.acquire((ambient() or NOTHING).remaining(None, monotonic()))
         connection = AsyncConnection(link, self._shared)
         try:
             yield connection
@@ -130,7 +146,7 @@ class AsyncDatabase(AsyncVerbs):
         self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
-        async with self.connection() as connection:
+        async with self._session() as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)
             await connection._run(portal.open(), timeout)
@@ -148,7 +164,7 @@ class AsyncDatabase(AsyncVerbs):
         **options: Any,
     ) -> str:
         """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        async with self.connection() as connection:
+        async with self._session() as connection:
             return await connection.copy_in(target, source, columns=columns, format=format, **options)
 
     async def copy_out(
@@ -161,7 +177,7 @@ class AsyncDatabase(AsyncVerbs):
         **options: Any,
     ) -> str:
         """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
-        async with self.connection() as connection:
+        async with self._session() as connection:
             return await connection.copy_out(source, sink, columns=columns, format=format, **options)
 
     async def listen(self, *channels: str) -> AsyncIterator[Notification]:

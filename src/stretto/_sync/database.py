@@ -12,11 +12,12 @@ from typing import Any, Literal, TypeVar, overload
 from stretto._conninfo import without_locals
 from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
-from stretto._sync.verbs import Verbs
+from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows import stream as streaming
+from stretto.flows.ambient import NOTHING, ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.runtime.blocking import Link
@@ -27,14 +28,15 @@ T = TypeVar("T")
 SESSION_TAGS = {b"SET\0", b"LISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
 
 
-class Database(Verbs):
+class Database(Transacting):
     """A PostgreSQL database, for blocking code, threads and gevent.
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
     defaults. ``connections``: how many at most. ``timeout``: seconds for each call that names none (None: no limit);
     ``acquire_timeout``: seconds to wait for a connection. ``dumps``, ``loads``: for json and jsonb. ``infinity``: what
     an infinite date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes
-    an Interval, which keeps its months. Further keywords are libpq's (``host=``, ``sslmode=``,
+    an Interval, which keeps its months. ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer
+    was lost is found out. Further keywords are libpq's (``host=``, ``sslmode=``,
     ``password=``, which may be a function ...). Nothing is connected before first use.
     """
 
@@ -50,6 +52,7 @@ class Database(Verbs):
         loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
+        track_commit: bool = True,
         **keywords: Any,
     ) -> None:
         if connections < 1:
@@ -60,6 +63,7 @@ class Database(Verbs):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
+        self._track_commit = track_commit
         self._pool = Pool(self._shared, connections, acquire_timeout)
 
     def __repr__(self) -> str:
@@ -82,6 +86,18 @@ class Database(Verbs):
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         if timeout is None:
             timeout = self._timeout
+        now = ambient()
+        if now is not None:
+            return self._within(now, flow, timeout)
+        return self._alone(flow, timeout)
+
+    def _take(self, timeout: float | None) -> Link:
+        return self._pool.acquire(timeout)
+
+    def _give(self, link: Link) -> None:
+        self._pool.release(link)
+
+    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         begun = 0.0 if timeout is None else monotonic()
         link = self._pool.acquire(timeout)
         try:
@@ -99,7 +115,7 @@ class Database(Verbs):
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
-        link = self._pool.acquire()
+        link = self._pool.acquire((ambient() or NOTHING).remaining(None, monotonic()))
         connection = Connection(link, self._shared)
         try:
             yield connection
@@ -131,7 +147,7 @@ class Database(Verbs):
         self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
-        with self.connection() as connection:
+        with self._session() as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)
             connection._run(portal.open(), timeout)
@@ -149,7 +165,7 @@ class Database(Verbs):
         **options: Any,
     ) -> str:
         """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        with self.connection() as connection:
+        with self._session() as connection:
             return connection.copy_in(target, source, columns=columns, format=format, **options)
 
     def copy_out(
@@ -162,7 +178,7 @@ class Database(Verbs):
         **options: Any,
     ) -> str:
         """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
-        with self.connection() as connection:
+        with self._session() as connection:
             return connection.copy_out(source, sink, columns=columns, format=format, **options)
 
     def listen(self, *channels: str) -> Iterator[Notification]:

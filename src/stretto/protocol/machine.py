@@ -75,6 +75,8 @@ class Machine:
         last = request.script[len(request.script) - 1]
         if last != _SYNC and last != _QUERY:
             self._open = request
+        if request.before is not None:
+            self._outgoing.append(request.before)
         statement = request.statement
         if statement is None:
             if request.forget is not None:
@@ -83,6 +85,8 @@ class Machine:
             self._prepare(request, {one.name: one for one in statement})
         elif statement.name not in self.prepared or request.forget is not None:
             self._prepare(request, {statement.name: statement})
+        if request.before is not None:
+            request.lead()
         request.queued = True
         self._outgoing.append(request.data)
         self._unsent.append(request)
@@ -302,6 +306,10 @@ class Machine:
 
     def _complete(self, request: Request) -> None:
         """A statement has ended: keep its result apart where several are wanted."""
+        if request.before_due:
+            request.before_due -= 1
+            request.tag = None
+            return
         if request.results is not None:
             request.results.append((request.tag, request.take(), request.columns))
             request.tag = None

@@ -21,7 +21,9 @@ class Request:
     ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
     one that it closes, or closes first if it is there. ``parsing``: the names that its Parse messages prepare, in their
     order. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: nobody waits any
-    more, the reply is thrown away as it comes.
+    more, the reply is thrown away as it comes. ``text``: the SQL of a simple query. ``before``: messages that are said
+    in front of all others, the Parse that may be needed too; ``before_script`` is their script, and ``before_due``
+    counts their statements that have not completed yet, whose completions are not the request's own.
     """
 
     def __init__(self, data: bytes, script: bytes, statement: Any = None) -> None:
@@ -49,6 +51,10 @@ class Request:
         self.failure: BaseException | None = None
         self.forget: bytes | None = None
         self.parsing: list[bytes] | None = None
+        self.text: str | None = None
+        self.before: bytes | None = None
+        self.before_script = b""
+        self.before_due = 0
         self.extra: bytes | None = None
         self.extra_script = b""
         self.hurry = False
@@ -68,6 +74,12 @@ class Request:
         """More replies are due before the others, for messages sent in front."""
         self.script = script + self.script
         self.state = self.script[0]
+
+    def lead(self) -> None:
+        """The replies to what is said in front of all are due first; its unnamed statements are not kept."""
+        if self.parsing is not None:
+            self.parsing = [b""] * self.before_script.count(b"P") + self.parsing
+        self.prepend(self.before_script)
 
     def extend(self, script: bytes) -> None:
         """More replies are due behind the others."""

@@ -124,6 +124,35 @@ class Link:
         finally:
             flow.close()
 
+    def settle(
+        self, flow: Generator[Request, Any, Any], timeout: float | None = None
+    ) -> tuple[Any, BaseException | None]:
+        """Drive a flow that must not be cancelled on the server: there is a COMMIT in it.
+
+        When the time is up, the answers are waited for some seconds longer, then the connection is closed. Returns the
+        flow's result, and None (on asyncio: the cancellation that is still to be delivered).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            request = flow.send(None)
+            while True:
+                try:
+                    try:
+                        self._exchange(request, deadline)
+                    except TimeoutError:
+                        deadline = time.monotonic() + CANCEL_GRACE
+                        self._exchange(request, deadline)
+                except TimeoutError:
+                    self.abort()
+                except BaseException:  # an interrupt
+                    self.abort()
+                    raise
+                request = flow.send(request)
+        except StopIteration as stop:
+            return stop.value, None
+        finally:
+            flow.close()
+
     def _exchange(self, request: Request, deadline: float | None) -> None:
         """Send what there is to send and read until the request is ready."""
         machine = self.machine
