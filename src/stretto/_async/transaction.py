@@ -24,11 +24,11 @@ _log = logging.getLogger("stretto")
 
 
 class AsyncTransaction(AsyncVerbs):
-    """One block of a transaction, for asyncio: the outermost, or a savepoint. ``transaction()`` makes it.
+    """One block of a transaction, for asyncio: the outermost or a savepoint.
 
-    Everything that runs inside, in whatever function or task, joins it by itself; its own verbs do the same. Nothing is
-    sent at the beginning: BEGIN rides with the first statement. Leaving the block commits, leaving it by an exception
-    rolls back, and so does leaving it after a statement has failed, whose error is then raised.
+    ``transaction()`` makes it. What runs inside, in whatever function or task, joins it by itself; its own verbs do the
+    same. Nothing is sent at the beginning: BEGIN rides with the first statement. Leaving the block commits, leaving it
+    by an exception rolls back, and so does leaving it after a statement has failed, whose error is then raised.
     """
 
     def __init__(self, owner: Owner, options: Options, timeout: float | None, frame: FrameType) -> None:
@@ -178,10 +178,7 @@ class AsyncTransaction(AsyncVerbs):
                     self._interrupted(link, trunk.failure)
                     raise trunk.failure
                 return trunk.results[0]
-            failure = trunk.failure
-            if failure is None or isinstance(failure, ConnectionLost):
-                failure = await fate(self._owner, scope, held)
-            await self._finish(scope, failure, held)
+            await self._finish(scope, trunk.failure, held)
         finally:
             self._turns.leave(True)
         if not trunk.results:
@@ -284,7 +281,7 @@ class AsyncTransaction(AsyncVerbs):
                 why = why or UsageError("a COPY of this transaction still runs: it must end inside the block")
             if why is None and self._link is not None and scope.trunk.sent:
                 try:
-                    why, held = await commit(self._owner, scope, self._link, self._inside.limit(None, monotonic()))
+                    held = await commit(scope.trunk, self._link, self._inside.limit(None, monotonic()))
                 except BaseException as interrupt:
                     why = interrupt
             await self._finish(scope, why, held, mine)
@@ -295,11 +292,13 @@ class AsyncTransaction(AsyncVerbs):
     async def _finish(
         self, scope: Scope, why: BaseException | None, held: BaseException | None, mine: bool = True
     ) -> None:
-        """Give the connection back, call the hooks, and raise what there is to raise."""
+        """Give the connection back, see what became of COMMIT, call the hooks, and raise what there is to raise."""
         scope.closed = self._ended = True
         link, self._link = self._link, None
         if link is not None:
             await part(self._owner, scope.trunk, link, mine, why)
+        if scope.trunk.committing is not None and (why is None or isinstance(why, ConnectionLost)):
+            why = await fate(self._owner, scope, held)
         if not isinstance(why, CommitUnknown):
             await self._call_hooks(scope, committed=why is None)
         if held is not None:

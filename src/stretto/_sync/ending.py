@@ -31,12 +31,12 @@ class Owner(Protocol):
     def _give(self, link: Link) -> None: ...
 
 
-def commit(owner: Owner, scope: Scope, link: Link, timeout: float | None) -> tuple[Error | None, BaseException | None]:
-    """Send COMMIT and see what becomes of it. Returns what it failed with, and a cancellation to be delivered."""
+def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:
+    """Send COMMIT and wait for its answer. Returns a cancellation that is still to be delivered."""
     if link.recovering:  # a cancellation is under way on the server, and must not hit COMMIT
         link.recover()
-    _, held = link.settle(flows.commit(scope.trunk), timeout)
-    return fate(owner, scope, held), held
+    _, held = link.settle(flows.commit(trunk), timeout)
+    return held
 
 
 def fate(owner: Owner, scope: Scope, held: BaseException | None) -> Error | None:
