@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 TWINS = {ROOT / "src/stretto/_async": ROOT / "src/stretto/_sync", ROOT / "tests/live/_async": ROOT / "tests/live/_sync"}
 DROPPED = ("async", "await")
 WORDS = {
-    "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncBatch": "Batch",
     "AsyncConnection": "Connection",
     "AsyncDatabase": "Database",

@@ -10,13 +10,14 @@ from typing import Any, Literal, TypeVar, overload
 
 from stretto._async.connection import AsyncConnection
 from stretto._async.pool import AsyncPool
+from stretto._async.session import session_of
 from stretto._async.transacting import AsyncTransacting
 from stretto._conninfo import without_locals
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows import stream as streaming
-from stretto.flows.ambient import NOTHING, ambient
+from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.runtime.aio import Link
@@ -114,7 +115,7 @@ class AsyncDatabase(AsyncTransacting):
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
-        link = await self._pool.acquire((ambient() or NOTHING).remaining(None, monotonic()))
+        link = await self._acquire()
         connection = AsyncConnection(link, self._shared)
         try:
             yield connection
@@ -146,7 +147,7 @@ class AsyncDatabase(AsyncTransacting):
         self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
-        async with self._session() as connection:
+        async with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)
             await connection._run(portal.open(), timeout)
@@ -164,7 +165,7 @@ class AsyncDatabase(AsyncTransacting):
         **options: Any,
     ) -> str:
         """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        async with self._session() as connection:
+        async with session_of(self) as connection:
             return await connection.copy_in(target, source, columns=columns, format=format, **options)
 
     async def copy_out(
@@ -177,7 +178,7 @@ class AsyncDatabase(AsyncTransacting):
         **options: Any,
     ) -> str:
         """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
-        async with self._session() as connection:
+        async with session_of(self) as connection:
             return await connection.copy_out(source, sink, columns=columns, format=format, **options)
 
     async def listen(self, *channels: str) -> AsyncIterator[Notification]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, TypeVar
 
-from stretto._async.connection import AsyncConnection
 from stretto._async.transaction import AsyncFinal, AsyncTransaction
 from stretto._async.verbs import AsyncVerbs
 from stretto.errors import PoolTimeout, StatementTimeout, UsageError
@@ -122,6 +120,15 @@ class AsyncTransacting(AsyncVerbs):
         found: AsyncTransaction = scope.door()
         return found
 
+    async def _acquire(self) -> Link:
+        """Take a connection in the time that the deadline leaves."""
+        now = ambient() or NOTHING
+        try:
+            return await self._take(now.remaining(None, monotonic()))
+        except PoolTimeout as error:
+            now.explain(error, monotonic())
+            raise
+
     async def _within(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
         scope = now.scope_of(self)
@@ -135,25 +142,4 @@ class AsyncTransacting(AsyncVerbs):
             return await door._drive(flow, now.remaining(timeout, monotonic()))
         except (StatementTimeout, PoolTimeout) as error:
             now.explain(error, monotonic())
-            raise
-
-    def connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Reserve a connection."""
-        raise NotImplementedError
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[AsyncConnection]:
-        """The open transaction's connection, or a reserved one, for a stream or COPY."""
-        scope = scope_of(self)
-        if scope is None:
-            async with self.connection() as connection:
-                yield connection
-            return
-        session = await self._innermost("this")._session()
-        try:
-            yield session
-        except GeneratorExit:  # a stream was left early
-            raise
-        except BaseException as error:
-            scope.interrupted(error)
             raise

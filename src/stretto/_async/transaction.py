@@ -10,7 +10,6 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from stretto._async.connection import AsyncConnection
 from stretto._async.ending import Owner, commit, discard, fate, part
 from stretto._async.verbs import AsyncVerbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
@@ -141,13 +140,13 @@ class AsyncTransaction(AsyncVerbs):
         if scope.trunk.discard:
             link.abort()
 
-    async def _session(self) -> AsyncSession:
+    async def _reserve(self) -> Link:
         """The block's connection, for a stream or COPY."""
         scope = self._entered()
         limit = self._inside.remaining(None, monotonic())
         await self._turns.enter(True, limit)
         try:
-            return AsyncSession(self, await self._ready(scope, limit))
+            return await self._ready(scope, limit)
         finally:
             self._turns.leave(True)
 
@@ -333,22 +332,3 @@ class AsyncFinal(AsyncVerbs):
 
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         return await self._transaction._run_last(flow, timeout)
-
-
-class AsyncSession(AsyncConnection):
-    """A block's connection for what needs one in hand: streams and COPY."""
-
-    def __init__(self, transaction: AsyncTransaction, link: Link) -> None:
-        self._transaction = transaction
-        super().__init__(link, transaction._shared)
-
-    @property
-    def _copying(self) -> bool:
-        return self._transaction._entered().trunk.copying
-
-    @_copying.setter
-    def _copying(self, copying: bool) -> None:
-        self._transaction._entered().trunk.copying = copying
-
-    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        return await self._transaction._drive(flow, timeout, reserved=True)

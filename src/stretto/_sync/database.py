@@ -12,12 +12,13 @@ from typing import Any, Literal, TypeVar, overload
 from stretto._conninfo import without_locals
 from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
+from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows import stream as streaming
-from stretto.flows.ambient import NOTHING, ambient
+from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.runtime.blocking import Link
@@ -115,7 +116,7 @@ class Database(Transacting):
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
-        link = self._pool.acquire((ambient() or NOTHING).remaining(None, monotonic()))
+        link = self._acquire()
         connection = Connection(link, self._shared)
         try:
             yield connection
@@ -147,7 +148,7 @@ class Database(Transacting):
         self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
-        with self._session() as connection:
+        with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)
             connection._run(portal.open(), timeout)
@@ -165,7 +166,7 @@ class Database(Transacting):
         **options: Any,
     ) -> str:
         """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        with self._session() as connection:
+        with session_of(self) as connection:
             return connection.copy_in(target, source, columns=columns, format=format, **options)
 
     def copy_out(
@@ -178,7 +179,7 @@ class Database(Transacting):
         **options: Any,
     ) -> str:
         """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
-        with self._session() as connection:
+        with session_of(self) as connection:
             return connection.copy_out(source, sink, columns=columns, format=format, **options)
 
     def listen(self, *channels: str) -> Iterator[Notification]:

@@ -86,11 +86,13 @@ def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None
 def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseException | None) -> None:
     """Roll back what is open and give the connection back. A cancelled task does not wait: the pool rolls back."""
     try:
-        idle = link.machine.idle()
-        if trunk.discard or not (mine or idle or link.recovering):
+        if trunk.discard or not (mine or link.recovering or link.machine.idle()):
             link.abort()
-        elif idle and not link.closed and link.machine.status != "I" and isinstance(why, Exception):
-            link.run(flows.rollback(), CANCEL_GRACE)
+        elif isinstance(why, Exception):
+            if link.recovering:
+                link.recover()
+            if not link.closed and link.machine.status != "I":
+                link.run(flows.rollback(), CANCEL_GRACE)
     except Error:
         link.abort()
     finally:

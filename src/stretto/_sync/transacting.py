@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, TypeVar
 
-from stretto._sync.connection import Connection
 from stretto._sync.transaction import Final, Transaction
 from stretto._sync.verbs import Verbs
 from stretto.errors import PoolTimeout, StatementTimeout, UsageError
@@ -123,6 +121,15 @@ class Transacting(Verbs):
         found: Transaction = scope.door()
         return found
 
+    def _acquire(self) -> Link:
+        """Take a connection in the time that the deadline leaves."""
+        now = ambient() or NOTHING
+        try:
+            return self._take(now.remaining(None, monotonic()))
+        except PoolTimeout as error:
+            now.explain(error, monotonic())
+            raise
+
     def _within(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
         scope = now.scope_of(self)
@@ -136,25 +143,4 @@ class Transacting(Verbs):
             return door._drive(flow, now.remaining(timeout, monotonic()))
         except (StatementTimeout, PoolTimeout) as error:
             now.explain(error, monotonic())
-            raise
-
-    def connection(self) -> AbstractContextManager[Connection]:
-        """Reserve a connection."""
-        raise NotImplementedError
-
-    @contextmanager
-    def _session(self) -> Iterator[Connection]:
-        """The open transaction's connection, or a reserved one, for a stream or COPY."""
-        scope = scope_of(self)
-        if scope is None:
-            with self.connection() as connection:
-                yield connection
-            return
-        session = self._innermost("this")._session()
-        try:
-            yield session
-        except GeneratorExit:  # a stream was left early
-            raise
-        except BaseException as error:
-            scope.interrupted(error)
             raise

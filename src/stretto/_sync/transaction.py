@@ -11,7 +11,6 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from stretto._sync.connection import Connection
 from stretto._sync.ending import Owner, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
@@ -142,13 +141,13 @@ class Transaction(Verbs):
         if scope.trunk.discard:
             link.abort()
 
-    def _session(self) -> Session:
+    def _reserve(self) -> Link:
         """The block's connection, for a stream or COPY."""
         scope = self._entered()
         limit = self._inside.remaining(None, monotonic())
         self._turns.enter(True, limit)
         try:
-            return Session(self, self._ready(scope, limit))
+            return self._ready(scope, limit)
         finally:
             self._turns.leave(True)
 
@@ -332,22 +331,3 @@ class Final(Verbs):
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         return self._transaction._run_last(flow, timeout)
-
-
-class Session(Connection):
-    """A block's connection for what needs one in hand: streams and COPY."""
-
-    def __init__(self, transaction: Transaction, link: Link) -> None:
-        self._transaction = transaction
-        super().__init__(link, transaction._shared)
-
-    @property
-    def _copying(self) -> bool:
-        return self._transaction._entered().trunk.copying
-
-    @_copying.setter
-    def _copying(self, copying: bool) -> None:
-        self._transaction._entered().trunk.copying = copying
-
-    def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        return self._transaction._drive(flow, timeout, reserved=True)

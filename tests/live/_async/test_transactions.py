@@ -449,3 +449,30 @@ async def test_an_idle_transaction_that_the_server_ends_says_why(
             await one.fetchval("select 1")
     assert isinstance(caught.value.__cause__, IdleInTransactionSessionTimeout)
     assert await one.fetchval(SEEN) is None
+
+
+async def test_a_reserved_connection_has_transactions_too(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any]
+) -> None:
+    async with one.connection() as connection:
+        async with connection.transaction(isolation="serializable"):
+            await connection.execute("insert into t values (1)")
+            with pytest.raises(DivisionByZero):
+                async with connection.transaction():
+                    await connection.execute("select 1/0")
+            await connection.copy_in("t", [(2,)])
+            assert [row.i async for row in connection.stream("select i from t order by i", batch=1)] == [1, 2]
+            assert seen(outside) == []
+            assert connection.in_transaction
+        assert seen(outside) == [1, 2]
+        with pytest.raises(Broken):
+            async with connection.transaction():
+                await connection.execute("insert into t values (3)")
+                raise Broken
+        assert not connection.in_transaction
+        assert await connection.transact(lambda: connection.final.execute("insert into t values (4)")) == "INSERT 0 1"
+        await connection.execute("begin")
+        with pytest.raises(UsageError, match="by hand"):
+            async with connection.transaction():
+                await connection.execute("insert into t values (5)")
+    assert seen(outside) == [1, 2, 4]

@@ -442,3 +442,28 @@ def test_an_idle_transaction_that_the_server_ends_says_why(
             one.fetchval("select 1")
     assert isinstance(caught.value.__cause__, IdleInTransactionSessionTimeout)
     assert one.fetchval(SEEN) is None
+
+
+def test_a_reserved_connection_has_transactions_too(one: Database, t: str, outside: psycopg.Connection[Any]) -> None:
+    with one.connection() as connection:
+        with connection.transaction(isolation="serializable"):
+            connection.execute("insert into t values (1)")
+            with pytest.raises(DivisionByZero):
+                with connection.transaction():
+                    connection.execute("select 1/0")
+            connection.copy_in("t", [(2,)])
+            assert [row.i for row in connection.stream("select i from t order by i", batch=1)] == [1, 2]
+            assert seen(outside) == []
+            assert connection.in_transaction
+        assert seen(outside) == [1, 2]
+        with pytest.raises(Broken):
+            with connection.transaction():
+                connection.execute("insert into t values (3)")
+                raise Broken
+        assert not connection.in_transaction
+        assert connection.transact(lambda: connection.final.execute("insert into t values (4)")) == "INSERT 0 1"
+        connection.execute("begin")
+        with pytest.raises(UsageError, match="by hand"):
+            with connection.transaction():
+                connection.execute("insert into t values (5)")
+    assert seen(outside) == [1, 2, 4]
