@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Protocol
 
-from stretto.errors import ConnectionLost, Error
+from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
 from stretto.flows.query import fetchrow
 from stretto.flows.shared import Shared
@@ -61,8 +61,10 @@ async def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str
     while (left := until - monotonic()) > 0:
         try:
             status = await _status(owner, xid, timeline, left)
-        except Error:  # no connection can be made yet
+        except OperationalError:  # no connection can be made yet
             status = "in progress"
+        except Error:  # the server does not know the xid
+            status = None
         if status == "committed":
             return None
         if status == "aborted":

@@ -41,7 +41,7 @@ class AsyncTransaction(AsyncVerbs):
         self._inside = NOTHING
         self._turns = Turns()
         self._parent: AsyncTransaction | None = None
-        self._root = self
+        self._outermost: AsyncTransaction | None = None  # None: this one, for a cycle would hide who is forgotten
         self._link: Link | None = None
         self._loop: Any = None
         self._ended = False
@@ -116,7 +116,7 @@ class AsyncTransaction(AsyncVerbs):
         trunk = scope.trunk
         if trunk.copying and not reserved:
             raise UsageError("a COPY is running on this transaction's connection: run statements before or after it")
-        root = self._root
+        root = self._outermost or self
         link = root._link
         if link is None:
             link = await root._owner._take(timeout)
@@ -217,7 +217,7 @@ class AsyncTransaction(AsyncVerbs):
             parent._turns.leave(True)
             raise
         self._parent = parent
-        self._root = parent._root
+        self._outermost = parent._outermost or parent
         return outer.trunk
 
     def _entered(self) -> Scope:

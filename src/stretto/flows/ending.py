@@ -13,8 +13,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds
 
 def commit(trunk: Trunk) -> Flow:
     """Send COMMIT, before it what is due, and the question for the xid where it is not known."""
-    if trunk.xid.unknown():
-        yield from trunk.xid.ask()
+    yield from trunk.xid.settle()
     due = [command for command in trunk.pending if not command.startswith("RELEASE")]
     trunk.pending = []
     request = trunk.committing = simple("; ".join([*due, "COMMIT"]))

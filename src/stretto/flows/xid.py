@@ -39,9 +39,13 @@ class Xid:
         """Tell whether a request is the first that writes, so that the question goes behind it."""
         return self._wanted and self._request is None and _writes(request)
 
-    def unknown(self) -> bool:
-        """Tell whether it should be asked for in COMMIT's flight."""
-        return self._wanted and self.read() is None
+    def settle(self) -> Flow:
+        """Before COMMIT is sent: take the answer that is on its way, or ask in COMMIT's flight."""
+        request = self._request
+        if request is not None and not request.done:
+            yield request
+        if self._wanted and self.read() is None:
+            yield from self.ask()
 
     def behind(self, request: Request) -> Flow:
         """Send a request and the question behind it; wait for neither."""
