@@ -232,8 +232,15 @@ class CommitUnknown(OperationalError):
     ``xid``: the transaction's number, where it is known: ``select pg_xact_status(xid)`` on the same server tells later.
     """
 
-    def __init__(self, message: str = "", *, xid: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        xid: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        query: str | None = None,
+    ) -> None:
+        super().__init__(message, fields=fields, query=query)
         self.xid = xid
 
 
