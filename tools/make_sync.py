@@ -19,8 +19,12 @@ WORDS = {
     "AsyncBatch": "Batch",
     "AsyncConnection": "Connection",
     "AsyncDatabase": "Database",
+    "AsyncFinal": "Final",
     "AsyncIterator": "Iterator",
     "AsyncPool": "Pool",
+    "AsyncSession": "Session",
+    "AsyncTransacting": "Transacting",
+    "AsyncTransaction": "Transaction",
     "AsyncVerbs": "Verbs",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -35,10 +39,13 @@ WORDS = {
     "asources": "sources",
     "atraffic": "traffic",
     "asynccontextmanager": "contextmanager",
+    "aturns": "turns",
 }
 COMMENTS = {
     "for asyncio": "for blocking code, threads and gevent",
     "(or async function) ": "",
+    ", or async function,": "",
+    "``async with``": "``with``",
     "or async iterable ": "",
 }
 

@@ -12,6 +12,7 @@ from stretto import _core
 if TYPE_CHECKING:
     from stretto._async.connection import AsyncConnection
     from stretto._async.database import AsyncDatabase
+    from stretto._async.transaction import AsyncTransaction
     from stretto._async.verbs import AsyncBatch
 
 _core.choose()
@@ -20,6 +21,7 @@ from stretto import errors, sqlstate  # noqa: E402  # which core runs is settled
 from stretto._core import core_info  # noqa: E402
 from stretto._sync.connection import Connection  # noqa: E402
 from stretto._sync.database import Database  # noqa: E402
+from stretto._sync.transaction import Transaction  # noqa: E402
 from stretto._sync.verbs import Batch  # noqa: E402
 from stretto.codecs.base import Codec  # noqa: E402
 from stretto.codecs.makers import Row  # noqa: E402
@@ -35,6 +37,7 @@ from stretto.codecs.values import (  # noqa: E402
     Point,
     Polygon,
 )
+from stretto.context import deadline, detached, transactional  # noqa: E402
 from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
@@ -44,6 +47,7 @@ __all__ = [
     "AsyncBatch",
     "AsyncConnection",
     "AsyncDatabase",
+    "AsyncTransaction",
     "Batch",
     "BatchResult",
     "BitString",
@@ -63,13 +67,22 @@ __all__ = [
     "Polygon",
     "Range",
     "Row",
+    "Transaction",
     "core_info",
+    "deadline",
+    "detached",
     "errors",
     "sqlstate",
+    "transactional",
 ]
 
 # asyncio is half of what the import would take, so only those who use it load it.
-_ASYNC = {"AsyncBatch": "verbs", "AsyncConnection": "connection", "AsyncDatabase": "database"}
+_ASYNC = {
+    "AsyncBatch": "verbs",
+    "AsyncConnection": "connection",
+    "AsyncDatabase": "database",
+    "AsyncTransaction": "transaction",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,8 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   ├── PoolTimeout             also a TimeoutError
         │   ├── PoolFull
     │   ├── PoolClosed
-        │   └── CommitUnknown
+        │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
+        │   └── CommitUnknown           .xid, where it is known
         ├── IntegrityError
         ├── InternalError
         │   └── ProtocolError           the server said what it may not say; the connection is discarded
@@ -231,8 +232,31 @@ class PoolClosed(OperationalError):
     """The database object is closed; nothing was sent."""
 
 
+class TransactionAborted(OperationalError):
+    """A transaction has failed and can only be rolled back. ``__cause__`` is the first error, which failed it."""
+
+    @property
+    def retryable(self) -> bool:
+        """As the first error's."""
+        return isinstance(self.__cause__, DatabaseError) and self.__cause__.retryable
+
+
 class CommitUnknown(OperationalError):
-    """The connection was lost at COMMIT, and whether it took place could not be found out."""
+    """The connection was lost at COMMIT, and whether it took place could not be found out.
+
+    ``xid``: the transaction's number, where it is known: ``select pg_xact_status(xid)`` on the same server tells later.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        xid: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        query: str | None = None,
+    ) -> None:
+        super().__init__(message, fields=fields, query=query)
+        self.xid = xid
 
 
 class IntegrityError(DatabaseError):

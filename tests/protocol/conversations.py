@@ -18,10 +18,11 @@ from typing import Any
 from stretto.config import Config
 from stretto.errors import Error
 from stretto.flows import batch as batching
-from stretto.flows import copy, query
+from stretto.flows import copy, ending, query
 from stretto.flows.listen import notifications, read_notices
 from stretto.flows.shared import Shared
 from stretto.flows.stream import Portal
+from stretto.flows.transaction import Options, Scope, Trunk, within
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.wire import trace
@@ -89,6 +90,30 @@ def copy_out(sql: str) -> Caller:
     return call
 
 
+def transaction(*statements: Caller, begin: str = "", nested: bool = False) -> Caller:
+    """Statements of a block, one after the other, and COMMIT; where one fails, ROLLBACK. ``begin``: another text."""
+
+    def call(shared: Shared, machine: Machine) -> Generator[Any, Any, Any]:
+        trunk = Trunk(Options("serializable"), track=True)
+        trunk.pending[:] = [begin or trunk.pending[0]]
+        scope = Scope(shared, trunk, "here", None, None)
+        if nested:
+            scope = Scope(shared, trunk, "here", scope, None)
+        found = []
+        try:
+            for statement in statements:
+                found.append((yield from within(scope, statement(shared, machine))))
+        except Error:
+            if trunk.sent:
+                yield from ending.rollback()
+            raise
+        yield from ending.commit(trunk)
+        ending.committed(scope)
+        return found
+
+    return call
+
+
 def heard() -> Caller:
     def call(shared: Shared, machine: Machine) -> Generator[Any, Any, Any]:
         yield from ()
@@ -127,6 +152,28 @@ CONVERSATIONS: dict[str, list[list[Caller]]] = {
         [heard()],
     ],
     "least_recent_is_closed": [[fetch(f"select {n} as n")] for n in range(STATEMENTS + 2)] + [[fetch("select 0 as n")]],
+    "transaction": [
+        [transaction(fetch("select $1::int4 + 1 as n", 1), fetch("select $1::int4 + 1 as n", 2))],
+        [transaction(fetch("select $1::int4 + 1 as n", 3), fetch("select 4 as n"))],
+    ],
+    "transaction_writes": [
+        [transaction(executemany(f"insert into {SCHEMA}.item values ($1)", (1,), (2,)))],
+        [transaction(execute(f"insert into {SCHEMA}.item values (3)"))],
+    ],
+    "transaction_fails": [
+        [transaction(fetch("select 1 / $1::int4 as n", 0))],
+        [transaction(fetch("select 1 / $1::int4 as n", 0), nested=True)],
+        [transaction(execute("select nothing_there"))],
+    ],
+    "transaction_without_begin": [
+        [transaction(fetch("select 1 as n"), begin="BEGIN ISOLATION LEVEL NONE")],
+        [transaction(execute("select 1 as n"), begin="BEGIN ISOLATION LEVEL NONE")],
+        [fetch("select 1 as n")],
+    ],
+    "transaction_nested": [
+        [transaction(execute("select 1 as n"), nested=True)],
+        [transaction(fetch("select 1 as n"), fetch("select 1 as n"), nested=True)],
+    ],
     "batch": [
         [batch(("select 1 as n", ()), ("", ()), (f"insert into {SCHEMA}.item values ($1)", (7,)))],
         [batch(("select 1 as n", ()), ("select 1 / $1::int4 as n", (0,)), ("select 1 as n", ()))],

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar, overload
 
-from stretto._async.verbs import AsyncVerbs
+from stretto._async.transacting import AsyncTransacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
+from stretto.flows.ambient import ambient
+from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
@@ -21,7 +23,7 @@ T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
 
 
-class AsyncConnection(AsyncVerbs):
+class AsyncConnection(AsyncTransacting):
     """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
 
     def __init__(self, link: Link, shared: Shared) -> None:
@@ -30,6 +32,8 @@ class AsyncConnection(AsyncVerbs):
         self._notice_listener: Callable[[Notice], None] | None = None
         self._portal: stream.Portal | None = None
         self._copying = False
+        self._unclean = False
+        self._track_commit = False
         link.machine.notifications.clear()  # what came for the last one who had this connection
 
     @property
@@ -57,12 +61,35 @@ class AsyncConnection(AsyncVerbs):
         return f"<{type(self).__name__} pid={self.pid} {state}>"
 
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        now = ambient()
+        if now is not None:
+            return await self._within(now, flow, timeout)
+        return await self._alone(flow, timeout)
+
+    async def _take(self, timeout: float | None) -> Link:
+        """Lend the connection to a transaction."""
+        await self._make_ready(timeout)
+        if self.in_transaction:
+            raise UsageError("a transaction that was begun by hand is open on this connection: end it first")
+        return self._link
+
+    async def _give(self, link: Link) -> None:
+        self._unclean = (not link.closed and link.machine.status != "I") or link.recovering
+
+    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        await self._make_ready(timeout)
+        return await self._drive(flow, timeout)
+
+    async def _make_ready(self, timeout: float | None) -> None:
+        """End what was left open: a stream, a transaction whose task was cancelled."""
         if self._copying:
             raise UsageError("a COPY is running on this connection: take another one for other statements")
         if self._portal is not None:
             portal, self._portal = self._portal, None
             await self._drive(portal.close(), timeout)
-        return await self._drive(flow, timeout)
+        if self._unclean:
+            await self._drive(rollback(), timeout)
+            self._unclean = False
 
     async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         try:

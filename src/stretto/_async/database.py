@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 from stretto._async.connection import AsyncConnection
 from stretto._async.pool import AsyncPool
-from stretto._async.verbs import AsyncVerbs
+from stretto._async.session import session_of
+from stretto._async.transacting import AsyncTransacting
 from stretto._bridge.call import acall
 from stretto._conninfo import without_locals
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, UsageError
 from stretto.flows import stream as streaming
+from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Limits, Stats
+from stretto.runtime.aio import Link
 
 if TYPE_CHECKING:
     import stretto
@@ -27,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class AsyncDatabase(AsyncVerbs):
+class AsyncDatabase(AsyncTransacting):
     """A PostgreSQL database, for asyncio.
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
@@ -36,8 +39,9 @@ class AsyncDatabase(AsyncVerbs):
     a connection. ``max_idle``, ``max_lifetime``: seconds after which one that is not used, or any, is closed (None:
     never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a
     DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
-    Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is
-    connected before first use.
+    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. Further
+    keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected
+    before first use.
     """
 
     @without_locals
@@ -55,6 +59,7 @@ class AsyncDatabase(AsyncVerbs):
         loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
+        track_commit: bool = True,
         **keywords: Any,
     ) -> None:
         if connections < 1:
@@ -65,6 +70,7 @@ class AsyncDatabase(AsyncVerbs):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
+        self._track_commit = track_commit
         self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining, Limits(max_idle, max_lifetime))
 
     def __repr__(self) -> str:
@@ -89,12 +95,26 @@ class AsyncDatabase(AsyncVerbs):
         return self._pool.stats()
 
     async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        return await self._pool.run(flow, self._timeout if timeout is None else timeout)
+        if timeout is None:
+            timeout = self._timeout
+        now = ambient()
+        if now is not None:
+            return await self._within(now, flow, timeout)
+        return await self._pool.run(flow, timeout)
+
+    async def _take(self, timeout: float | None) -> Link:
+        return await self._pool.acquire(timeout)
+
+    async def _give(self, link: Link) -> None:
+        await self._pool.release(link)
+
+    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        return await self._pool.run(flow, timeout)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
-        link = await self._pool.acquire()
+        link = await self._acquire()
         try:
             yield AsyncConnection(link, self._shared)
         finally:
@@ -112,7 +132,7 @@ class AsyncDatabase(AsyncVerbs):
         self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
-        async with self.connection() as connection:
+        async with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)
             await connection._run(portal.open(), timeout)
@@ -130,7 +150,7 @@ class AsyncDatabase(AsyncVerbs):
         **options: Any,
     ) -> str:
         """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        async with self.connection() as connection:
+        async with session_of(self) as connection:
             return await connection.copy_in(target, source, columns=columns, format=format, **options)
 
     async def copy_out(
@@ -143,7 +163,7 @@ class AsyncDatabase(AsyncVerbs):
         **options: Any,
     ) -> str:
         """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
-        async with self.connection() as connection:
+        async with session_of(self) as connection:
             return await connection.copy_out(source, sink, columns=columns, format=format, **options)
 
     async def listen(self, *channels: str) -> AsyncIterator[Notification]:

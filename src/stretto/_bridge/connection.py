@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-from stretto._bridge.facade import Facade
+from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import Connection
 from stretto.errors import Notice
 from stretto.flows.listen import Notification
 from stretto.runtime.bridge import Call, await_
 
 
-class BridgedConnection(Facade, Connection):
+class BridgedConnection(BridgedTransacting, Connection):
     """A Connection that waits by its AsyncConnection; what it knows of the session it reads of the same link."""
 
     def __init__(self, connection: Any, call: Call) -> None:

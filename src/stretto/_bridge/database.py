@@ -9,14 +9,15 @@ from typing import Any
 from greenlet import getcurrent
 
 from stretto._bridge.connection import BridgedConnection
-from stretto._bridge.facade import Facade
+from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import Connection
 from stretto._sync.database import Database
 from stretto.flows.listen import Notification
+from stretto.pool.lifetime import Stats
 from stretto.runtime.bridge import Call, await_, drive
 
 
-class BridgedDatabase(Facade, Database):
+class BridgedDatabase(BridgedTransacting, Database):
     """A Database without connections of its own: each verb waits for the AsyncDatabase's, in its greenlet.
 
     So statements are scheduled, pipelined and taken into the ambient transaction as all others of the AsyncDatabase.
@@ -26,6 +27,10 @@ class BridgedDatabase(Facade, Database):
         self._call = call
         self._origin = db
         self._shared = db._shared
+
+    def stats(self) -> Stats:
+        stats: Stats = self._there.stats()
+        return stats
 
     def close(self) -> None:
         await_(self._there.close())

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 from stretto._conninfo import without_locals
 from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
-from stretto._sync.verbs import Verbs
+from stretto._sync.session import session_of
+from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, UsageError
 from stretto.flows import stream as streaming
+from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Limits, Stats
+from stretto.runtime.blocking import Link
 from stretto.runtime.call import call
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Database(Verbs):
+class Database(Transacting):
     """A PostgreSQL database, for blocking code, threads and gevent.
 
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
@@ -37,8 +40,9 @@ class Database(Verbs):
     a connection. ``max_idle``, ``max_lifetime``: seconds after which one that is not used, or any, is closed (None:
     never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a
     DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
-    Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is
-    connected before first use.
+    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. Further
+    keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected
+    before first use.
     """
 
     @without_locals
@@ -56,6 +60,7 @@ class Database(Verbs):
         loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
+        track_commit: bool = True,
         **keywords: Any,
     ) -> None:
         if connections < 1:
@@ -66,6 +71,7 @@ class Database(Verbs):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._timeout = timeout
+        self._track_commit = track_commit
         self._pool = Pool(self._shared, connections, acquire_timeout, pipelining, Limits(max_idle, max_lifetime))
 
     def __repr__(self) -> str:
@@ -90,12 +96,26 @@ class Database(Verbs):
         return self._pool.stats()
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        return self._pool.run(flow, self._timeout if timeout is None else timeout)
+        if timeout is None:
+            timeout = self._timeout
+        now = ambient()
+        if now is not None:
+            return self._within(now, flow, timeout)
+        return self._pool.run(flow, timeout)
+
+    def _take(self, timeout: float | None) -> Link:
+        return self._pool.acquire(timeout)
+
+    def _give(self, link: Link) -> None:
+        self._pool.release(link)
+
+    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        return self._pool.run(flow, timeout)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
-        link = self._pool.acquire()
+        link = self._acquire()
         try:
             yield Connection(link, self._shared)
         finally:
@@ -113,7 +133,7 @@ class Database(Verbs):
         self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
-        with self.connection() as connection:
+        with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)
             connection._run(portal.open(), timeout)
@@ -131,7 +151,7 @@ class Database(Verbs):
         **options: Any,
     ) -> str:
         """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        with self.connection() as connection:
+        with session_of(self) as connection:
             return connection.copy_in(target, source, columns=columns, format=format, **options)
 
     def copy_out(
@@ -144,7 +164,7 @@ class Database(Verbs):
         **options: Any,
     ) -> str:
         """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
-        with self.connection() as connection:
+        with session_of(self) as connection:
             return connection.copy_out(source, sink, columns=columns, format=format, **options)
 
     def listen(self, *channels: str) -> Iterator[Notification]:

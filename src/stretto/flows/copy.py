@@ -95,6 +95,7 @@ def start(sql: str, message: int) -> Generator[Request, Any, Request]:
     buf = WriteBuffer()
     frontend.query(buf, encode_sql(sql))
     request = Request(buf.getvalue(), b"Q")
+    request.text = sql
     request.allow_copy = message
     yield request
     if request.copy_response is None:

@@ -357,6 +357,7 @@ def simple(sql: str) -> Request:
     buf = WriteBuffer()
     frontend.query(buf, encode_sql(sql))
     request = Request(buf.getvalue(), b"Q")
+    request.text = sql
     request.abandoned = True
     return request
 

@@ -6,6 +6,7 @@ from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
 
 cdef bytes _TABLE
 cdef int _ILLEGAL
+cdef int _SESSION
 cdef int _ADVANCE
 cdef int _COPY_END
 cdef int _EXHAUSTED

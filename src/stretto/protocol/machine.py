@@ -14,11 +14,13 @@ from typing import Any
 
 from stretto.errors import ProtocolError, UsageError
 from stretto.protocol import state as states
+from stretto.protocol.classify import SESSION
 from stretto.protocol.request import LARGE, Request
 from stretto.wire import backend, frontend
 from stretto.wire.buffer import MAX_MESSAGE, ReadBuffer, WriteBuffer
 
 _TABLE = states.flatten()
+_SESSION = SESSION
 _ILLEGAL = states.ILLEGAL
 _ADVANCE = states.ADVANCE
 _COPY_END = states.COPY_END
@@ -46,10 +48,10 @@ class Machine:
     """The client's side of one connection after its start-up.
 
     ``parameters``: what the server reported by ParameterStatus. ``status``: the transaction status of the last
-    ReadyForQuery: ``I``, ``T`` or ``E``. ``changed``: a reported setting is no more what it was. ``finished``: requests
-    that are done or ready (``Request.ready``), for the runtime to wake whoever waits and to clear. ``shared``: the
-    session is several callers', so a statement that leaves it changed ends it: ``receive_data`` raises UsageError.
-    ``notices``, ``notifications``: bodies of what came unasked.
+    ReadyForQuery: ``I``, ``T`` or ``E``. ``changed``: a reported setting is no more what it was, or what may change the
+    session was said. ``finished``: requests that are done or ready (``Request.ready``), for the runtime to wake whoever
+    waits and to clear. ``shared``: the session is several callers', so a statement that leaves it changed ends it:
+    ``receive_data`` raises UsageError. ``notices``, ``notifications``: bodies of what came unasked.
     """
 
     def __init__(self, parameters: dict[str, str], statements: int = 256) -> None:
@@ -86,6 +88,10 @@ class Machine:
         last = request.script[len(request.script) - 1]
         if last != _SYNC and last != _QUERY:
             self._open = request
+        if request.kind == _SESSION:
+            self.changed = True
+        if request.before is not None:
+            self._outgoing.append(request.before)
         statement = request.statement
         if statement is None:
             if request.forget is not None:
@@ -94,6 +100,8 @@ class Machine:
             self._prepare(request, {one.name: one for one in statement})
         elif statement.name not in self.prepared or request.forget is not None:
             self._prepare(request, {statement.name: statement})
+        if request.before is not None:
+            request.lead()
         request.queued = True
         self._outgoing.append(request.data)
         self._unsent.append(request)
@@ -104,7 +112,13 @@ class Machine:
 
     def withdraw(self, request: Request) -> bool:
         """Take back a request that was not sent yet; False when it is too late, or others build on its Parse."""
-        if request.sent or request.parsing is not None or request not in self._unsent or self._open is not None:
+        if (
+            request.sent
+            or request.parsing is not None
+            or request.before is not None
+            or request not in self._unsent
+            or self._open is not None
+        ):
             return False
         self._unsent.remove(request)
         self._outgoing = [data for data in self._outgoing if data is not request.data]
@@ -334,6 +348,10 @@ class Machine:
 
     def _complete(self, request: Request) -> None:
         """A statement has ended: keep its result apart where several are wanted."""
+        if request.before_due:
+            request.before_due -= 1
+            request.tag = None
+            return
         if request.results is not None:
             request.results.append((request.tag, request.take(), request.columns))
             request.tag = None

@@ -3,7 +3,7 @@ cimport cython
 
 @cython.final
 cdef class Request:
-    cdef readonly bytes data
+    cdef public bytes data
     cdef public bytes script
     cdef readonly bytes said
     cdef readonly object statement
@@ -28,6 +28,10 @@ cdef class Request:
     cdef public object failure
     cdef public bytes forget
     cdef public list parsing
+    cdef public str text
+    cdef public bytes before
+    cdef public bytes before_script
+    cdef public int before_due
     cdef public bytes extra
     cdef public bytes extra_script
     cdef public bint hurry
@@ -45,6 +49,7 @@ cdef class Request:
     cpdef bint ready(self) noexcept
     cpdef say(self, bytes data, bytes script)
     cpdef prepend(self, bytes script)
+    cpdef lead(self)
     cpdef extend(self, bytes script)
     cpdef again(self)
     cpdef list take(self)

@@ -27,6 +27,9 @@ class Request:
     made of it. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: the reply is
     thrown away as it comes; ``given_up``: nobody waits for its end either. ``said``: the script as it was before the
     machine put something in front.
+    ``text``: the SQL of a simple query. ``before``: messages that are said in front of all others, the Parse that may
+    be needed too; ``before_script`` is their script, and ``before_due`` counts their statements that have not completed
+    yet, whose completions are not the request's own.
     """
 
     def __init__(self, data: bytes, script: bytes, statement: Any = None) -> None:
@@ -55,6 +58,10 @@ class Request:
         self.failure: BaseException | None = None
         self.forget: bytes | None = None
         self.parsing: list[bytes] | None = None
+        self.text: str | None = None
+        self.before: bytes | None = None
+        self.before_script = b""
+        self.before_due = 0
         self.extra: bytes | None = None
         self.extra_script = b""
         self.hurry = False
@@ -82,6 +89,12 @@ class Request:
         """More replies are due before the others, for messages sent in front."""
         self.script = script + self.script
         self.state = self.script[0]
+
+    def lead(self) -> None:
+        """The replies to what is said in front of all are due first; its unnamed statements are not kept."""
+        if self.parsing is not None:
+            self.parsing = [b""] * self.before_script.count(b"P") + self.parsing
+        self.prepend(self.before_script)
 
     def extend(self, script: bytes) -> None:
         """More replies are due behind the others."""

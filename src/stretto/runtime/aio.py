@@ -198,6 +198,44 @@ class Link:
             self.give_up(request)
             raise
 
+    async def settle(
+        self, flow: Generator[Request, Any, Any], timeout: float | None = None
+    ) -> tuple[Any, BaseException | None]:
+        """Drive a flow that must not be cancelled on the server: there is a COMMIT in it.
+
+        When the time is up or the task is cancelled, the answers are waited for a little longer, then the connection is
+        closed. Returns the flow's result and the cancellation that is still to be delivered.
+        """
+        deadline = None if timeout is None else self._loop.time() + timeout
+        held: asyncio.CancelledError | None = None
+        extended = False
+        try:
+            request = flow.send(None)
+            while True:
+                self.submit(request)
+                if request.hurry:
+                    request.hurry = False
+                else:
+                    while not request.ready():
+                        waiter = request.waiter = self._loop.create_future()
+                        try:
+                            async with asyncio.timeout_at(deadline):
+                                await waiter
+                        except TimeoutError:
+                            if extended:
+                                self.abort()
+                            deadline, extended = self._loop.time() + CANCEL_GRACE, True
+                        except asyncio.CancelledError as cancelled:
+                            if held is not None:
+                                self.abort()  # again: somebody is in a hurry
+                            held = cancelled
+                            deadline, extended = self._loop.time() + CANCEL_GRACE, True
+                request = flow.send(request)
+        except StopIteration as stop:
+            return stop.value, held
+        finally:
+            flow.close()
+
     # The socket ---------------------------------------------------------------------------------------------------
 
     def _readable(self) -> None:

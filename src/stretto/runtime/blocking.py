@@ -19,7 +19,7 @@ from stretto.errors import Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import lost, release, remaining, unfinished, why_lost
+from stretto.runtime.base import CANCEL_GRACE, lost, release, remaining, unfinished, why_lost
 from stretto.runtime.pump import Pump
 
 if TYPE_CHECKING:
@@ -97,6 +97,42 @@ class Link(Pump):
         finally:
             flow.close()
 
+    def settle(self, flow: Flow, timeout: float | None = None) -> tuple[Any, BaseException | None]:
+        """Drive a flow that must not be cancelled on the server: there is a COMMIT in it.
+
+        When the time is up, the answers are waited for some seconds longer, then the connection is closed. Returns the
+        flow's result, and None (on asyncio: the cancellation that is still to be delivered).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            request = flow.send(None)
+            while True:
+                self.submit(request)
+                if request.hurry:
+                    request.hurry = False
+                else:
+                    self._settle(request, deadline)
+                request = flow.send(request)
+        except StopIteration as stop:
+            return stop.value, None
+        finally:
+            flow.close()
+
+    def _settle(self, request: Request, deadline: float | None) -> None:
+        try:
+            try:
+                self._until_ready(request, deadline)
+            except TimeoutError:
+                self._until_ready(request, time.monotonic() + CANCEL_GRACE)
+        except TimeoutError:
+            self.abort()
+        except BaseException:  # an interrupt
+            self.abort()
+            raise
+        finally:
+            if self.joinable:
+                self._hand_on()
+
     def submit(self, request: Request) -> None:
         """Queue a request that is not queued yet, or what it has more to say, and write what the socket takes.
 
@@ -127,6 +163,21 @@ class Link(Pump):
 
         Raises StatementTimeout at ``deadline`` (of ``time.monotonic``); ``timeout`` is what its message says.
         """
+        try:
+            self._until_ready(request, deadline)
+        except TimeoutError:
+            self.give_up(request)
+            raise self._timed_out(request, timeout) from None
+        except BaseException as error:
+            self.give_up(request)
+            if not (self.joinable and _thrown_in(error.__traceback__)):
+                self.abort()  # an interrupt: what was read of a message is not known
+            raise
+        finally:
+            if self.joinable:
+                self._hand_on()
+
+    def _until_ready(self, request: Request, deadline: float | None) -> None:
         self._waiting.add(request)
         try:
             if self.machine.pending():
@@ -136,20 +187,8 @@ class Link(Pump):
                     self._read_for_all(request, deadline)
                 else:
                     self._sleep(request, deadline)
-        except TimeoutError:
-            self._waiting.discard(request)
-            self.give_up(request)
-            raise self._timed_out(request, timeout) from None
-        except BaseException as error:
-            self._waiting.discard(request)
-            self.give_up(request)
-            if not (self.joinable and _thrown_in(error.__traceback__)):
-                self.abort()  # an interrupt: what was read of a message is not known
-            raise
         finally:
             self._waiting.discard(request)
-            if self.joinable:
-                self._hand_on()
 
     def _timed_out(self, request: Request, timeout: float | None) -> StatementTimeout:
         unsent = not request.queued or (self.machine.closed and not request.sent)

@@ -1,0 +1,334 @@
+"""AsyncTransaction: one block of a transaction, outermost or nested, for asyncio."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Generator
+from functools import partial
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from stretto._async.ending import Owner, commit, discard, fate, part
+from stretto._async.verbs import AsyncVerbs
+from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
+from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
+from stretto.flows.ending import closing
+from stretto.flows.transaction import Options, Scope, Trunk, within
+from stretto.runtime.aio import Link
+from stretto.runtime.aturns import Turns, here, later, value_of
+
+_log = logging.getLogger("stretto")
+
+
+class AsyncTransaction(AsyncVerbs):
+    """One block of a transaction, for asyncio: the outermost or a savepoint.
+
+    ``transaction()`` makes it. What runs inside, in whatever function or task, joins it by itself; its own verbs do the
+    same. Nothing is sent at the beginning: BEGIN rides with the first statement. Leaving the block commits, leaving it
+    by an exception rolls back, and so does leaving it after a statement has failed, whose error is then raised.
+    """
+
+    def __init__(self, owner: Owner, options: Options, timeout: float | None, frame: FrameType) -> None:
+        self._owner = owner
+        self._shared = owner._shared
+        self._options = options
+        self._timeout = timeout
+        self._place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self._scope: Scope | None = None
+        self._before: Ambient | None = None
+        self._inside = NOTHING
+        self._turns = Turns()
+        self._parent: AsyncTransaction | None = None
+        self._outermost: AsyncTransaction | None = None  # None: this one, for a cycle would hide who is forgotten
+        self._link: Link | None = None
+        self._loop: Any = None
+        self._ended = False
+
+    def __repr__(self) -> str:
+        state = "ended" if self._ended else "not begun" if self._scope is None else "open"
+        return f"<{type(self).__name__} {state}, opened at {self._place}>"
+
+    def on_commit(self, function: Callable[[], Any]) -> None:
+        """Call a function, or async function, after the outermost COMMIT has taken place; in order.
+
+        It is dropped where this block is rolled back. What it raises is logged: the transaction is committed whatever
+        it does.
+        """
+        self._entered().hooks.append((True, function))
+
+    def on_rollback(self, function: Callable[[], Any]) -> None:
+        """Call a function, or async function, when this block or one around it has been rolled back; in order.
+
+        What it raises is logged.
+        """
+        self._entered().hooks.append((False, function))
+
+    @property
+    def final(self) -> AsyncFinal:
+        """The verbs, for the last statement: COMMIT goes in its flight. Nothing can run in the transaction after it.
+
+        In a nested block it is a statement as any other.
+        """
+        return AsyncFinal(self)
+
+    # A statement --------------------------------------------------------------------------------------------------
+
+    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        now = ambient() or NOTHING
+        inner = now.scope_of(self._owner)
+        if inner is not None and inner.is_inside(self._entered()):
+            raise UsageError("a nested transaction() is open here: use its verbs, or the Database's, until it ends")
+        return await self._limited(self._drive, now, flow, timeout)
+
+    async def _limited(self, drive: Any, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        """Run a flow with no more time than the deadline leaves."""
+        try:
+            return await drive(flow, now.remaining(timeout, monotonic()))
+        except (StatementTimeout, PoolTimeout) as error:
+            now.explain(error, monotonic())
+            raise
+
+    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None, reserved: bool = False) -> Any:
+        """Run a statement's flow in its turn. ``reserved``: it belongs to a stream or COPY, which goes alone."""
+        scope = self._entered()
+        trunk = scope.trunk
+        begun = 0.0 if timeout is None else monotonic()
+        scope.check()
+        alone = reserved or not trunk.confirmed
+        await self._turns.enter(alone, timeout)
+        try:
+            waited = 0.0 if timeout is None else monotonic() - begun
+            link = await self._ready(scope, None if timeout is None else timeout - waited, reserved)
+            waited = 0.0 if timeout is None else monotonic() - begun
+            try:
+                return await link.run(within(scope, flow), timeout, waited)
+            except BaseException as error:
+                self._interrupted(link, error)
+                raise
+        finally:
+            self._turns.leave(alone)
+
+    async def _ready(self, scope: Scope, timeout: float | None, reserved: bool = False) -> Link:
+        """The transaction's connection, taken when it is first needed. Raises what keeps a statement from running."""
+        scope.check()
+        trunk = scope.trunk
+        if trunk.copying and not reserved:
+            raise UsageError("a COPY is running on this transaction's connection: run statements before or after it")
+        root = self._outermost or self
+        link = root._link
+        if link is None:
+            link = await root._owner._take(timeout)
+            if root._ended or scope.closed:  # the block was left meanwhile
+                await root._owner._give(link)
+                scope.check()
+            root._link = link
+        elif link.closed:
+            lost = link.why_lost()
+            scope.fail(lost)
+            raise lost
+        elif trunk.sent and not trunk.confirmed:
+            await link.recover()  # whoever sent BEGIN has given it up
+            trunk.look(link.machine.status)
+            scope.check()
+        return link
+
+    def _interrupted(self, link: Link, error: BaseException) -> None:
+        scope = self._entered()
+        scope.interrupted(error)
+        if scope.trunk.discard:
+            link.abort()
+
+    async def _reserve(self) -> Link:
+        """The block's connection, for a stream or COPY."""
+        scope = self._entered()
+        limit = self._inside.remaining(None, monotonic())
+        await self._turns.enter(True, limit)
+        try:
+            return await self._ready(scope, limit)
+        finally:
+            self._turns.leave(True)
+
+    async def _run_last(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        """Run a statement with COMMIT in its flight, and end the transaction."""
+        if self._parent is not None:
+            return await self._run(flow, timeout)
+        now = ambient() or NOTHING
+        inner = now.scope_of(self._owner)
+        if inner is not None and inner.is_inside(self._entered()):
+            raise UsageError("a nested transaction() is open here: its statements are not the last ones")
+        return await self._limited(self._drive_last, now, flow, timeout)
+
+    async def _drive_last(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        scope = self._entered()
+        trunk = scope.trunk
+        scope.check()
+        await self._turns.enter(True, timeout)
+        try:
+            link = await self._ready(scope, timeout)
+            if link.recovering:
+                await link.recover()
+            _, held = await link.settle(closing(scope, flow), timeout)
+            if trunk.committing is None:  # COMMIT was not sent
+                if held is not None:
+                    raise held
+                if trunk.failure is not None:
+                    self._interrupted(link, trunk.failure)
+                    raise trunk.failure
+                return trunk.results[0]
+            await self._finish(scope, trunk.failure, held)
+        finally:
+            self._turns.leave(True)
+        if not trunk.results:
+            raise ConnectionLost("the transaction was committed, but its last statement's result was lost")
+        return trunk.results[0]
+
+    # The block ----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> AsyncTransaction:
+        if self._scope is not None:
+            raise UsageError("a transaction() is for one block: call it again for another one")
+        before = self._before = ambient()
+        around = before or NOTHING
+        outer = around.scope_of(self._owner)
+        if outer is None:
+            trunk = Trunk(self._options, track=self._owner._track_commit)
+        else:
+            trunk = await self._join(outer, around)
+        self._scope = scope = Scope(self._owner, trunk, self._place, outer, around.scope)
+        scope.opened_by(self)
+        self._loop = here()
+        self._inside = around.inside(scope).until(self._timeout, monotonic())
+        AMBIENT.set(self._inside)
+        return self
+
+    async def _join(self, outer: Scope, around: Ambient) -> Trunk:
+        """Wait until the block around has no other nested block open, and no statement under way."""
+        outer.check()
+        self._options.check_inside(outer.trunk.options)
+        parent: AsyncTransaction | None = outer.door()
+        if parent is None:
+            raise UsageError("the transaction around was forgotten: its object is gone")
+        await parent._turns.enter(True, around.limit(None, monotonic()))
+        try:
+            outer.check()
+        except BaseException:
+            parent._turns.leave(True)
+            raise
+        self._parent = parent
+        self._outermost = parent._outermost or parent
+        return outer.trunk
+
+    def _entered(self) -> Scope:
+        if self._scope is None:
+            raise UsageError("this transaction() has not begun: enter it by a with statement")
+        return self._scope
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        AMBIENT.set(self._before)
+        scope = self._entered()
+        if self._ended:  # by its last statement
+            why = scope.verdict(error)
+            if why is not None and why is not error:
+                raise why
+            return
+        try:
+            if self._parent is None:
+                await self._end(scope, error)
+            else:
+                await self._end_nested(scope, self._parent, error)
+        except BaseException as raised:
+            if raised is not error:
+                raise
+
+    async def _stop(self, scope: Scope, error: BaseException | None) -> tuple[bool, BaseException | None]:
+        """Let nothing more into the block. Without an error, what is under way comes to its end first.
+
+        Returns whether nobody else is at the connection, and what the block ends with.
+        """
+        if error is None:
+            try:
+                await self._turns.enter(True, self._inside.remaining(None, monotonic()))
+            except BaseException as late:
+                error = late
+            else:
+                scope.closed = True
+                return True, scope.verdict(None)
+        scope.closed = True
+        return await self._turns.seize(), scope.verdict(error)
+
+    async def _end_nested(self, scope: Scope, parent: AsyncTransaction, error: BaseException | None) -> None:
+        mine, why = await self._stop(scope, error)
+        try:
+            scope.leave(keep=why is None)
+        finally:
+            self._ended = True
+            if mine:
+                self._turns.leave(True)
+            parent._turns.leave(True)
+        if why is not None:
+            await self._call_hooks(scope, committed=False)
+            raise why
+
+    async def _end(self, scope: Scope, error: BaseException | None) -> None:
+        mine, why = await self._stop(scope, error)
+        held: BaseException | None = None
+        try:
+            if scope.trunk.copying:
+                scope.trunk.discard = True
+                why = why or UsageError("a COPY of this transaction still runs: it must end inside the block")
+            if why is None and self._link is not None and scope.trunk.sent:
+                try:
+                    held = await commit(scope.trunk, self._link, self._inside.limit(None, monotonic()))
+                except BaseException as interrupt:
+                    why = interrupt
+            await self._finish(scope, why, held, mine)
+        finally:
+            if mine:
+                self._turns.leave(True)
+
+    async def _finish(
+        self, scope: Scope, why: BaseException | None, held: BaseException | None, mine: bool = True
+    ) -> None:
+        """Give the connection back, see what became of COMMIT, call the hooks, and raise what there is to raise."""
+        scope.closed = self._ended = True
+        link, self._link = self._link, None
+        if link is not None:
+            await part(self._owner, scope.trunk, link, mine, why)
+        if scope.trunk.committing is not None and (why is None or isinstance(why, ConnectionLost)):
+            why = await fate(self._owner, scope, held)
+        if not isinstance(why, CommitUnknown):
+            await self._call_hooks(scope, committed=why is None)
+        if held is not None:
+            raise held from why
+        if why is not None:
+            raise why
+
+    async def _call_hooks(self, scope: Scope, *, committed: bool) -> None:
+        with surroundings(self._before or NOTHING):
+            for on_commit, function in scope.hooks:
+                if on_commit is committed:
+                    try:
+                        await value_of(function())
+                    except Exception:
+                        _log.exception("a hook of the transaction opened at %s has failed", self._place)
+
+    def __del__(self) -> None:
+        if self._scope is None or self._ended or self._parent is not None:
+            return
+        self._scope.closed = True
+        warnings.warn(f"{self!r} was forgotten: it is rolled back", ResourceWarning, source=self, stacklevel=1)
+        if self._link is not None:
+            later(self._loop, partial(discard, self._owner, self._link))
+
+
+class AsyncFinal(AsyncVerbs):
+    """The verbs for a transaction's last statement: COMMIT goes in its flight."""
+
+    def __init__(self, transaction: AsyncTransaction) -> None:
+        self._transaction = transaction
+        self._shared = transaction._shared
+
+    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        return await self._transaction._run_last(flow, timeout)

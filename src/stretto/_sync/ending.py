@@ -1,0 +1,107 @@
+# Generated from src/stretto/_async/ending.py by tools/make_sync.py: do not edit.
+"""How a transaction ends: COMMIT and what has become of it, ROLLBACK, and the connection given back."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Protocol
+
+from stretto.errors import ConnectionLost, Error, OperationalError
+from stretto.flows import ending as flows
+from stretto.flows.query import fetchrow
+from stretto.flows.shared import Shared
+from stretto.flows.transaction import Scope, Trunk, rolled_back
+from stretto.flows.xid import STATUS, outcome_of
+from stretto.runtime.base import CANCEL_GRACE
+from stretto.runtime.blocking import Link
+from stretto.runtime.turns import pause
+
+SETTLE = 5.0  # seconds to find out what has become of a COMMIT
+POLL = 0.05
+
+
+class Owner(Protocol):
+    """Whose transactions they are, and where their connections come from and go to."""
+
+    _shared: Shared
+    _track_commit: bool
+
+    def _take(self, timeout: float | None) -> Link: ...
+
+    def _give(self, link: Link) -> None: ...
+
+
+def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:
+    """Send COMMIT and wait for its answer. Returns a cancellation that is still to be delivered."""
+    if link.recovering:  # a cancellation is under way on the server, and must not hit COMMIT
+        link.recover()
+    _, held = link.settle(flows.commit(trunk), timeout)
+    return held
+
+
+def fate(owner: Owner, scope: Scope, held: BaseException | None) -> Error | None:
+    """What COMMIT failed with, or None; where its answer was lost, the server is asked on another connection."""
+    try:
+        flows.committed(scope)
+    except ConnectionLost as lost:
+        trunk = scope.trunk
+        found = trunk.xid.read()
+        if not trunk.committing_sent() or (found is None and trunk.options.readonly):
+            return rolled_back(lost)
+        if found is None or held is not None:
+            return flows.unknown(lost, found)
+        return _found_out(owner, lost, *found)
+    except Error as error:
+        return error
+    return None
+
+
+def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str) -> Error | None:
+    """Ask what has become of a xid until it is settled, for some seconds."""
+    until = monotonic() + SETTLE
+    while (left := until - monotonic()) > 0:
+        try:
+            status = _status(owner, xid, timeline, left)
+        except OperationalError:  # no connection can be made yet
+            status = "in progress"
+        except Error:  # the server does not know the xid
+            status = None
+        if status == "committed":
+            return None
+        if status == "aborted":
+            return rolled_back(lost)
+        if status is None:
+            break
+        pause(min(POLL, left))
+    return flows.unknown(lost, (xid, timeline))
+
+
+def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None:
+    link = owner._take(timeout)
+    try:
+        row = link.run(fetchrow(owner._shared, STATUS, (xid,)), timeout)
+    finally:
+        owner._give(link)
+    return outcome_of(row, timeline)
+
+
+def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseException | None) -> None:
+    """Roll back what is open and give the connection back. A cancelled task does not wait: the pool rolls back."""
+    try:
+        if trunk.discard or not (mine or link.recovering or link.machine.idle()):
+            link.abort()
+        elif isinstance(why, Exception):
+            if link.recovering:
+                link.recover()
+            if not link.closed and link.machine.status != "I":
+                link.run(flows.rollback(), CANCEL_GRACE)
+    except Error:
+        link.abort()
+    finally:
+        owner._give(link)
+
+
+def discard(owner: Owner, link: Link) -> None:
+    """Close the connection of a transaction that was forgotten."""
+    link.abort()
+    owner._give(link)

@@ -1,0 +1,146 @@
+# Generated from src/stretto/_async/transacting.py by tools/make_sync.py: do not edit.
+"""What a Database has for transactions: transaction(), transact(), hooks, and the way of a statement into one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from time import monotonic
+from typing import Any, TypeVar
+
+from stretto._sync.transaction import Final, Transaction
+from stretto._sync.verbs import Verbs
+from stretto.errors import PoolTimeout, StatementTimeout, UsageError
+from stretto.flows.ambient import NOTHING, Ambient, ambient, scope_of, surroundings
+from stretto.flows.ending import is_retryable, pause_before
+from stretto.flows.transaction import Options
+from stretto.runtime.blocking import Link
+from stretto.runtime.turns import Work, pause, value_of
+
+T = TypeVar("T")
+
+
+class Transacting(Verbs):
+    """Transactions that follow the context: what runs inside a block, however deep, joins it by itself."""
+
+    _track_commit: bool
+
+    def _take(self, timeout: float | None) -> Link:
+        raise NotImplementedError
+
+    def _give(self, link: Link) -> None:
+        raise NotImplementedError
+
+    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        """Run a statement outside of any transaction."""
+        raise NotImplementedError
+
+    def transaction(
+        self,
+        *,
+        isolation: str | None = None,
+        readonly: bool = False,
+        deferrable: bool = False,
+        timeout: float | None = None,
+    ) -> Transaction:
+        """Make a transaction, to be entered by ``with``; inside another one it is a savepoint.
+
+        ``isolation``: ``read_committed``, ``repeatable_read`` or ``serializable``; without it the server's default.
+        ``timeout``: seconds for all that runs inside. Raises UsageError for options that the transaction around it has
+        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown.
+        """
+        return Transaction(self, Options.of(isolation, readonly, deferrable), timeout, sys._getframe(1))
+
+    def transact(
+        self,
+        function: Work[T],
+        *args: Any,
+        isolation: str | None = None,
+        readonly: bool = False,
+        deferrable: bool = False,
+        attempts: int = 5,
+        timeout: float | None = None,
+    ) -> T:
+        """Call a function in a transaction and return what it returns; again after 40001 and 40P01.
+
+        Each attempt is a transaction of its own, after a pause that is random and grows. The server's first error in
+        it decides, at COMMIT too; other errors are raised at once. After ``attempts``, or when ``timeout``
+        seconds for all of it have passed, the last error is raised. Inside a transaction it is a savepoint, and called
+        once: only the whole transaction can be tried again.
+        """
+        if attempts < 1:
+            raise UsageError(f"attempts={attempts}: at least one")
+        options = Options.of(isolation, readonly, deferrable)
+        frame = sys._getframe(1)
+        last = 1 if scope_of(self) is not None else attempts
+        attempt = 1
+        with surroundings((ambient() or NOTHING).until(timeout, monotonic())):
+            while True:
+                transaction = Transaction(self, options, None, frame)
+                try:
+                    with transaction:
+                        return value_of(function(*args))  # type: ignore[no-any-return]  # what it returns is its own
+                except Exception as error:
+                    seconds = pause_before(attempt + 1)
+                    left = (ambient() or NOTHING).limit(None, monotonic())
+                    if attempt >= last or not is_retryable(transaction._entered(), error):
+                        raise
+                    if left is not None and left <= seconds:
+                        error.add_note(f"after {attempt} attempts: the time is up")
+                        raise
+                pause(seconds)
+                attempt += 1
+
+    def on_commit(self, function: Callable[[], Any]) -> None:
+        """Call a function after the COMMIT of the transaction that this runs in (see ``Transaction.on_commit``).
+
+        Raises UsageError outside a transaction.
+        """
+        self._innermost("on_commit()").on_commit(function)
+
+    def on_rollback(self, function: Callable[[], Any]) -> None:
+        """Call a function when the block that this runs in is rolled back (see ``Transaction.on_rollback``).
+
+        Raises UsageError outside a transaction.
+        """
+        self._innermost("on_rollback()").on_rollback(function)
+
+    @property
+    def final(self) -> Final:
+        """The verbs, for the last statement of the transaction that this runs in: COMMIT goes in its flight.
+
+        In a nested block it is a statement as any other. Raises UsageError outside a transaction.
+        """
+        return self._innermost("final").final
+
+    def _innermost(self, what: str) -> Transaction:
+        scope = scope_of(self)
+        if scope is None:
+            raise UsageError(f"{what} is for code that runs in a transaction() of this Database")
+        scope.check_open()
+        found: Transaction = scope.door()
+        return found
+
+    def _acquire(self) -> Link:
+        """Take a connection in the time that the deadline leaves."""
+        now = ambient() or NOTHING
+        try:
+            return self._take(now.remaining(None, monotonic()))
+        except PoolTimeout as error:
+            now.explain(error, monotonic())
+            raise
+
+    def _within(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
+        scope = now.scope_of(self)
+        try:
+            if scope is None:
+                return self._alone(flow, now.remaining(timeout, monotonic()))
+            door = scope.door()
+            if door is None:
+                scope.closed = True
+                scope.check_open()
+            return door._drive(flow, now.remaining(timeout, monotonic()))
+        except (StatementTimeout, PoolTimeout) as error:
+            now.explain(error, monotonic())
+            raise

@@ -1,0 +1,396 @@
+"""Transactions as pure state and flows: what is due in front of the next statement, what failed first, how it ended.
+
+A Trunk is one transaction on one connection, a Scope one block of it: the outermost, or a nested one, which is a
+savepoint. Nothing is sent for its own sake but COMMIT and ROLLBACK: BEGIN, SAVEPOINT, RELEASE and ROLLBACK TO wait in
+``Trunk.pending`` and ride in front of the next statement, in its request and under its Sync. So a BEGIN that fails
+takes the statement along, which never runs outside its transaction.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.errors import (
+    ConnectionLost,
+    DatabaseError,
+    Error,
+    TransactionAborted,
+    TransactionClosed,
+    UsageError,
+)
+from stretto.flows.query import Flow, server_error, simple
+from stretto.flows.xid import Xid
+from stretto.protocol.classify import CONTROL
+from stretto.protocol.request import Request
+from stretto.protocol.statement import encode_sql
+from stretto.wire import frontend
+from stretto.wire.buffer import WriteBuffer
+
+ISOLATION = ("read committed", "repeatable read", "serializable")
+_IDLE = ord("I")
+_BY_HAND = (
+    "inside transaction() leaving the block commits, raising rolls back, and a nested transaction() is a savepoint"
+)
+_NO_VALUES = frontend.bind_head(b"", b"", [])
+_NO_COLUMNS = frontend.format_block([])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a transaction runs. Raises UsageError for an isolation that there is not."""
+
+    isolation: str | None = None
+    readonly: bool = False
+    deferrable: bool = False
+
+    @classmethod
+    def of(cls, isolation: str | None, readonly: bool, deferrable: bool) -> Options:
+        """Read what a caller gave: ``repeatable_read`` or ``REPEATABLE READ`` alike."""
+        if isolation is not None:
+            known = isolation.replace("_", " ").lower() if isinstance(isolation, str) else isolation
+            if known not in ISOLATION:
+                names = ", ".join(repr(name.replace(" ", "_")) for name in ISOLATION)
+                raise UsageError(f"isolation={isolation!r}: there are {names}")
+            isolation = known
+        if deferrable and not (readonly and isolation == "serializable"):
+            raise UsageError("deferrable=True needs isolation='serializable' and readonly=True: else it has no effect")
+        return cls(isolation, readonly, deferrable)
+
+    def begin(self) -> str:
+        """The text of BEGIN."""
+        level = "" if self.isolation is None else f" ISOLATION LEVEL {self.isolation.upper()}"
+        return f"BEGIN{level}{' READ ONLY' * self.readonly}{' DEFERRABLE' * self.deferrable}"
+
+    def check_inside(self, outer: Options) -> None:
+        """Raise UsageError where a nested block asks for what the transaction around it is not."""
+        for name in ("isolation", "readonly", "deferrable"):
+            wanted, there = getattr(self, name), getattr(outer, name)
+            if wanted and wanted != there:
+                raise UsageError(
+                    f"{name}={wanted!r} in a nested transaction(), but the one around it has {name}={there!r}: only "
+                    "the outermost block decides; stretto.detached() starts a transaction of its own"
+                )
+
+
+class Trunk:
+    """One transaction on one connection.
+
+    ``sent``: BEGIN is on its way or answered, so the connection is not clean; ``confirmed``: it was answered.
+    ``doom``: why nothing can be done any more but to roll back. ``discard``: the connection's state is not certain.
+    """
+
+    def __init__(self, options: Options, *, track: bool) -> None:
+        self.options = options
+        self.pending = [options.begin()]
+        self.sent = False
+        self.confirmed = False
+        self.discard = False
+        self.copying = False
+        self.doom: BaseException | None = None
+        self.xid = Xid(wanted=track and not options.readonly)
+        self.committing: Request | None = None
+        self.results: list[Any] = []
+        self.failure: Error | None = None
+        self._opener: Request | None = None
+        self._ahead: Request | None = None
+        self._shift = 0
+        self._savepoints = 0
+
+    def savepoint(self) -> str:
+        """Begin a nested block; return its generated name."""
+        self._savepoints += 1
+        name = f"stretto_{self._savepoints}"
+        self.pending.append(f"SAVEPOINT {name}")
+        return name
+
+    def leave_savepoint(self, name: str, *, keep: bool) -> None:
+        """End a nested block. One that has sent nothing leaves no trace; what it still had due is void."""
+        begun = f"SAVEPOINT {name}"
+        if begun in self.pending:
+            del self.pending[self.pending.index(begun) :]
+        elif keep:
+            self.pending.append(f"RELEASE SAVEPOINT {name}")
+        else:
+            self.pending = [f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"]
+
+    def lead(self, request: Request) -> Generator[Request, Any, None]:
+        """Let what is due ride in front of a request; where it can't be in it, send it as one of its own before.
+
+        A simple query takes BEGIN into its text: when BEGIN fails, the rest of the text is passed over. What else is
+        due goes before, unwaited for: when it fails, so does the query, because the transaction has failed.
+        """
+        commands, self.pending = self.pending, []
+        opening = not self.sent
+        self.sent = True
+        if not request.script.endswith(b"Q"):
+            request.before, request.before_script = _ridden(commands)
+            request.before_due = len(commands)
+            if opening:
+                self._opener = request
+        elif opening and len(commands) == 1 and request.text is not None:
+            self._opener = request
+            self._shift = len(commands[0]) + 1
+            buf = WriteBuffer()
+            frontend.query(buf, encode_sql(f"{commands[0]};{request.text}"))
+            request.data = buf.getvalue()
+            request.before_due = 1
+        else:
+            own = simple("; ".join(commands))
+            own.before_due = len(commands)
+            own.hurry = not opening
+            if opening:
+                self._opener = own
+            self._ahead = own
+            yield own
+
+    def ahead(self) -> Request | None:
+        """The request that went in front of the last one, once it is done."""
+        own = self._ahead
+        if own is not None and own.done:
+            self._ahead = None
+            return own
+        return None
+
+    def heard(self, request: Request) -> None:
+        """Look at what has come of a request: whether BEGIN was answered, and whether the transaction is still there.
+
+        Raises UsageError where it is not.
+        """
+        if request is self._opener and not self.confirmed:
+            if request.before_due == 0:
+                self.confirmed = True
+            elif request.done:
+                self.sent = False
+                self.discard = self.discard or request.text is None  # what else was said with it was passed over, too
+                self.doom = request.failure or server_error(request, None)
+        if request.done and request.status == _IDLE and self.confirmed and self.committing is None:
+            self.vanish()
+
+    def committing_sent(self) -> bool:
+        """Tell whether COMMIT may have reached the server."""
+        return self.committing is not None and self.committing.sent
+
+    def look(self, status: str) -> None:
+        """Whoever sent BEGIN did not wait for its answer: see by the status of the connection what came of it."""
+        if status == "I":
+            self.sent = False
+            self.doom = TransactionAborted("the first statement was given up, and BEGIN with it")
+        else:
+            self.confirmed = True
+
+    def vanish(self) -> None:
+        """The server has no transaction where there should be one."""
+        self.discard = True
+        self.doom = self.doom or UsageError(
+            "a COMMIT or ROLLBACK by hand has ended the transaction of this block: leave the block instead, or raise; "
+            "what ran behind it ran outside. The connection was closed"
+        )
+        raise self.doom
+
+    def unshift(self, request: Request, error: DatabaseError) -> None:
+        """An error's position counts from the start of what was sent; make it count in the caller's statement."""
+        if request is self._opener and self._shift and error.position is not None:
+            error.position -= self._shift
+            error.fields["P"] = str(error.position)
+
+
+class Scope:
+    """One block. ``root`` is the first error that failed it; ``door`` the object that runs its statements.
+
+    ``enclosing`` is the block around it of whatever Database, ``parent`` the one of the same.
+    """
+
+    def __init__(self, owner: Any, trunk: Trunk, place: str, parent: Scope | None, enclosing: Scope | None) -> None:
+        self.owner = owner
+        self.trunk = trunk
+        self.place = place
+        self.parent = parent
+        self.enclosing = enclosing
+        self.name = None if parent is None else trunk.savepoint()
+        self.closed = False
+        self.root: BaseException | None = None
+        self.hooks: list[tuple[bool, Callable[[], Any]]] = []
+        self.door: Callable[[], Any] = _no_door
+        self._root_request: Request | None = None
+
+    def opened_by(self, door: Any) -> None:
+        """Keep a weak reference: a block that is forgotten must be found out."""
+        self.door = weakref.ref(door)
+
+    def leave(self, *, keep: bool) -> None:
+        """End a nested block: its work stays the transaction's, or is rolled back. Raises what is wrong around it."""
+        parent, name = self.parent, self.name
+        if parent is None or name is None:
+            raise UsageError("this block is the outermost")
+        self.trunk.leave_savepoint(name, keep=keep)
+        if keep:
+            parent.check()
+            parent.hooks += self.hooks
+
+    def is_inside(self, other: Scope) -> bool:
+        """Tell whether this block is nested in another."""
+        scope = self.parent
+        while scope is not None and scope is not other:
+            scope = scope.parent
+        return scope is not None
+
+    def check_open(self) -> None:
+        """Raise TransactionClosed where this block, or one around it, has ended."""
+        scope: Scope | None = self
+        while scope is not None:
+            if scope.closed:
+                raise TransactionClosed(
+                    f"the transaction opened at {scope.place} has ended, so nothing was sent: what runs in it must end "
+                    "before its block does, or be started inside stretto.detached()"
+                )
+            scope = scope.parent
+
+    def check(self) -> None:
+        """Raise what keeps a statement from being sent in this block."""
+        self.check_open()
+        why = self.root or self.trunk.doom
+        if why is not None:
+            raise aborted(why)
+
+    def fail(self, why: BaseException) -> None:
+        """Record what failed the block, unless something has before."""
+        if self.root is None:
+            self.root = why
+
+    def heard(self, request: Request) -> None:
+        """Record the server's error, in the order in which the server told."""
+        if self.root is None:
+            self.root = server_error(request, None)
+            self._root_request = request
+
+    def told(self, request: Request, error: DatabaseError) -> BaseException:
+        """What the caller gets for an error: the root cause stays the one object; who follows it is told of it."""
+        self.trunk.unshift(request, error)
+        if request is self._root_request and error.sqlstate is not None:
+            self.root = error
+        elif error.sqlstate == "25P02" and self.root is not None:
+            return aborted(self.root)
+        elif isinstance(error, ConnectionLost) and self.trunk.committing is None:
+            return rolled_back(error)
+        return error
+
+    def interrupted(self, error: BaseException) -> None:
+        """A statement was given up, or its connection lost: nobody knows what it has done, so the block has failed."""
+        if not isinstance(error, Exception) or isinstance(error, TimeoutError | ConnectionLost):
+            self.fail(error)
+
+    def verdict(self, error: BaseException | None) -> BaseException | None:
+        """What leaving the block raises, given what its body raised.
+
+        The root cause, where the body has only heard of it or has swallowed it; else what the body raised.
+        """
+        why = self.root or self.trunk.doom
+        if why is None or error is why:
+            return error
+        if error is None or _only_aborted(error):
+            return why if isinstance(why, Exception) else aborted(why)
+        return error
+
+
+def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
+    """Drive a statement's flow in a block: what is due rides in front, the first error is kept.
+
+    ``last``: a flow (COMMIT's) whose requests go out behind the statement without waiting for its answer.
+    """
+    trunk = scope.trunk
+    request = None
+    try:
+        request = flow.send(None)
+        while True:
+            if not request.queued:
+                scope.check()
+                if request.kind == CONTROL:
+                    raise UsageError(f"{request.what} was not sent: {_BY_HAND}")
+                if trunk.pending:
+                    yield from trunk.lead(request)
+                    _look_at(scope, trunk.ahead())
+                if last is not None and _executes(request):
+                    yield from _followed(trunk, request, last)
+                elif trunk.xid.due(request):
+                    yield from trunk.xid.behind(request)
+            yield request
+            _look_at(scope, trunk.ahead())
+            if request.error is not None:
+                scope.heard(request)
+            trunk.heard(request)
+            try:
+                request = flow.send(request)
+            except DatabaseError as error:
+                told = scope.told(request, error)
+                if told is error:
+                    raise
+                raise told from told.__cause__
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        flow.close()
+
+
+def _look_at(scope: Scope, ahead: Request | None) -> None:
+    """Raise what has become of BEGIN and its like where they went in front by themselves."""
+    if ahead is None:
+        return
+    scope.trunk.heard(ahead)
+    if ahead.error is not None:
+        scope.heard(ahead)
+        raise scope.root or server_error(ahead, None)
+    if ahead.failure is not None:
+        raise ahead.failure
+
+
+def _followed(trunk: Trunk, request: Request, last: Flow) -> Flow:
+    """Send a request and COMMIT behind it, and wait for neither."""
+    request.hurry = True
+    yield request
+    for behind in last:
+        behind.hurry = True
+        yield behind
+
+
+def _executes(request: Request) -> bool:
+    """Tell the request that runs the statement from those that prepare."""
+    return request.allow_copy == 0 and request.script.endswith((b"EY", b"Q"))
+
+
+def aborted(why: BaseException) -> Error:
+    """Make the error for a statement of a transaction that has failed; nothing was sent, or the server has refused."""
+    said = str(why).partition("\n")[0] or type(why).__name__
+    if isinstance(why, TransactionAborted):
+        return why
+    error = TransactionAborted(f"the transaction has failed and can only be rolled back; the first error was: {said}")
+    error.__cause__ = why
+    return error
+
+
+def rolled_back(error: ConnectionLost) -> ConnectionLost:
+    """Nothing of the transaction is left: the connection was lost before COMMIT took place."""
+    error.outcome = "rolled_back"
+    return error
+
+
+def _only_aborted(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_only_aborted(each) for each in error.exceptions)
+    return isinstance(error, TransactionAborted)
+
+
+def _ridden(commands: list[str]) -> tuple[bytes, bytes]:
+    """Parse, Bind and Execute of commands without parameters, on the unnamed statement and portal; their script."""
+    buf = WriteBuffer()
+    for command in commands:
+        frontend.parse(buf, b"", command.encode())
+        frontend.end_bind(buf, frontend.begin_bind(buf, _NO_VALUES), _NO_COLUMNS)
+        buf.write_bytes(frontend.EXECUTE_ALL)
+    return buf.getvalue(), b"PBE" * len(commands)
+
+
+def _no_door() -> None:
+    return None
