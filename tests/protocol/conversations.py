@@ -275,7 +275,7 @@ def record(url: str) -> None:
     for name in CONVERSATIONS:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(SETUP)
-        sock, _ = plug.open_session(Shared(Config.parse(url)))
+        sock, _ = plug.open_session(Shared(Config.parse(url)), None)
         with sock:
             (GOLDEN / f"{name}.txt").write_text("\n".join(_recorded(name, sock)) + "\n")
 

@@ -68,13 +68,14 @@ class AsyncPool(Traffic):
         """Roll back what is open and reset the session; a connection that can't be made as new is closed."""
         try:
             with suppress(Error):
+                link.give_up_all()
                 await link.recover()
                 if link.machine.status != "I":
                     await link.run(execute(self.shared, "ROLLBACK", ()), RESTORING)
                 if used or link.machine.changed:
                     await link.run(execute(self.shared, RESET, ()), RESTORING)
                 link.machine.changed = False
-                if link.machine.status == "I" and not link.closed:
+                if link.machine.status == "I" and link.machine.idle() and not link.closed:
                     self._free(link.lane)
                     return
         except BaseException:

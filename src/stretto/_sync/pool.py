@@ -69,13 +69,14 @@ class Pool(Traffic):
         """Roll back what is open and reset the session; a connection that can't be made as new is closed."""
         try:
             with suppress(Error):
+                link.give_up_all()
                 link.recover()
                 if link.machine.status != "I":
                     link.run(execute(self.shared, "ROLLBACK", ()), RESTORING)
                 if used or link.machine.changed:
                     link.run(execute(self.shared, RESET, ()), RESTORING)
                 link.machine.changed = False
-                if link.machine.status == "I" and not link.closed:
+                if link.machine.status == "I" and link.machine.idle() and not link.closed:
                     self._free(link.lane)
                     return
         except BaseException:

@@ -140,7 +140,7 @@ class Trunk:
         else:
             own = simple("; ".join(commands))
             own.before_due = len(commands)
-            own.hurry = not opening
+            own.hurry = own.given_up = not opening
             if opening:
                 self._opener = own
             self._ahead = own

@@ -55,6 +55,7 @@ class Xid:
         """Send the question; its answer is read when it is needed."""
         self._request = _statement().bind(())
         self._request.hurry = True
+        self._request.given_up = True  # nobody waits for it: it keeps no statement before it from being cancelled
         yield self._request
 
     def read(self) -> tuple[int, str] | None:

@@ -54,6 +54,7 @@ cdef class Machine:
     cpdef Py_ssize_t depth(self) except -1
     @cython.locals(request=Request)
     cpdef bint forsaken(self) except -1
+    cpdef list due(self)
     cpdef Request head(self)
     @cython.locals(buf=ReadBuffer, end=Py_ssize_t, rows_from=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t, kind=int, length=int64_t)
     cpdef receive_data(self, bytes data)

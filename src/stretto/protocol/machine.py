@@ -209,6 +209,10 @@ class Machine:
                 return False
         return True
 
+    def due(self) -> list[Request]:
+        """The requests whose replies are due, the oldest first."""
+        return [] if self._head is None else [self._head, *self.inflight]
+
     def head(self) -> Request | None:
         """The request whose reply is due next."""
         return self._head
@@ -429,7 +433,7 @@ class Machine:
     def lost(self) -> list[Request]:
         """The connection is gone: take all requests whose replies were due, the oldest first."""
         self.closed = True
-        requests = [] if self._head is None else [self._head, *self.inflight]
+        requests = self.due()
         self._head = None
         self._open = None
         self.inflight.clear()

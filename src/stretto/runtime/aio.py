@@ -411,6 +411,15 @@ class Link:
         else:
             self._reap(request)
 
+    def give_up_all(self) -> None:
+        """Nobody waits for anything here any more."""
+        machine = self.machine
+        for request in machine.due():
+            request.given_up = request.abandoned = True
+            request.take()
+        if not machine.idle() and not self.recovering:
+            self._recovery = self._loop.create_task(self._recover())
+
     def _reap(self, request: Request) -> None:
         """See whether what was given up has ended, and whether it can be cancelled by now."""
         if request.done or self.machine.closed or self.recovering:
@@ -443,6 +452,8 @@ class Link:
             self._resume()
         try:
             async with asyncio.timeout(CANCEL_GRACE):
+                if not machine.shared:
+                    await self._quiet_for(CANCEL_AFTER)  # it may end by itself
                 while not machine.idle():
                     with contextlib.suppress(Error, OSError):
                         await send_cancel(self.shared, self._loop, self.greeting)

@@ -234,15 +234,10 @@ class Link(Pump):
             self._recover_if_deserted()
         if self._reader is not None or self.machine.idle():
             return
-        for request in self._due():
+        for request in self.machine.due():
             if request.waiter is not None:
                 self._wake(request)
                 return
-
-    def _due(self) -> list[Request]:
-        """The requests whose replies are due, the oldest first."""
-        head = self.machine.head()
-        return [] if head is None else [head, *self.machine.inflight]
 
     def send(self, data: bytes) -> None:
         """Write what has no reply of its own (CopyData), reading meanwhile what the server says."""
@@ -283,10 +278,15 @@ class Link(Pump):
         self._given_up.add(request)
         self._recover_if_deserted()
 
+    def give_up_all(self) -> None:
+        """Nobody waits for anything here any more."""
+        for request in self.machine.due():
+            self.give_up(request)
+
     def _recover_if_deserted(self) -> None:
         if self._recovery is not None:
             return
-        due = self._due()
+        due = self.machine.due()
         self._given_up.intersection_update(due)
         if not self._given_up or (self.joinable and any(map(self._is_wanted, due))):
             return

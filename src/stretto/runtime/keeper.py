@@ -17,6 +17,7 @@ from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, transient
 from stretto.pool.scheduler import Lane, Scheduler
 
 _LOG = logging.getLogger("stretto.pool")
+_SOON = 1.0  # seconds after which a connection that is held when its Database is closed is worth a word
 _FRAMES = 3  # places that a holder is remembered by
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
@@ -124,7 +125,7 @@ class Keeper:
         """The Database is being closed: say who did not give his connection back."""
         now = monotonic()
         for lane in list(self.scheduler.lanes):
-            if lane.holder is not None:
+            if lane.holder is not None and now - lane.holder.since > _SOON:
                 _LOG.warning(
                     "a connection was not given back before its Database was closed: %s", lane.holder.describe(now)
                 )
