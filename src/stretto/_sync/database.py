@@ -96,6 +96,7 @@ class Database(Transacting):
         return self._pool.stats()
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
         now = ambient()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from asyncio import get_running_loop
 from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
@@ -76,7 +77,10 @@ class Traffic(Keeper):
         ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
         PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
         """
-        loop = self._check()
+        loop = get_running_loop()
+        if loop is not self._loop or self._refusal is not None:
+            self._check()
+        place = self.scheduler.place
         deadline = None if timeout is None else loop.time() + timeout
         try:
             request = flow.send(None)
@@ -87,7 +91,7 @@ class Traffic(Keeper):
                     if exclusive:
                         request.cost = 1.0  # nobody is placed beside what takes so long
                     now = monotonic()
-                    lane = self.scheduler.place(request, now)
+                    lane = place(request, now)
                     if lane is None:
                         request.patient = deadline is not None
                         self._enqueue(request, now)
