@@ -15,6 +15,7 @@ from typing import Any
 
 from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows.shared import Shared
+from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
@@ -83,8 +84,10 @@ class Traffic(Keeper):
         if self._refusal is not None:
             raise self._refusal()
         deadline = None if timeout is None else monotonic() + timeout
+        driven: Any = flow  # a generator, or a Fetch in its place
         try:
-            request = flow.send(None)
+            step = driven.step if type(driven) is Fetch else driven.send
+            request = step(None)
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -96,7 +99,9 @@ class Traffic(Keeper):
                 if request.failure is not None and self._may_resend(request):
                     continue
                 try:
-                    request = flow.send(request)
+                    request = step(request)
+                    if request is None:
+                        return driven.result
                 except StopIteration:
                     raise
                 except BaseException:
