@@ -86,8 +86,8 @@ class Traffic(Keeper):
         deadline = None if timeout is None else monotonic() + timeout
         driven: Any = flow  # a generator, or a Fetch in its place
         try:
-            step = driven.step if type(driven) is Fetch else driven.send
-            request = step(None)
+            step: Any = driven.step if type(driven) is Fetch else driven.send
+            request: Request = step(None)
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -99,9 +99,10 @@ class Traffic(Keeper):
                 if request.failure is not None and self._may_resend(request):
                     continue
                 try:
-                    request = step(request)
-                    if request is None:
+                    after = step(request)
+                    if after is None:
                         return driven.result
+                    request = after
                 except StopIteration:
                     raise
                 except BaseException:
