@@ -43,6 +43,7 @@ class Pump:
         self._woken = 0  # how many were woken and did not run yet
         self._given_up: set[Request] = set()
         self.traffic: Traffic | None = None
+        self.listening = False
         self._pid = os.getpid()
 
     @property
