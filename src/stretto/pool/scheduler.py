@@ -80,6 +80,8 @@ class Scheduler:
 
     def place(self, request: Request, now: float) -> Lane | None:
         """Place a request on a lane; None: it must wait, because nothing is free or others wait already."""
+        if request.called == 0.0:
+            request.called = now
         if self.waiting:
             return None
         return self._place(request, now)
@@ -141,6 +143,7 @@ class Scheduler:
         if request.kind != _READ or cost < 0 or cost > _SLOW or not self._packs:
             lane.shut = True
         request.placed = self._expected(request, cost)
+        request.taken = now
         request.lane = lane
         lane.load += request.placed
 

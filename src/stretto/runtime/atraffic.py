@@ -22,6 +22,7 @@ from stretto.runtime.aio import Flow, Link
 from stretto.runtime.aioplug import wake
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.keeper import Keeper
+from stretto.runtime.slow import follow, note
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
 _RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
@@ -82,6 +83,8 @@ class Traffic(Keeper):
             self._check()
         place = self.scheduler.place
         deadline = None if timeout is None else loop.time() + timeout
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
             while True:
@@ -119,15 +122,22 @@ class Traffic(Keeper):
                 if request.failure is not None and self._may_resend(request):
                     continue
                 try:
-                    request = flow.send(request)
+                    following = flow.send(request)
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):
                         self._give_up(request)  # the rest of a large reply that nobody decodes
                     raise
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 
