@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.pool.simulation import Simulation, statement
 
 from stretto.errors import PoolFull
-from stretto.pool.scheduler import Scheduler
+from stretto.pool.scheduler import WAKE, Scheduler
 from stretto.protocol.classify import READ, WRITE
 from stretto.protocol.request import Request
 
@@ -36,7 +36,7 @@ def closed_loop(simulation: Simulation, ask: Callable[[Callable[[], None]], None
 @given(
     size=st.integers(1, 10),
     packs=st.booleans(),
-    wake=st.sampled_from([0.0, 500e-6]),
+    wake=st.sampled_from([0.0, WAKE]),
     seed=st.integers(0, 2**32),
     arrivals=st.integers(1, 300),
     pace=st.sampled_from([5e-6, 100e-6, 2e-3]),
@@ -64,7 +64,7 @@ def test_everybody_is_served_in_turn_and_never_behind_what_may_wait(
     assert waited == sorted(waited), "the order of arrival is the order of placing"
 
 
-@pytest.mark.parametrize(("callers", "lanes"), [(1, 1), (10, 1), (30, 2)])
+@pytest.mark.parametrize(("callers", "lanes"), [(1, 1), (10, 1), (100, 1)])
 def test_short_statements_are_packed(callers: int, lanes: int) -> None:
     simulation = Simulation(10)
     point = statement(READ, POINT)

@@ -18,7 +18,8 @@ from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement
 
-WAKE = 500e-6  # seconds that a further connection must save before it is worth its wake-ups, or its opening
+WAKE = 200e-6  # seconds that a further connection must save before it is worth its wake-ups, or its opening,
+_SAVED = 20e-6  # and for each statement that would ride along without wake-ups of its own
 _SLOW = 5e-3  # a statement that is expected to take this long has a lane for itself
 _SEEN = 10e-3  # nobody joins a lane whose first statement has been running this long
 _REST = 1e-3  # a lane unused for longer is looked at before it is used: its end may not have been noticed
@@ -125,8 +126,9 @@ class Scheduler:
                 best = lane
         if best is None or cost < 0 or cost > _SLOW or not self._packs or not (read or self._rides):
             return idle
-        if read and (idle is None or best.load < self._wake):
-            if best.load > self._wake:
+        worth = self._wake + _SAVED * best.depth if self._wake else 0.0
+        if read and (idle is None or best.load < worth):
+            if best.load > worth:
                 self.grow = True
             return best
         if idle is None and not read and len(self.lanes) + self.opening < self.size:
@@ -138,6 +140,8 @@ class Scheduler:
             lane.rested = now - lane.since > _REST
             lane.since = now
             lane.fresh = True
+        else:
+            lane.rested = False
         lane.depth += 1
         lane.size += len(request.data)
         if request.kind != _READ or cost < 0 or cost > _SLOW or not self._packs:

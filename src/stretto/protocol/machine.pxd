@@ -44,7 +44,7 @@ cdef class Machine:
     cdef ReadBuffer _buf
 
     @cython.locals(last=int)
-    cpdef submit(self, Request request)
+    cpdef bint submit(self, Request request) except -1
     cpdef bint withdraw(self, Request request) except -1
     cdef _end_open(self, Request request)
     cdef _prepare(self, Request request, dict wanted)

@@ -83,8 +83,11 @@ class Machine:
 
     # What we say ------------------------------------------------------------------------------------------------
 
-    def submit(self, request: Request) -> None:
-        """Queue a request and its bytes; puts Parse in front where its statement is not prepared here yet."""
+    def submit(self, request: Request) -> bool:
+        """Queue a request and its bytes; puts Parse in front where its statement is not prepared here yet.
+
+        Returns whether replies were due before.
+        """
         if self.closed:
             raise UsageError("this connection is closed")
         if self._open is not None:
@@ -113,8 +116,9 @@ class Machine:
         self._unsent.append(request)
         if self._head is None:
             self._head = request
-        else:
-            self.inflight.append(request)
+            return False
+        self.inflight.append(request)
+        return True
 
     def withdraw(self, request: Request) -> bool:
         """Take back a request that was not sent yet; False when it is too late, or others build on its Parse."""

@@ -183,11 +183,13 @@ class Link:
                 request.failure = lost(None, "not_sent")
                 request.done = True
                 return
-            busy = not machine.idle()
-            machine.submit(request)
-            if busy and not self._flush_due:
+            busy = machine.submit(request)
+            if self._flush_due:
+                return
+            if busy:
                 self._flush_due = True
                 self._loop.call_soon(self._flush_later)
+                return
         elif request.extra is not None and not machine.closed:
             machine.extend(request)
         if machine.pending() and not self._flush_due:

@@ -15,6 +15,7 @@ from typing import Any
 
 from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows.shared import Shared
+from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
@@ -84,10 +85,12 @@ class Traffic(Keeper):
         if self._refusal is not None:
             raise self._refusal()
         deadline = None if timeout is None else monotonic() + timeout
+        driven: Any = flow  # a generator, or a Fetch in its place
         slow = self.shared.slow
         request: Any = None
         try:
-            request = flow.send(None)
+            step: Any = driven.step if type(driven) is Fetch else driven.send
+            request = step(None)
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -99,14 +102,18 @@ class Traffic(Keeper):
                 if request.failure is not None and self._may_resend(request):
                     continue
                 try:
-                    following = flow.send(request)
+                    after = step(request)
+                    if after is None:
+                        if slow is not None:
+                            note(slow, request)
+                        return driven.result
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):  # the rest of a large reply that nobody decodes
                         lane.link.give_up(request)
                     raise
-                request = following if slow is None else follow(request, following)
+                request = after if slow is None else follow(request, after)
         except StopIteration as stop:
             if slow is not None:
                 note(slow, request)
