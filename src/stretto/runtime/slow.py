@@ -1,8 +1,8 @@
 """Slow statements: where the seconds of a call went, for the logger ``stretto.slow``.
 
 Requests carry times (``Request.called`` to ``heard``), for which the clock is read when one is placed, once for all
-that is written at a time, and once for all that is read at a time. Here they are summed up, and only of a call that took too
-long. Parameters are not looked at, strings in the SQL and the server's messages not shown.
+that is written at a time, and once for all that is read at a time. Here they are summed up, and only of a call that
+took too long. Parameters are not looked at, strings in the SQL and the server's messages not shown.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Traffic(Keeper):
                 try:
                     after = step(request)
                     if after is None:
-                        if slow is not None:
+                        if slow is not None and (request.call is not None or monotonic() - request.called >= slow):
                             note(slow, request)
                         return driven.result
                 except StopIteration:
