@@ -177,3 +177,14 @@ def test_a_retired_lane_takes_nobody_and_is_closed_when_it_is_empty() -> None:
     assert scheduler.hold(1.0) is None
     assert scheduler.remove(lane)
     assert not scheduler.remove(lane)
+
+
+def test_a_large_reply_that_ends_in_the_bytes_that_made_it_ready_is_counted_once() -> None:
+    scheduler = Scheduler(1)
+    lane = scheduler.add(None, 0.0)
+    request = Request(b"", b"Y", statement(READ))
+    assert scheduler.place(request, 1.0) is lane
+    request.done = True
+    scheduler.answered(lane, [request, request], 2.0)
+    assert lane.depth == 0
+    assert scheduler.place(Request(b"", b"Y", statement(READ)), 3.0) is lane

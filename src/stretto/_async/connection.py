@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar, overload
+from typing import Any, TextIO, TypeVar, overload
 
 from stretto._async.transacting import AsyncTransacting
 from stretto.codecs.makers import Row
@@ -18,6 +18,7 @@ from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
 from stretto.runtime.asources import achunks_of, arows_of, asink_of
+from stretto.runtime.tracing import own
 
 T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
@@ -103,6 +104,17 @@ class AsyncConnection(AsyncTransacting):
         """Call ``listener`` with each Notice that the server sends from now on; None: no longer."""
         self._link.machine.notices.clear()
         self._notice_listener = listener
+
+    def trace(self, file: TextIO | None) -> None:
+        """Write what this connection says and hears from now on to an open text file, as libpq does; None: no longer.
+
+        Each message is a line (``F``: to the server, ``B``: from it). Statements and the values of parameters and rows
+        are in it, but no password of the log-in, which was before. It ends with the block of ``connection()``. Raises
+        UsageError while a statement runs here.
+        """
+        if file is not None and not self._link.machine.idle():
+            raise UsageError("a trace begins between two statements, and one is running on this connection")
+        self._link.tap = own(self._link.tap, file)
 
     @overload
     def stream(

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
 from stretto._sync.connection import Connection
@@ -23,6 +24,7 @@ from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Limits, Stats
 from stretto.runtime.blocking import Link
 from stretto.runtime.call import call
+from stretto.runtime.tracing import Sink, own
 
 if TYPE_CHECKING:
     import stretto
@@ -41,9 +43,11 @@ class Database(Transacting):
     a connection. ``max_idle``, ``max_lifetime``: seconds after which one that is not used, or any, is closed (None:
     never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a
     DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
-    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. Further
-    keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected
-    before first use.
+    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. ``slow``: how
+    many seconds make a statement slow: it is logged as ``stretto.slow``, with what they were spent on (None: never).
+    ``trace``: a path or open text file to which all connections write what they say and hear once they are logged in,
+    values included (see Connection.trace). Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which
+    may be a function ...). Nothing is connected before first use.
     """
 
     @without_locals
@@ -62,6 +66,8 @@ class Database(Transacting):
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
         track_commit: bool = True,
+        slow: float | None = 1.0,
+        trace: str | PathLike[str] | TextIO | None = None,
         **keywords: Any,
     ) -> None:
         if connections < 1:
@@ -71,6 +77,8 @@ class Database(Transacting):
         self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
+        self._shared.slow = slow
+        self._shared.trace = None if trace is None else Sink(trace)
         self._timeout = timeout
         self._track_commit = track_commit
         self._pool = Pool(self._shared, connections, acquire_timeout, pipelining, Limits(max_idle, max_lifetime))
@@ -96,6 +104,8 @@ class Database(Transacting):
         Leaving ``with`` by an exception closes at once.
         """
         self._pool.close(timeout)
+        if self._shared.trace is not None:
+            self._shared.trace.close()
 
     def stats(self) -> Stats:
         """What the pool of connections is doing, and has done."""
@@ -126,6 +136,7 @@ class Database(Transacting):
         try:
             yield Connection(link, self._shared)
         finally:
+            link.tap = own(link.tap, None)
             self._pool.release(link, used=True)
 
     @overload

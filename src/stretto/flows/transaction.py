@@ -139,6 +139,7 @@ class Trunk:
             request.before_due = 1
         else:
             own = simple("; ".join(commands))
+            own.kind = CONTROL
             own.before_due = len(commands)
             own.hurry = own.given_up = not opening
             if opening:

@@ -64,7 +64,7 @@ cdef class Scheduler:
     @cython.locals(statement=Statement)
     cdef double _expected(self, Request request, double cost) except? -2.0
     cdef bint _is_short(self, Request request) except -1
-    @cython.locals(count=Py_ssize_t, request=Request, elapsed=double, each=double)
+    @cython.locals(count=Py_ssize_t, request=Request, last=Request, elapsed=double, each=double)
     cpdef bint answered(self, Lane lane, list requests, double now) except -1
     @cython.locals(base=double, first=Request)
     cdef _learn_base(self, list requests, double elapsed)

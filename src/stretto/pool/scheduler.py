@@ -81,6 +81,8 @@ class Scheduler:
 
     def place(self, request: Request, now: float) -> Lane | None:
         """Place a request on a lane; None: it must wait, because nothing is free or others wait already."""
+        if request.called == 0.0:
+            request.called = now
         if self.waiting:
             return None
         return self._place(request, now)
@@ -145,6 +147,7 @@ class Scheduler:
         if request.kind != _READ or cost < 0 or cost > _SLOW or not self._packs:
             lane.shut = True
         request.placed = self._expected(request, cost)
+        request.taken = now
         request.lane = lane
         lane.load += request.placed
 
@@ -212,9 +215,12 @@ class Scheduler:
     def answered(self, lane: Lane, requests: list[Request], now: float) -> bool:
         """Take note that these requests of a lane are done; tell whether somebody who waits may be placed now."""
         count = 0
+        last: Request | None = None
         for request in requests:
-            if request.done and request.lane is lane:
+            # One that became ready and was done by the same bytes is there twice.
+            if request.done and request.lane is lane and request is not last:
                 count += 1
+                last = request
         if count == 0:
             return False
         elapsed = now - lane.since

@@ -51,7 +51,8 @@ class Machine:
     ReadyForQuery: ``I``, ``T`` or ``E``. ``changed``: a reported setting is no more what it was, or what may change the
     session was said. ``finished``: requests that are done or ready (``Request.ready``), for the runtime to wake whoever
     waits and to clear. ``shared``: the session is several callers', so a statement that leaves it changed ends it:
-    ``receive_data`` raises UsageError. ``notices``, ``notifications``: bodies of what came unasked.
+    ``receive_data`` raises UsageError. ``pid``: the server's process, where it is known. ``notices``,
+    ``notifications``: bodies of what came unasked.
     """
 
     def __init__(self, parameters: dict[str, str], statements: int = 256) -> None:
@@ -68,6 +69,9 @@ class Machine:
         self.shared = False
         self.changed = False
         self.farewell: bytes | None = None
+        self.pid = 0
+        self._now = 0.0
+        self._last_sent = 0.0
         self._head: Request | None = None
         self._open: Request | None = None
         self._statements = statements
@@ -106,6 +110,8 @@ class Machine:
         if request.before is not None:
             request.lead()
         request.queued = True
+        request.pid = self.pid
+        request.behind = self.depth()
         self._outgoing.append(request.data)
         self._unsent.append(request)
         if self._head is None:
@@ -187,14 +193,24 @@ class Machine:
         """Tell whether there is something to send."""
         return bool(self._outgoing)
 
-    def data_to_send(self) -> bytes:
-        """Take all bytes that wait to be sent; from here on their requests count as sent."""
+    def data_to_send(self, now: float = 0.0) -> bytes:
+        """Take all bytes that wait to be sent; from here on, the time ``now``, their requests count as sent."""
         outgoing = self._outgoing
         self._outgoing = []
         for request in self._unsent:
             request.sent = True
+            request.sent_at = now
         self._unsent.clear()
+        self._last_sent = now
         return outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+
+    def written(self, now: float) -> None:
+        """The bytes that were taken last are with the socket only now: it did not take them at once."""
+        if self._head is not None and self._head.sent_at == self._last_sent:
+            self._head.sent_at = now
+        for request in self.inflight:
+            if request.sent_at == self._last_sent:
+                request.sent_at = now
 
     def idle(self) -> bool:
         """Tell whether no reply is due."""
@@ -223,8 +239,12 @@ class Machine:
 
     # What we hear -----------------------------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came, in whatever pieces. Raises ProtocolError; then the connection must be closed."""
+    def receive_data(self, data: bytes, now: float = 0.0) -> None:
+        """Take bytes as they came, at the time ``now``, in whatever pieces.
+
+        Raises ProtocolError; then the connection must be closed.
+        """
+        self._now = now
         if self._need:
             self._partial += data
             if len(self._partial) < self._need:
@@ -279,6 +299,9 @@ class Machine:
         request = self._head
         if request is None:
             raise ProtocolError("the server sent rows that nobody asked for")
+        if request.began == 0.0:
+            request.began = self._now
+        request.heard = self._now
         if not request.abandoned:
             request.slices.append(data)
             request.slices.append(start)
@@ -298,6 +321,8 @@ class Machine:
                 self.farewell = self._buf.read_bytes(length)
                 return
             raise ProtocolError(f"the server sent {_name(kind)} although nothing was asked")
+        if request.began == 0.0:
+            request.began = self._now
         if kind == 0x45:
             self._error(request, self._buf.read_bytes(length))
             return
@@ -352,6 +377,7 @@ class Machine:
         else:
             request.state = _EXHAUSTED
             request.suspended = True
+            request.heard = self._now
             self.finished.append(request)
 
     def _complete(self, request: Request) -> None:
@@ -408,12 +434,15 @@ class Machine:
         self.status = chr(status)
         request.status = status
         request.done = True
+        request.heard = self._now
         if self.shared and (status != 0x49 or (request.tag is not None and request.tag in _SESSION_TAGS)):
             request.failure = UsageError(_CHANGED)
             self.finished.append(request)
             self._head = self.inflight.popleft() if self.inflight else None
             raise request.failure
         self._head = self.inflight.popleft() if self.inflight else None
+        if self._head is not None:
+            self._head.due = self._now
         self.finished.append(request)
 
     def _asynchronous(self, kind: int, length: int) -> None:

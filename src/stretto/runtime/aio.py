@@ -13,6 +13,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Generator
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stretto.errors import Error, ProtocolError, StatementTimeout, UsageError
@@ -33,6 +34,8 @@ from stretto.runtime.base import (
     unfinished,
     why_lost,
 )
+from stretto.runtime.slow import follow, note, start
+from stretto.runtime.tracing import tap
 from stretto.wire import frontend
 
 if TYPE_CHECKING:
@@ -88,7 +91,11 @@ class Link:
         self.shared = shared
         self.greeting = greeting
         self.machine = Machine(greeting.parameters)
+        self.machine.pid = greeting.pid or 0
+        self.tap = tap(shared, greeting)
         if greeting.leftover:
+            if self.tap is not None:
+                self.tap.heard(greeting.leftover)
             self.machine.receive_data(greeting.leftover)
         self.opened = loop.time()
         self.traffic: Traffic | None = None
@@ -139,8 +146,12 @@ class Link:
     async def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
         """Drive a flow here; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         deadline = None if timeout is None else self._loop.time() + timeout - waited
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 if self._recovery is not None:
                     await self.recover()
@@ -150,15 +161,22 @@ class Link:
                 elif not request.ready():
                     await self.wait(request, deadline, timeout)
                 try:
-                    request = flow.send(request)
+                    following = flow.send(request)
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):
                         self.give_up(request)  # the rest of a large reply that nobody decodes
                     raise
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 
@@ -206,18 +224,22 @@ class Link:
             raise
 
     async def settle(
-        self, flow: Generator[Request, Any, Any], timeout: float | None = None
+        self, flow: Generator[Request, Any, Any], timeout: float | None = None, waited: float = 0.0
     ) -> tuple[Any, BaseException | None]:
         """Drive a flow that must not be cancelled on the server: there is a COMMIT in it.
 
         When the time is up or the task is cancelled, the answers are waited for a little longer, then the connection is
         closed. Returns the flow's result and the cancellation that is still to be delivered.
         """
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = None if timeout is None else self._loop.time() + timeout - waited
         held: asyncio.CancelledError | None = None
         extended = False
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 self.submit(request)
                 if request.hurry:
@@ -237,8 +259,11 @@ class Link:
                                 self.abort()  # again: somebody is in a hurry
                             held = cancelled
                             deadline, extended = self._loop.time() + CANCEL_GRACE, True
-                request = flow.send(request)
+                following = flow.send(request)
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value, held
         finally:
             flow.close()
@@ -263,8 +288,10 @@ class Link:
             self._lost(None)
             return
         machine = self.machine
+        if self.tap is not None:
+            self.tap.heard(data)
         try:
-            machine.receive_data(data)
+            machine.receive_data(data, monotonic())
         except ProtocolError as error:
             self._break(error)
             return
@@ -311,7 +338,9 @@ class Link:
     def _flush(self) -> None:
         if self._unwritten is not None:
             return
-        data = self.machine.data_to_send()
+        data = self.machine.data_to_send(monotonic())
+        if self.tap is not None:
+            self.tap.said(data)
         try:
             sent = self._sock.send(data)
         except WOULD_BLOCK:
@@ -337,6 +366,7 @@ class Link:
         self._unwritten = rest
         if not rest:
             self._unwritten = None
+            self.machine.written(monotonic())
             self._loop.remove_writer(self._fd)
             if self._drained is not None:
                 wake(self._drained)

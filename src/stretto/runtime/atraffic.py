@@ -24,6 +24,7 @@ from stretto.runtime.aio import Flow, Link
 from stretto.runtime.aioplug import wake
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.keeper import Keeper
+from stretto.runtime.slow import follow, note
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
 _STOPPING = 1.0  # seconds for the server to be asked to end what runs when all is closed
@@ -114,9 +115,11 @@ class Traffic(Keeper):
         place = self.scheduler.place
         deadline = None if timeout is None else loop.time() + timeout
         driven: Any = flow  # a generator, or a Fetch in its place
+        slow = self.shared.slow
+        request: Any = None
         try:
             step: Any = driven.step if type(driven) is Fetch else driven.send
-            request: Request = step(None)
+            request = step(None)
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -154,16 +157,24 @@ class Traffic(Keeper):
                 try:
                     after = step(request)
                     if after is None:
+                        if slow is not None and (request.call is not None or monotonic() - request.called >= slow):
+                            note(slow, request)
                         return driven.result
-                    request = after
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):
                         self._give_up(request)  # the rest of a large reply that nobody decodes
                     raise
+                request = after if slow is None else follow(request, after)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 

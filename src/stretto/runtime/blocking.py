@@ -21,6 +21,8 @@ from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE, lost, release, remaining, unfinished, why_lost
 from stretto.runtime.pump import Pump
+from stretto.runtime.slow import follow, note, start
+from stretto.runtime.tracing import tap
 
 if TYPE_CHECKING:
     import socket
@@ -43,7 +45,11 @@ class Link(Pump):
         super().__init__(sock, Machine(greeting.parameters), would_block)
         self.shared = shared
         self.greeting = greeting
+        self.machine.pid = greeting.pid or 0
+        self.tap = tap(shared, greeting)
         if greeting.leftover:
+            if self.tap is not None:
+                self.tap.heard(greeting.leftover)
             self.machine.receive_data(greeting.leftover)
         self.opened = time.monotonic()
         self.joinable = switches_greenlets()
@@ -77,8 +83,12 @@ class Link(Pump):
     def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
         """Drive a flow here; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         deadline = None if timeout is None else time.monotonic() + timeout - waited
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 if self._recovery is not None:
                     self._recover_until(deadline, timeout)
@@ -88,35 +98,49 @@ class Link(Pump):
                 else:
                     self.wait(request, deadline, timeout)
                 try:
-                    request = flow.send(request)
+                    following = flow.send(request)
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):
                         self.give_up(request)  # the rest of a large reply that nobody decodes
                     raise
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 
-    def settle(self, flow: Flow, timeout: float | None = None) -> tuple[Any, BaseException | None]:
+    def settle(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> tuple[Any, BaseException | None]:
         """Drive a flow that must not be cancelled on the server: there is a COMMIT in it.
 
         When the time is up, the answers are waited for some seconds longer, then the connection is closed. Returns the
         flow's result, and None (on asyncio: the cancellation that is still to be delivered).
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout - waited
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 self.submit(request)
                 if request.hurry:
                     request.hurry = False
                 else:
                     self._settle(request, deadline)
-                request = flow.send(request)
+                following = flow.send(request)
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value, None
         finally:
             flow.close()

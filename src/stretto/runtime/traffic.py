@@ -22,6 +22,7 @@ from stretto.protocol.request import Request
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.blocking import Flow, Link, switches_greenlets
 from stretto.runtime.keeper import Keeper
+from stretto.runtime.slow import follow, note
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
 _RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
@@ -85,9 +86,11 @@ class Traffic(Keeper):
             raise self._refusal()
         deadline = None if timeout is None else monotonic() + timeout
         driven: Any = flow  # a generator, or a Fetch in its place
+        slow = self.shared.slow
+        request: Any = None
         try:
             step: Any = driven.step if type(driven) is Fetch else driven.send
-            request: Request = step(None)
+            request = step(None)
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -101,16 +104,24 @@ class Traffic(Keeper):
                 try:
                     after = step(request)
                     if after is None:
+                        if slow is not None and (request.call is not None or monotonic() - request.called >= slow):
+                            note(slow, request)
                         return driven.result
-                    request = after
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):  # the rest of a large reply that nobody decodes
                         lane.link.give_up(request)
                     raise
+                request = after if slow is None else follow(request, after)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 
