@@ -35,7 +35,8 @@ _COLUMNS = ord(states.COLUMNS)
 # What a session must not change: texts and dates would be read wrongly.
 _REQUIRED = {"client_encoding": "UTF8", "integer_datetimes": "on"}
 # Command tags of what would stay with a session that others use.
-_SESSION_TAGS = {b"SET\0", b"RESET\0", b"LISTEN\0", b"UNLISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
+# (SET is told by the lexer: SET LOCAL has the same tag and leaves nothing.)
+_SESSION_TAGS = {b"LISTEN\0", b"UNLISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
 _CHANGED = (
     "this statement changed the session of a connection that others use, so it was closed: BEGIN, SET, LISTEN, PREPARE "
     "and their like need a connection of your own, from connection() or transaction()"
