@@ -78,6 +78,9 @@ class AsyncPool(Traffic):
                     await link.run(execute(self.shared, "ROLLBACK", ()), RESTORING)
                 if used or link.machine.changed:
                     await link.run(execute(self.shared, RESET, ()), RESTORING)
+                if link.machine.changed:  # maybe by PREPARE
+                    await link.run(execute(self.shared, "DEALLOCATE ALL", ()), RESTORING)
+                    link.machine.prepared.clear()
                 link.machine.changed = False
                 if link.machine.status == "I" and not link.closed and not self._strayed(link.lane, []):
                     self._free(link.lane)

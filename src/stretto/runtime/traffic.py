@@ -270,7 +270,9 @@ class Traffic(Keeper):
             self._threads.discard(threading.current_thread())
 
     def _ended(self) -> None:
-        """Wait for what runs beside."""
+        """End what connects, and wait for what runs beside."""
+        for plug in list(self.shared.connecting):
+            plug.stop()
         for thread in list(self._threads):
             thread.join(_JOINING)
 
