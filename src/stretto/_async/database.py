@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from stretto._async.connection import AsyncConnection
+from stretto._async.connection import GIVEN_BACK, AsyncConnection
 from stretto._async.pool import AsyncPool
 from stretto._async.session import session_of
 from stretto._async.transacting import AsyncTransacting
@@ -121,9 +121,11 @@ class AsyncDatabase(AsyncTransacting):
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = await self._acquire()
+        connection = AsyncConnection(link, self._shared)
         try:
-            yield AsyncConnection(link, self._shared)
+            yield connection
         finally:
+            connection._link = GIVEN_BACK
             await self._pool.release(link, used=True)
 
     @overload

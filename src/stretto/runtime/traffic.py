@@ -110,6 +110,7 @@ class Traffic(Keeper):
 
     def _lane_for(self, request: Request, deadline: float | None, timeout: float | None) -> Lane:
         """Place a request, waiting for a connection where need be."""
+        self._look()
         while True:
             with self._lock:
                 lane = self.scheduler.place(request, monotonic())
@@ -127,7 +128,6 @@ class Traffic(Keeper):
                     raise request.failure
                 lane = request.lane
             if lane.depth > 1 or lane.link.alive():
-                self._look()
                 return lane
             request.again()
 
@@ -302,6 +302,7 @@ class Traffic(Keeper):
         if self._refusal is not None:
             raise self._refusal()
         until = None if timeout is None else monotonic() + timeout
+        self._look()
         while True:
             with self._lock:
                 lane = self.scheduler.hold(monotonic())
