@@ -20,6 +20,10 @@ RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); "
     "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"
 )
+# What PREPARE has named; our own statements stay.
+FORGET = """; DO $$DECLARE one text; BEGIN
+FOR one IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+EXECUTE pg_catalog.format('DEALLOCATE %I', one); END LOOP; END$$"""
 
 
 class AsyncPool(Traffic):
@@ -46,7 +50,10 @@ class AsyncPool(Traffic):
             link = await Link.connect(self.shared, until)
         except Error as error:
             self.scheduler.opening -= 1
-            self._tell(error)
+            if until is None or monotonic() < until:
+                self._tell(error)
+            else:  # the time of one caller was up: that says nothing of the server
+                self._dispatch()
             return
         except BaseException:
             self.scheduler.opening -= 1
@@ -77,10 +84,8 @@ class AsyncPool(Traffic):
                 if link.machine.status != "I":
                     await link.run(execute(self.shared, "ROLLBACK", ()), RESTORING)
                 if used or link.machine.changed:
-                    await link.run(execute(self.shared, RESET, ()), RESTORING)
-                if link.machine.changed:  # maybe by PREPARE
-                    await link.run(execute(self.shared, "DEALLOCATE ALL", ()), RESTORING)
-                    link.machine.prepared.clear()
+                    reset = RESET + (FORGET if link.machine.changed else "")
+                    await link.run(execute(self.shared, reset, ()), RESTORING)
                 link.machine.changed = False
                 if link.machine.status == "I" and not link.closed and not self._strayed(link.lane, []):
                     self._free(link.lane)

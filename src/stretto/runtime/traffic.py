@@ -70,6 +70,7 @@ class Traffic(Keeper):
         )
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
+        self._calls: set[Flow] = set()
 
     def _open(self, until: float | None = None) -> None:
         raise NotImplementedError
@@ -80,10 +81,11 @@ class Traffic(Keeper):
         ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
         PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
         """
-        if self._refusal is not None:
-            raise self._refusal()
         deadline = None if timeout is None else monotonic() + timeout
+        self._calls.add(flow)
         try:
+            if self._refusal is not None:
+                raise self._refusal()
             request = flow.send(None)
             while True:
                 if not request.queued:
@@ -106,7 +108,12 @@ class Traffic(Keeper):
         except StopIteration as stop:
             return stop.value
         finally:
+            self._calls.discard(flow)
             flow.close()
+
+    def _is_busy(self) -> bool:
+        # A thread may be between two requests of its call.
+        return super()._is_busy() or bool(self.scheduler.lanes and self._calls)
 
     def _lane_for(self, request: Request, deadline: float | None, timeout: float | None) -> Lane:
         """Place a request, waiting for a connection where need be."""

@@ -11,11 +11,12 @@ from chaos.server import fresh
 from tests.live.support import Broken, kill, until
 
 from stretto._sync.database import Database
+from stretto.context import deadline
 from stretto.errors import DatabaseError, PoolTimeout, UsageError
 
 # What a session has that a new one has not. Statements of ours stay prepared, under names that say what they are.
 STATE = """
-select array_to_string(array(select name || '=' || setting from pg_settings order by 1), ', ')
+select array_to_string(array(select name || '=' || setting from pg_settings where name not like '%.%' order by 1), ', ')
     || '; channels ' || array_to_string(array(select pg_listening_channels()), ' ')
     || '; locks ' || (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory')
     || '; cursors ' || (select count(*) from pg_cursors where is_holdable)
@@ -27,10 +28,10 @@ IDLE = "select count(*) from pg_stat_activity where application_name = $1 and st
 
 
 def test_a_timeout_names_the_size_and_the_oldest_holder(open_db: Any) -> None:
-    db = open_db(connections=2, acquire_timeout=0.05)
+    db = open_db(connections=2)
     with db.connection(), db.connection():
         with pytest.raises(PoolTimeout) as caught:
-            db.fetchval("select 1")
+            db.fetchval("select 1", timeout=0.05)
     text = str(caught.value)
     assert "2 of 2 are held" in text
     assert "held for" in text
@@ -39,16 +40,16 @@ def test_a_timeout_names_the_size_and_the_oldest_holder(open_db: Any) -> None:
 
 
 def test_who_waits_for_himself_gets_a_hint(open_db: Any) -> None:
-    db = open_db(connections=1, acquire_timeout=0.05)
+    db = open_db(connections=1)
     with db.connection():
-        with pytest.raises(PoolTimeout, match="wait for each other for ever"):
+        with pytest.raises(PoolTimeout, match="wait for each other for ever"), deadline(0.05):
             with db.connection():
                 raise AssertionError("the one connection was given twice")
     assert db.fetchval("select 1") == 1
 
 
 def test_all_hold_one_and_want_another(open_db: Any, beside: Any) -> None:
-    db = open_db(connections=3, acquire_timeout=0.3)
+    db = open_db(connections=3)
 
     def greedy() -> str:
         with db.connection():
@@ -56,7 +57,7 @@ def test_all_hold_one_and_want_another(open_db: Any, beside: Any) -> None:
             while len(holding) < 3:
                 beside.turn()
             try:
-                return str(db.fetchval("select 'got one'"))
+                return str(db.fetchval("select 'got one'", timeout=0.1))
             except PoolTimeout as error:
                 return str(error)
 
