@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
-from stretto._async.connection import AsyncConnection
+from stretto._async.connection import GIVEN_BACK, AsyncConnection
 from stretto._async.pool import AsyncPool
 from stretto._async.session import session_of
 from stretto._async.transacting import AsyncTransacting
@@ -132,10 +132,12 @@ class AsyncDatabase(AsyncTransacting):
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = await self._acquire()
+        connection = AsyncConnection(link, self._shared)
         try:
-            yield AsyncConnection(link, self._shared)
+            yield connection
         finally:
             link.tap = own(link.tap, None)
+            connection._link = GIVEN_BACK
             await self._pool.release(link, used=True)
 
     @overload

@@ -20,6 +20,10 @@ RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); "
     "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"
 )
+# What PREPARE has named; our own statements stay.
+FORGET = """; DO $$DECLARE one text; BEGIN
+FOR one IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+EXECUTE pg_catalog.format('DEALLOCATE %I', one); END LOOP; END$$"""
 
 
 class AsyncPool(Traffic):
@@ -81,7 +85,8 @@ class AsyncPool(Traffic):
                 if link.machine.status != "I":
                     await link.run(execute(self.shared, "ROLLBACK", ()), RESTORING)
                 if used or link.machine.changed:
-                    await link.run(execute(self.shared, RESET, ()), RESTORING)
+                    reset = RESET + (FORGET if link.machine.changed else "")
+                    await link.run(execute(self.shared, reset, ()), RESTORING)
                 link.machine.changed = False
                 whole = link.machine.status == "I" and link.machine.idle() and not link.closed
                 if whole and not self._strayed(link.lane, []):

@@ -25,11 +25,24 @@ T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
 
 
+class _GivenBack:
+    """Stands in the place of a link whose block has ended: others use it now."""
+
+    closed = True
+
+    def __getattr__(self, name: str) -> Any:
+        raise UsageError("this connection was given back at the end of its block: take another one by connection()")
+
+
+GIVEN_BACK: Any = _GivenBack()
+
+
 class Connection(Transacting):
     """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
 
     def __init__(self, link: Link, shared: Shared) -> None:
         self._link = link
+        self._pid = link.greeting.pid
         self._shared = shared
         self._notice_listener: Callable[[Notice], None] | None = None
         self._portal: stream.Portal | None = None
@@ -41,7 +54,7 @@ class Connection(Transacting):
     @property
     def pid(self) -> int | None:
         """The server's process id, where it told one."""
-        return self._link.greeting.pid
+        return self._pid
 
     @property
     def closed(self) -> bool:
@@ -141,7 +154,8 @@ class Connection(Transacting):
                 for row in rows:
                     yield row
         finally:
-            self._drive(portal.close(), timeout)
+            if self._link is not GIVEN_BACK:
+                self._drive(portal.close(), timeout)
             if self._portal is portal:
                 self._portal = None
 

@@ -10,7 +10,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
-from stretto._sync.connection import Connection
+from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.pool import Pool
 from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
@@ -133,10 +133,12 @@ class Database(Transacting):
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = self._acquire()
+        connection = Connection(link, self._shared)
         try:
-            yield Connection(link, self._shared)
+            yield connection
         finally:
             link.tap = own(link.tap, None)
+            connection._link = GIVEN_BACK
             self._pool.release(link, used=True)
 
     @overload

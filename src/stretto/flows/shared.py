@@ -35,6 +35,7 @@ class Shared:
         self.trace: Any = None
         self.codecs = CodecMap(scalars, _rows_of)
         self.statements = StatementCache()
+        self.connecting: set[Any] = set()  # in blocking code: what must be stopped when the Database is closed
         self._traits: dict[str, Traits] = {}
 
     def traits(self, sql: str) -> Traits:

@@ -423,8 +423,12 @@ class Link:
                 self._loop.remove_writer(self._fd)
             self._fd = -1
             self._sock.close()
-        if not ours:
-            return  # nobody is there to be woken
+        if ours:
+            self._wake_all(requests)
+        if self.traffic is not None:
+            self.traffic.gone(self.lane)
+
+    def _wake_all(self, requests: list[Request]) -> None:
         # Those that were answered by the same bytes that broke the protocol are woken, too.
         for request in (*requests, *self.machine.finished):
             if request.waiter is not None:
@@ -433,8 +437,6 @@ class Link:
         for waiter in (self._quiet, self._event, self._drained):
             if waiter is not None:
                 wake(waiter)
-        if self.traffic is not None:
-            self.traffic.gone(self.lane)
 
     def _is_ours(self) -> bool:
         """Tell whether the loop is still there, and this is not a child process that has it from its parent."""

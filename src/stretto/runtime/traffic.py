@@ -72,6 +72,7 @@ class Traffic(Keeper):
         )
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
+        self._calls: set[Flow] = set()
 
     def _open(self, until: float | None = None) -> None:
         raise NotImplementedError
@@ -82,13 +83,14 @@ class Traffic(Keeper):
         ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
         PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
         """
-        if self._refusal is not None:
-            raise self._refusal()
         deadline = None if timeout is None else monotonic() + timeout
         driven: Any = flow  # a generator, or a Fetch in its place
         slow = self.shared.slow
         request: Any = None
+        self._calls.add(flow)
         try:
+            if self._refusal is not None:
+                raise self._refusal()
             step: Any = driven.step if type(driven) is Fetch else driven.send
             request = step(None)
             while True:
@@ -123,10 +125,16 @@ class Traffic(Keeper):
                 note(slow, request, error)
             raise
         finally:
+            self._calls.discard(flow)
             flow.close()
+
+    def _is_busy(self) -> bool:
+        # A thread may be between two requests of its call.
+        return super()._is_busy() or bool(self.scheduler.lanes and self._calls)
 
     def _lane_for(self, request: Request, deadline: float | None, timeout: float | None) -> Lane:
         """Place a request, waiting for a connection where need be."""
+        self._look()
         while True:
             with self._lock:
                 lane = self.scheduler.place(request, monotonic())
@@ -144,7 +152,6 @@ class Traffic(Keeper):
                     raise request.failure
                 lane = request.lane
             if lane.depth > 1 or lane.link.alive():
-                self._look()
                 return lane
             request.again()
 
@@ -291,7 +298,9 @@ class Traffic(Keeper):
             self._threads.discard(threading.current_thread())
 
     def _ended(self) -> None:
-        """Wait for what runs beside."""
+        """End what connects, and wait for what runs beside."""
+        for plug in list(self.shared.connecting):
+            plug.stop()
         for thread in list(self._threads):
             thread.join(_JOINING)
 
@@ -321,6 +330,7 @@ class Traffic(Keeper):
         if self._refusal is not None:
             raise self._refusal()
         until = None if timeout is None else monotonic() + timeout
+        self._look()
         while True:
             with self._lock:
                 lane = self.scheduler.hold(monotonic())
