@@ -32,11 +32,6 @@ def schemas(outside: psycopg.Connection[Any], schema: str) -> Any:
         outside.execute(f"drop schema {name} cascade")
 
 
-# A statement is described once for a Database; a connection with another search_path prepares it as another one, and
-# nobody compares. On one connection the server itself refuses the plan whose result type has changed.
-described_once = pytest.mark.xfail(strict=True, reason="a statement's description is not compared on each connection")
-
-
 def test_a_changed_search_path_on_one_connection_never_gives_a_wrong_value(
     schemas: dict[str, str], server_url: str
 ) -> None:
@@ -47,7 +42,6 @@ def test_a_changed_search_path_on_one_connection_never_gives_a_wrong_value(
                 assert list(map(tuple, connection.fetch(SQL))) == ITEMS[end][2]
 
 
-@described_once
 def test_search_paths_of_two_connections_never_give_a_wrong_value(schemas: dict[str, str], server_url: str) -> None:
     with stretto.Database(server_url, connections=2) as db, db.connection() as first, db.connection() as second:
         for connection, end in ((first, "one"), (second, "two")):
@@ -55,7 +49,6 @@ def test_search_paths_of_two_connections_never_give_a_wrong_value(schemas: dict[
             assert list(map(tuple, connection.fetch(SQL))) == ITEMS[end][2]
 
 
-@described_once
 def test_a_float_is_not_read_as_an_int_because_another_connection_has_an_int_there(
     schemas: dict[str, str], server_url: str, outside: psycopg.Connection[Any]
 ) -> None:
@@ -67,7 +60,6 @@ def test_a_float_is_not_read_as_an_int_because_another_connection_has_an_int_the
             assert connection.fetchval("select a from same") == 1
 
 
-@described_once
 def test_two_tasks_with_search_paths_of_their_own_do_not_mix(schemas: dict[str, str], server_url: str) -> None:
     async def main() -> None:
         async with stretto.AsyncDatabase(server_url, connections=2) as db:

@@ -56,9 +56,9 @@ def batch(*items: tuple[str, tuple[Any, ...]]) -> Caller:
     return call
 
 
-def stream(sql: str, size: int, stop_after: int = 1 << 30) -> Caller:
+def stream(sql: str, size: int, stop_after: int = 1 << 30, into: Any = int) -> Caller:
     def call(shared: Shared, machine: Machine) -> Generator[Any, Any, Any]:
-        portal = Portal(shared, sql, (), int, size)
+        portal = Portal(shared, sql, (), into, size)
         yield from portal.open()
         batches = []
         while len(batches) < stop_after and (rows := (yield from portal.more())):
@@ -186,6 +186,24 @@ CONVERSATIONS: dict[str, list[list[Caller]]] = {
         [execute(f"alter table {SCHEMA}.changing add b int4 default 7")],
         [fetch(f"select * from {SCHEMA}.changing")],
     ],
+    # Others push it out of what is prepared; then a temporary table stands before the one that it was described by.
+    "other_columns_than_described": [
+        [execute(f"set search_path = {SCHEMA}")],
+        [fetch("select * from shape")],
+        [fetch(f"select {n} as n") for n in range(STATEMENTS)],
+        [execute("create temp table shape as select 1::int4 as b, 2::int8 as c")],
+        [fetch("select * from shape"), fetch("select * from shape")],
+        [batch(("select 0 as n", ()), ("select * from shape", ()))],
+        [stream("select * from shape", 2, into=tuple)],
+    ],
+    "other_parameters_than_described": [
+        [execute(f"set search_path = {SCHEMA}")],
+        [fetch("insert into shape values ($1) returning *", None)],
+        [fetch(f"select {n} as n") for n in range(STATEMENTS)],
+        [execute("create temp table shape (b int4, c int8)")],
+        [fetch("insert into shape values ($1) returning *", None)],
+        [fetch("insert into shape values ($1) returning *", 7)],
+    ],
     "no_healing_in_a_transaction": [
         [fetch("select 1 as n")],
         [execute("begin")],
@@ -198,6 +216,7 @@ CONVERSATIONS: dict[str, list[list[Caller]]] = {
 SETUP = f"""
     drop schema if exists {SCHEMA} cascade; create schema {SCHEMA};
     create table {SCHEMA}.item (a int4);
+    create table {SCHEMA}.shape (a text); insert into {SCHEMA}.shape values ('x');
     create table {SCHEMA}.late (a int4 unique deferrable initially deferred);
     create table {SCHEMA}.changing (a int4); insert into {SCHEMA}.changing values (1);
 """

@@ -28,6 +28,7 @@ ROWS = 5
 UNASKED = (notice(), parameter("TimeZone", "UTC"), message(b"A", struct.pack("!i", 1) + b"channel\0payload\0"))
 
 INT4 = Int4("int4", 23)
+ROW = struct.pack("!h", 1) + b"n\0" + struct.pack("!ihihih", 0, 0, 23, 4, -1, 0)
 MAKER = plan_for(int, (("n", INT4),))
 
 
@@ -81,6 +82,8 @@ class ModelServer:
                 return self._bind(body)
             case b"E":
                 return self._execute()
+            case b"D":
+                return [message(b"t", struct.pack("!hi", 1, 23)), message(b"T", ROW)]
             case b"C":
                 self.prepared.pop(body[1:-1], None)
                 return [message(b"3")]
@@ -141,7 +144,7 @@ class World:
     @staticmethod
     def _statement(sql: str) -> Statement:
         statement, _ = describe_request(sql)
-        statement.describe([INT4], (ColumnDescription("n", 0, 0, 23, 4, -1, 0),), [INT4])
+        statement.describe((23,), [INT4], (ColumnDescription("n", 0, 0, 23, 4, -1, 0),), [INT4])
         return statement
 
     def submit(self, sql: str, tag: int) -> None:

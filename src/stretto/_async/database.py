@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+CLOSING = 10.0  # seconds for what runs to end by itself when all is closed
 
 
 class AsyncDatabase(AsyncTransacting):
@@ -92,11 +93,16 @@ class AsyncDatabase(AsyncTransacting):
         return self
 
     async def __aexit__(self, kind: object, error: object, trace: object) -> None:
-        await self.close()
+        await self.close(CLOSING if kind is None else 0.0)
 
-    async def close(self) -> None:
-        """Close all connections; what still runs on them gets ConnectionLost."""
-        await self._pool.close()
+    async def close(self, timeout: float | None = CLOSING) -> None:
+        """Close all connections; whoever calls from now on gets PoolClosed.
+
+        Statements and blocks that have begun may end within ``timeout`` seconds (0: at once; None: as long as they
+        take). What runs then is cancelled on the server and gets ConnectionLost, and who still waits PoolClosed.
+        Leaving ``async with`` by an exception closes at once.
+        """
+        await self._pool.close(timeout)
         if self._shared.trace is not None:
             self._shared.trace.close()
 

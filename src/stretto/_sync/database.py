@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+CLOSING = 10.0  # seconds for what runs to end by itself when all is closed
 
 
 class Database(Transacting):
@@ -93,11 +94,16 @@ class Database(Transacting):
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.close()
+        self.close(CLOSING if kind is None else 0.0)
 
-    def close(self) -> None:
-        """Close all connections; what still runs on them gets ConnectionLost."""
-        self._pool.close()
+    def close(self, timeout: float | None = CLOSING) -> None:
+        """Close all connections; whoever calls from now on gets PoolClosed.
+
+        Statements and blocks that have begun may end within ``timeout`` seconds (0: at once; None: as long as they
+        take). What runs then is cancelled on the server and gets ConnectionLost, and who still waits PoolClosed.
+        Leaving ``with`` by an exception closes at once.
+        """
+        self._pool.close(timeout)
         if self._shared.trace is not None:
             self._shared.trace.close()
 

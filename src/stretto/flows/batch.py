@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.flows.query import Flow, check_count, decode_rest, heal, prepare
+from stretto.flows.query import Flow, as_here, decode_rest, heal, prepare
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
-from stretto.protocol.statement import mark
+from stretto.protocol.statement import check_count, mark
 from stretto.wire import backend, frontend
 
 
@@ -43,6 +43,9 @@ def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> 
         for statement in statements:
             mark(request, statement.traits)
         yield request
+        if request.error is None:
+            for i, statement in enumerate(statements):
+                statements[i] = yield from as_here(shared, request, statement)
         if request.error is None and request.failure is None:
             break
         failed = statements[min(len(request.results), len(items) - 1)]

@@ -13,7 +13,7 @@ from typing import Any
 from stretto.codecs.base import Codec
 from stretto.errors import UsageError
 from stretto.flows.names import quote_literal, quote_name, quote_table
-from stretto.flows.query import Flow, check, prepare
+from stretto.flows.query import Flow, check, describe
 from stretto.flows.shared import Shared
 from stretto.protocol.copying import TRAILER, encode_rows
 from stretto.protocol.request import Request
@@ -147,10 +147,10 @@ def fail_message(error: BaseException) -> bytes:
 
 
 def columns_of(shared: Shared, target: str | tuple[str, ...], columns: Sequence[str] | None) -> Flow:
-    """Return ``(name, codec)`` of the columns that are copied: all of the table where ``columns`` is None."""
+    """Return ``(name, codec)`` of the columns that are copied: all of the table where ``columns`` is None. One trip."""
     names = "*" if columns is None else _listed(columns)
     sql = f"select {names} from {quote_table(target)} limit 0"  # noqa: S608  # all names are quoted
-    statement = yield from prepare(shared, sql)
+    statement = yield from describe(shared, sql)  # and not what another connection has under this name
     return [(c.name, codec) for c, codec in zip(statement.columns, statement.codecs, strict=True)]
 
 

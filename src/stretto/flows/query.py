@@ -13,17 +13,17 @@ from stretto.codecs import catalog
 from stretto.codecs.base import Codec, UnknownTypes
 from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
+from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
 from stretto.model.plan import plan_for
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
-from stretto.protocol.statement import MAX_PARAMETERS, Statement, describe_request, encode_sql, mark
+from stretto.protocol.statement import Statement, check_count, close_request, describe_request, encode_sql, mark
 from stretto.sqlstate import error_from_fields
 from stretto.wire import backend, frontend
 from stretto.wire.buffer import WriteBuffer
 
 Flow = Generator[Request, Any, Any]
-FIRST_OWN_OID = 16384  # FirstNormalObjectId: the types below are the server's own
 
 
 def server_error(request: Request, sql: str | None) -> DatabaseError:
@@ -44,6 +44,16 @@ def prepare(shared: Shared, sql: str) -> Generator[Request, Any, Statement]:
     statement = shared.statements.get(sql)
     if statement is not None:
         return statement
+    statement = yield from describe(shared, sql)
+    known = shared.statements.get(sql)
+    if known is not None and known.equals(statement):
+        return known  # others have asked at the same time: one is prepared for all
+    shared.statements.put(statement)
+    return statement
+
+
+def describe(shared: Shared, sql: str) -> Generator[Request, Any, Statement]:
+    """Describe a statement as it is on the connection that is asked. Round trips as prepare, cold."""
     statement, request = describe_request(sql, shared.statements.generation)
     yield request
     if request.error is not None and chr(request.status) == "I" and is_stale(server_error(request, sql)):
@@ -52,12 +62,37 @@ def prepare(shared: Shared, sql: str) -> Generator[Request, Any, Statement]:
         yield request
     check(request, sql)
     oids = backend.parameter_description(request.parameters or b"\0\0")
-    columns = backend.row_description(request.columns) if request.columns is not None else ()
+    yield from _fill_in(shared, statement, oids, request.columns)
+    return statement
+
+
+def _fill_in(shared: Shared, statement: Statement, oids: tuple[int, ...], body: bytes | None) -> Flow:
+    columns = backend.columns_of(body)
     results = [column.type_oid for column in columns]
     yield from resolve(shared, {*oids, *results})
-    statement.describe(_codecs(shared, oids), columns, _codecs(shared, results))
-    shared.statements.put(statement)
-    return statement
+    statement.describe(oids, _codecs(shared, oids), columns, _codecs(shared, results))
+
+
+def as_here(shared: Shared, request: Request, statement: Statement) -> Generator[Request, Any, Statement]:
+    """The statement as the request's connection has it, where its columns are others there: the reply is read by those.
+
+    No round trip but for types that are not known. Raises DecodeError for a reply in formats that cannot be read.
+    """
+    described = request.described
+    if described is None or statement.name not in described:
+        return statement
+    while not request.done and request.script.endswith(b"Y"):  # not a stream, which ends when its caller wants
+        request.partial = False
+        yield request
+    if request.error is not None or not isinstance(request.failure, DecodeError | None):
+        return statement
+    request.failure = None
+    own = Statement(statement.sql, statement.name, statement.parse)
+    yield from _fill_in(shared, own, statement.oids, described[statement.name])
+    if not statement.reads(own.codecs):
+        shared.statements.discard(statement)
+        raise DecodeError(UNREADABLE)
+    return own
 
 
 def _codecs(shared: Shared, oids: Iterable[int]) -> list[Codec]:
@@ -121,6 +156,8 @@ def perform(
         else:
             found = shared.statements.get(sql)
             statement = found if found is not None else (yield from prepare(shared, sql))
+            if rows is not None:
+                statement = yield from fitting(shared, statement, into)
             try:
                 request = statement.bind_many(args) if many else statement.bind(args)
             except EncodeError:  # nothing was sent; the column may have become another type since
@@ -128,12 +165,11 @@ def perform(
                     raise
                 healed = True
                 continue
-            if rows is None:
-                request.abandoned = True
-            else:
-                maker_for(statement, into)  # a class that does not fit is told before anything is sent
-                request.partial = True
+            request.abandoned = rows is None
+            request.partial = rows is not None
             yield request
+        if request.described is not None and rows is not None:
+            statement = yield from as_here(shared, request, statement)
         if not request.done and rows is not None:
             yield from _decode_large(shared, request, statement, into, rows)
         if request.error is None and request.failure is None:
@@ -145,6 +181,23 @@ def perform(
     if request.slices and rows is not None:
         yield from decode_rest(shared, request, statement, into, rows)
     return request
+
+
+def fitting(shared: Shared, statement: Statement, into: Any) -> Generator[Request, Any, Statement]:
+    """The statement, described anew where a class does not fit: it has other columns on this connection, or it is told.
+
+    Raises DecodeError, before the statement is sent.
+    """
+    try:
+        maker_for(statement, into)
+    except DecodeError:
+        fresh = yield from describe(shared, statement.sql)
+        if fresh.has_columns(statement.columns):
+            raise
+        maker_for(fresh, into)
+        shared.statements.put(fresh)
+        return fresh
+    return statement
 
 
 def _decode_large(
@@ -182,7 +235,8 @@ def decode_rest(
         slices += request.take()
         yield from resolve(shared, asked, again=True)
         statement.describe(
-            _codecs(shared, [codec.oid for codec in statement.parameters]),
+            statement.oids,
+            _codecs(shared, statement.oids),
             statement.columns,
             _codecs(shared, [column.type_oid for column in statement.columns]),
         )
@@ -198,9 +252,10 @@ def heal(
     if request.failure is not None:
         raise request.failure
     error = server_error(request, statement.sql)
-    if not is_stale(error):
+    concerned = {statement, *beside}
+    if not is_stale(error) and not is_misfit(request, error, concerned):
         raise error
-    yield from renew(shared, {statement, *beside})
+    yield from renew(shared, concerned)
     if healed or chr(request.status) != "I":
         raise error
 
@@ -215,7 +270,7 @@ def renew(shared: Shared, statements: Iterable[Statement]) -> Generator[Request,
     for statement in statements:
         shared.statements.discard(statement)
         status = yield from forget(statement)
-        types |= _own_types([*statement.parameters, *statement.codecs])
+        types |= own_types([*statement.parameters, *statement.codecs])
     if chr(status) == "E":
         return False
     if types:
@@ -227,56 +282,16 @@ def _other_parameters(shared: Shared, statement: Statement) -> Generator[Request
     """Describe a statement anew; tell whether its parameters have other codecs than before."""
     if not (yield from renew(shared, [statement])):
         return False
-    fresh = yield from prepare(shared, statement.sql)
+    fresh = yield from describe(shared, statement.sql)
+    shared.statements.put(fresh)
     return fresh.parameters != statement.parameters
-
-
-def _own_types(codecs: list[Any]) -> set[int]:
-    """The OIDs of the types that are not built in, and of those that they are made of."""
-    found: set[int] = set()
-    todo = list(codecs)
-    while todo:
-        codec = todo.pop()
-        if codec.oid >= FIRST_OWN_OID and codec.oid not in found:
-            found.add(codec.oid)
-            todo += getattr(codec, "codecs", None) or []
-            todo += [codec.element] if hasattr(codec, "element") else []
-    return found
-
-
-def is_stale(error: DatabaseError) -> bool:
-    """Tell whether our description of a statement, or its plan, no longer fits the server's catalogue.
-
-    26000 and 42P05 are of names that are gone or there already; 0A000 from RevalidateCachedQuery is "cached plan must
-    not change result type"; 42804 from record_recv tells of a composite that we wrote by what it was before; XX000 of a
-    type that was dropped (the text of an internal error is never translated).
-    """
-    routine = error.fields.get("R")
-    return (
-        error.sqlstate in ("26000", "42P05")
-        or (error.sqlstate == "0A000" and routine in (None, "RevalidateCachedQuery"))
-        or (error.sqlstate == "42804" and routine == "record_recv")
-        or (error.sqlstate == "XX000" and error.message.startswith("cache lookup failed for type "))
-    )
 
 
 def forget(statement: Statement) -> Generator[Request, Any, int]:
     """Close a statement on this connection, so that it is parsed anew; return the transaction's status."""
-    buf = WriteBuffer()
-    frontend.close_statement(buf, statement.name)
-    buf.write_bytes(frontend.SYNC)
-    request = Request(buf.getvalue(), b"CY")
-    request.forget = statement.name
+    request = close_request(statement)
     yield request
     return request.status
-
-
-def check_count(args: Sequence[Any]) -> None:
-    """Raise UsageError for more arguments than Bind can count."""
-    if len(args) > MAX_PARAMETERS:
-        raise UsageError(
-            f"{len(args)} arguments, but a statement has at most {MAX_PARAMETERS}: pass an array (any($1)) or use COPY"
-        )
 
 
 def fetch(

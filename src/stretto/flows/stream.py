@@ -10,12 +10,12 @@ from typing import Any
 
 from stretto.codecs.base import UnknownTypes
 from stretto.errors import DecodeError, UsageError
-from stretto.flows.query import Flow, check, heal, maker_for, prepare
+from stretto.flows.query import Flow, as_here, check, fitting, heal, maker_for, prepare
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
 from stretto.protocol.statement import Statement
-from stretto.wire import frontend
+from stretto.wire import backend, frontend
 from stretto.wire.buffer import WriteBuffer
 
 
@@ -45,7 +45,8 @@ class Portal:
 
     def open(self) -> Generator[Request, Any, None]:
         """Send the first batch on its way. One round trip when cold, none else."""
-        self._statement = yield from prepare(self._shared, self._sql)
+        statement = yield from prepare(self._shared, self._sql)
+        self._statement = yield from fitting(self._shared, statement, self._into)
         self._request = self._statement.bind_portal(self._args, self._batch)
         self._maker = maker_for(self._statement, self._into)
         self._ended = False
@@ -65,6 +66,8 @@ class Portal:
         if request.done:
             return []
         yield request
+        if request.described is not None and request.error is None:
+            yield from self._adapt(request.described)
         slices = request.take()
         suspended = request.tag is None and request.error is None and request.failure is None
         if suspended and not request.done:
@@ -89,6 +92,19 @@ class Portal:
                 "stream: fetch() such a record once before, or cast it to a type of its own"
             ) from None
         return rows
+
+    def _adapt(self, described: dict[bytes, bytes | None]) -> Generator[Request, Any, None]:
+        """The statement has other columns on this connection than where it was described: read its rows by those."""
+        columns = backend.columns_of(described.get(self._statement.name))
+        missing = self._shared.codecs.missing([column.type_oid for column in columns])
+        if missing:
+            raise DecodeError(
+                f"the statement has columns of types that are not known yet (OIDs {sorted(missing)}), and nothing can "
+                "be asked during a stream: fetch() such a row once before"
+            )
+        self._statement = yield from as_here(self._shared, self._request, self._statement)
+        self._request.described = None
+        self._maker = maker_for(self._statement, self._into)
 
     def close(self) -> Generator[Request, Any, None]:
         """End the stream where it is; rows on their way are thrown away."""

@@ -8,7 +8,7 @@ from stretto.protocol.statement cimport Statement
 @cython.final
 cdef class Fetch:
     cdef object _shared
-    cdef str _sql
+    cdef object _sql
     cdef tuple _args
     cdef object _into
     cdef object _finish

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from stretto.codecs.base import UnknownTypes
-from stretto.errors import EncodeError
+from stretto.errors import DecodeError, EncodeError
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
@@ -77,13 +77,11 @@ class Fetch:
         if statement is None:
             return self._go_on(None)
         try:
-            request = statement.bind(self._args)
-        except EncodeError:
-            return self._go_on(None)  # it is found out whether it is the value or what we know of its type
-        self._statement = statement
-        self._maker = statement.makers.get(self._into)
-        if self._maker is None:
             self._maker = self._maker_for(statement, self._into)
+            request = statement.bind(self._args)
+        except (EncodeError, DecodeError):
+            return self._go_on(None)  # it is found out whether it is what was given or what we know of the statement
+        self._statement = statement
         request.partial = True
         return request
 

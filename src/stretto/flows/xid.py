@@ -20,7 +20,7 @@ _TIMELINE = (
     "case when pg_catalog.pg_is_in_recovery() then '' "
     "else left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) end"
 )
-_OWN = f"select pg_catalog.pg_current_xact_id_if_assigned()::text::int8, {_TIMELINE}"
+_OWN = f"select pg_catalog.pg_current_xact_id_if_assigned()::text::int8 as xid, {_TIMELINE} as timeline"
 STATUS = f"select pg_catalog.pg_xact_status($1::int8::text::xid8), {_TIMELINE}"
 _INT8, _TEXT = 20, 25
 
@@ -91,5 +91,5 @@ def _statement() -> Statement:
         ColumnDescription(name, 0, 0, codec.oid, -1, -1, codec.format)
         for name, codec in zip(("xid", "timeline"), codecs, strict=True)
     )
-    statement.describe([], columns, codecs)
+    statement.describe((), [], columns, codecs)
     return statement

@@ -13,6 +13,9 @@ cdef int _EXHAUSTED
 cdef int _SYNC
 cdef int _QUERY
 cdef int _EXECUTE
+cdef int _PARSE
+cdef int _PARAMETERS
+cdef int _COLUMNS
 cdef set _SESSION_TAGS
 
 
@@ -76,9 +79,14 @@ cdef class Machine:
     @cython.locals(step=Py_ssize_t)
     cdef _advance(self, Request request)
     cdef _complete(self, Request request)
+    @cython.locals(one=Request)
+    cdef _compare(self, Request request)
+    cdef _parsed(self, Request request)
+    cdef _doubt(self, object statement)
     cdef _copy(self, Request request, int kind)
     @cython.locals(last=Py_ssize_t)
     cdef _error(self, Request request, bytes body)
+    cdef _unprepare(self, Request request)
     @cython.locals(status=int)
     cdef _ready(self, Request request, Py_ssize_t length)
     cdef _asynchronous(self, int kind, Py_ssize_t length)

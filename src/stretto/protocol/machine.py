@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from stretto.errors import ProtocolError, UsageError
+from stretto.errors import DecodeError, ProtocolError, UsageError
 from stretto.protocol import state as states
 from stretto.protocol.classify import SESSION
 from stretto.protocol.request import LARGE, Request
@@ -28,6 +28,9 @@ _EXHAUSTED = ord(states.EXHAUSTED)
 _SYNC = ord(states.SYNC)
 _QUERY = ord(states.QUERY)
 _EXECUTE = ord(states.EXECUTE)
+_PARSE = ord(states.PARSE)
+_PARAMETERS = ord(states.PARAMETERS)
+_COLUMNS = ord(states.COLUMNS)
 
 # What a session must not change: texts and dates would be read wrongly.
 _REQUIRED = {"client_encoding": "UTF8", "integer_datetimes": "on"}
@@ -37,6 +40,8 @@ _CHANGED = (
     "this statement changed the session of a connection that others use, so it was closed: BEGIN, SET, LISTEN, PREPARE "
     "and their like need a connection of your own, from connection() or transaction()"
 )
+
+_OTHERWISE = "the statement has other columns on this connection than where it was described"
 
 # Notices and notifications wait for whoever listens; a flood drops the oldest.
 NOTICES_KEPT = 1000
@@ -48,10 +53,11 @@ class Machine:
     """The client's side of one connection after its start-up.
 
     ``parameters``: what the server reported by ParameterStatus. ``status``: the transaction status of the last
-    ReadyForQuery: ``I``, ``T`` or ``E``. ``changed``: a reported setting is no more what it was, or what may change the
-    session was said. ``finished``: requests that are done or ready (``Request.ready``), for the runtime to wake whoever
-    waits and to clear. ``shared``: the session is several callers', so a statement that leaves it changed ends it:
-    ``receive_data`` raises UsageError. ``pid``: the server's process, where it is known. ``notices``,
+    ReadyForQuery: ``I``, ``T`` or ``E``. ``prepared``: the Statement that is prepared here under each name, or None
+    where it is another than anybody knows. ``changed``: a reported setting is no more what it was, or what may change
+    the session was said. ``finished``: requests that are done or ready (``Request.ready``), for the runtime to wake
+    whoever waits and to clear. ``shared``: the session is several callers', so a statement that leaves it changed ends
+    it: ``receive_data`` raises UsageError. ``pid``: the server's process, where it is known. ``notices``,
     ``notifications``: bodies of what came unasked.
     """
 
@@ -105,7 +111,7 @@ class Machine:
                 self.prepared.pop(request.forget, None)
         elif type(statement) is tuple:
             self._prepare(request, {one.name: one for one in statement})
-        elif statement.name not in self.prepared or request.forget is not None:
+        elif self.prepared.get(statement.name) is not statement:
             self._prepare(request, {statement.name: statement})
         if request.before is not None:
             request.lead()
@@ -146,34 +152,32 @@ class Machine:
         self.extend(request)
 
     def _prepare(self, request: Request, wanted: dict[bytes, Any]) -> None:
-        """Say Parse first, and before it Close for those that were prepared longest ago when there are too many.
+        """Say Parse first, and before it Close for what else has the name, or was prepared longest ago of too many.
 
         All Closes stand before the first Parse, which may fail and then take all behind it along.
         """
         buf = WriteBuffer()
-        parses = []
         parsing = []
         closes = 0
-        if request.forget is not None and request.forget in self.prepared:
-            del self.prepared[request.forget]
-            frontend.close_statement(buf, request.forget)
-            closes += 1
         for name, statement in wanted.items():
-            if name in self.prepared:
+            if self.prepared.get(name) is statement:
                 continue
             oldest = next(iter(self.prepared), None)
-            if oldest is not None and oldest not in wanted and len(self.prepared) >= self._statements:
+            if name in self.prepared:
+                oldest = name
+            elif oldest in wanted or len(self.prepared) < self._statements:
+                oldest = None
+            if oldest is not None:
                 del self.prepared[oldest]
                 frontend.close_statement(buf, oldest)
                 closes += 1
-            parses.append(statement.parse)
-            parsing.append(name)
-            self.prepared[name] = None
+            parsing.append(statement)
+            self.prepared[name] = statement
         if parsing:
-            buf.write_bytes(b"".join(parses))
+            buf.write_bytes(b"".join([statement.parse for statement in parsing]))
             self._outgoing.append(buf.getvalue())
             request.parsing = parsing
-            request.prepend(b"C" * closes + b"P" * len(parsing))
+            request.prepend(b"C" * closes + b"".join([statement.parse_script for statement in parsing]))
 
     def extend(self, request: Request) -> None:
         """Say what ``Request.say`` left there; the request must be the last one queued."""
@@ -340,6 +344,8 @@ class Machine:
             raise ProtocolError("the server sent PortalSuspended although all rows were asked for")
         elif kind == 0x47 or kind == 0x48:
             self._copy(request, kind)
+        elif (kind == 0x54 or kind == 0x6E) and request.state == _COLUMNS and request.parsing is not None:
+            self._compare(request)
         if then == _ADVANCE:
             self._advance(request)
         elif then == _COPY_END:
@@ -391,6 +397,31 @@ class Machine:
             request.tag = None
             request.columns = None
 
+    def _compare(self, request: Request) -> None:
+        """A statement that was described elsewhere is described here: tell all that execute it where it is another."""
+        statement: Any = self._parsed(request)
+        if statement.parse_script == b"P":
+            return  # the request is there to describe it
+        body = request.columns
+        request.columns = request.parameters = None
+        if statement.has_columns(backend.columns_of(body)):
+            return
+        self._doubt(statement)
+        for one in [request, *self.inflight]:
+            if one.statement is statement or (type(one.statement) is tuple and statement in one.statement):
+                one.described = {**(one.described or {}), statement.name: body}
+
+    def _parsed(self, request: Request) -> Any:
+        """The statement whose Parse was answered last."""
+        parsing = request.parsing or []
+        return parsing[request.script.count(b"P", 0, request.step) - 1]
+
+    def _doubt(self, statement: Any) -> None:
+        """What is prepared under a statement's name is not the one that is known: it is closed before it is used."""
+        name = statement.name
+        if self.prepared.get(name) is statement:
+            self.prepared[name] = None
+
     def _copy(self, request: Request, kind: int) -> None:
         """A COPY has begun: hand over to whoever wants it, or get out of it where nobody does."""
         if request.allow_copy == kind:
@@ -411,8 +442,7 @@ class Machine:
         if request.error is None:
             request.error = body
         if request.parsing is not None:
-            for name in request.parsing[request.script.count(b"P", 0, request.step) :]:
-                self.prepared.pop(name, None)  # its Parse failed, or was passed over
+            self._unprepare(request)
         last = len(request.script) - 1
         request.copying = 0
         if request.script[last] == _SYNC or request.script[last] == _QUERY:
@@ -423,6 +453,19 @@ class Machine:
             request.state = _EXHAUSTED
             request.suspended = True
             self.finished.append(request)
+
+    def _unprepare(self, request: Request) -> None:
+        """After an error: a Parse that failed, or was passed over, has prepared nothing."""
+        parsing = request.parsing or []
+        missing: list[Any] = parsing[request.script.count(b"P", 0, request.step) :]
+        for statement in missing:
+            name = statement.name if statement is not None else b""
+            if name and self.prepared.get(name) is statement:
+                del self.prepared[name]
+        if request.state == _PARSE:
+            request.refused = missing[0] is not None
+        elif request.state == _PARAMETERS or request.state == _COLUMNS:
+            self._doubt(self._parsed(request))
 
     def _ready(self, request: Request, length: int) -> None:
         """ReadyForQuery: the request is done, whatever became of it."""
@@ -440,6 +483,8 @@ class Machine:
             self.finished.append(request)
             self._head = self.inflight.popleft() if self.inflight else None
             raise request.failure
+        if request.described is not None and request.error is None and not request.abandoned:
+            request.failure = request.failure or DecodeError(_OTHERWISE)
         self._head = self.inflight.popleft() if self.inflight else None
         if self._head is not None:
             self._head.due = self._now

@@ -28,6 +28,8 @@ cdef class Request:
     cdef public object failure
     cdef public bytes forget
     cdef public list parsing
+    cdef public dict described
+    cdef public bint refused
     cdef public str text
     cdef public bytes before
     cdef public bytes before_script

@@ -21,15 +21,16 @@ class Request:
     ``partial``: whoever waits takes rows away before the end. ``results``: set to ``[]``, it gets each statement's
     ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of the COPY that is wanted.
     ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
-    one that it closes, or closes first if it is there. ``parsing``: the names that its Parse messages prepare, in their
-    order. ``kind``, ``what``: how it gets on with others, and what makes it so (``protocol.classify``); ``cost``: the
-    seconds that it is expected to take, where the statement does not tell; ``placed``, ``lane``: what the scheduler
-    made of it. ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: the reply is
-    thrown away as it comes; ``given_up``: nobody waits for its end either. ``said``: the script as it was before the
-    machine put something in front.
-    ``text``: the SQL of a simple query. ``before``: messages that are said in front of all others, the Parse that may
-    be needed too; ``before_script`` is their script, and ``before_due`` counts their statements that have not completed
-    yet, whose completions are not the request's own.
+    one that it closes, or closes first if it is there. ``parsing``: the statements that its Parse messages prepare, in
+    their order (None: the unnamed one). ``described``: the RowDescriptions (None: no columns), by name, of those that
+    have other columns on this connection than where they were described; ``refused``: a Parse of them failed.
+    ``kind``, ``what``: how it gets on with others, and what makes it so (``protocol.classify``); ``cost``: the seconds
+    that it is expected to take, where the statement does not tell; ``placed``, ``lane``: what the scheduler made of it.
+    ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: the reply is thrown away
+    as it comes; ``given_up``: nobody waits for its end either. ``said``: the script as it was before the machine put
+    something in front. ``text``: the SQL of a simple query. ``before``: messages that are said in front of all others,
+    the Parse that may be needed too; ``before_script`` is their script, and ``before_due`` counts their statements that
+    have not completed yet, whose completions are not the request's own.
     Times (0: not yet), for the log of slow statements: ``called``: when it was first wanted; ``taken``: placed on a
     connection, ``pid``'s, ``behind`` so many others; ``sent_at``: its bytes handed to the socket; ``due``: the reply
     before it ended; ``began``: its own began; ``heard``: the last of it came; ``decoding``: seconds that the caller
@@ -61,7 +62,9 @@ class Request:
         self.error: bytes | None = None
         self.failure: BaseException | None = None
         self.forget: bytes | None = None
-        self.parsing: list[bytes] | None = None
+        self.parsing: list[Any] | None = None
+        self.described: dict[bytes, bytes | None] | None = None
+        self.refused = False
         self.text: str | None = None
         self.before: bytes | None = None
         self.before_script = b""
@@ -107,7 +110,7 @@ class Request:
     def lead(self) -> None:
         """The replies to what is said in front of all are due first; its unnamed statements are not kept."""
         if self.parsing is not None:
-            self.parsing = [b""] * self.before_script.count(b"P") + self.parsing
+            self.parsing = [None] * self.before_script.count(b"P") + self.parsing
         self.prepend(self.before_script)
 
     def extend(self, script: bytes) -> None:
@@ -125,6 +128,7 @@ class Request:
         self.done = self.queued = self.sent = False
         self.failure = None
         self.parsing = None
+        self.described = None
         self.lane = None
         self.taken = self.sent_at = self.due = self.began = self.heard = 0.0
         self.behind = 0

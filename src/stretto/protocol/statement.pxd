@@ -14,6 +14,8 @@ cdef class Statement:
     cdef readonly str sql
     cdef readonly bytes name
     cdef readonly bytes parse
+    cdef readonly bytes parse_script
+    cdef readonly tuple oids
     cdef readonly list parameters
     cdef readonly tuple columns
     cdef readonly list codecs

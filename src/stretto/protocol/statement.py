@@ -1,7 +1,9 @@
 """Statement: what is known of one SQL text for a whole Database, and StatementCache, which keeps them.
 
 A statement's name is a digest of its text, so that the bytes of its Bind are right on any connection; the machine
-puts the Parse in front where a connection has not seen it. The server infers the parameters' types.
+puts the Parse in front where a connection has not seen it. The server infers the parameters' types when it describes a
+statement. The same text may be another statement on another connection (search_path, temporary tables): so its Parse
+there names the types that values are encoded for, and a Describe behind it tells whether its columns are the same.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from stretto.codecs.base import Codec, encode_value
+from stretto.codecs.base import TEXT_FORMAT, Codec, encode_value
 from stretto.errors import EncodeError, Error, UsageError
 from stretto.protocol.classify import READ, WRITE, Traits, classify
 from stretto.protocol.request import Request
@@ -25,10 +27,11 @@ _EXECUTE = frontend.EXECUTE_ALL
 
 
 class Statement:
-    """One prepared statement: its name, its Parse message, its parameters' and columns' codecs.
+    """One prepared statement: its name, its parameters' and columns' codecs.
 
-    ``traits``: how it gets on with other callers' statements; ``service``: the seconds that the server takes for it, a
-    moving average, and ``least``, what it takes when nothing disturbs it (below 0: not known yet).
+    ``parse``: what prepares it on a connection: Parse, and Describe once it is described; ``parse_script``: what that
+    adds to a script. ``traits``: how it gets on with other callers' statements; ``service``: the seconds that the
+    server takes for it, a moving average, and ``least``, what it takes when nothing disturbs it (below 0: not known).
     """
 
     def __init__(self, sql: str, name: bytes, parse: bytes) -> None:
@@ -39,6 +42,8 @@ class Statement:
         self.least = -1.0
         self.name = name
         self.parse = parse
+        self.parse_script = b"P"
+        self.oids: tuple[int, ...] = ()
         self.parameters: list[Codec] = []
         self.columns: tuple[ColumnDescription, ...] = ()
         self.codecs: list[Codec] = []
@@ -47,15 +52,37 @@ class Statement:
         self._tail = b""
 
     def describe(
-        self, parameters: Sequence[Codec], columns: tuple[ColumnDescription, ...], codecs: Sequence[Codec]
+        self,
+        oids: tuple[int, ...],
+        parameters: Sequence[Codec],
+        columns: tuple[ColumnDescription, ...],
+        codecs: Sequence[Codec],
     ) -> None:
-        """Fill in what the server said of it, or what has changed."""
+        """Fill in what the server said of it, or what has changed; ``oids`` are the parameters' types."""
         self.makers.clear()
+        self.oids = oids
+        self.parse = _parse_and_describe(self.name, encode_sql(self.sql), oids)
+        self.parse_script = b"Ppc"
         self.parameters = list(parameters)
         self.columns = columns
         self.codecs = list(codecs)
         self._head = frontend.bind_head(b"", self.name, [codec.format for codec in parameters])
         self._tail = frontend.format_block([codec.format for codec in codecs])
+
+    def has_columns(self, columns: tuple[ColumnDescription, ...]) -> bool:
+        """Tell whether columns have the names and types of its own; it does not matter what tables they are from."""
+        return _names_and_types(columns) == _names_and_types(self.columns)
+
+    def equals(self, other: Statement) -> bool:
+        """Tell whether another has the same name, parameters and columns."""
+        return self.name == other.name and self.oids == other.oids and self.has_columns(other.columns)
+
+    def reads(self, codecs: Sequence[Codec]) -> bool:
+        """Tell whether codecs read the formats that its Bind asks for, whatever the columns are."""
+        asked = [codec.format for codec in self.codecs] or [TEXT_FORMAT]
+        if len(set(asked)) == 1:
+            asked = asked[:1] * len(codecs)
+        return asked == [codec.format for codec in codecs]
 
     def bind(self, args: tuple[Any, ...]) -> Request:
         """Make the request that executes it once. Raises UsageError for a wrong count, EncodeError for a value."""
@@ -106,6 +133,17 @@ class Statement:
         frontend.end_bind(buf, place, self._tail)
 
 
+def _names_and_types(columns: tuple[ColumnDescription, ...]) -> list[tuple[str, int]]:
+    return [(column.name, column.type_oid) for column in columns]
+
+
+def _parse_and_describe(name: bytes, text: bytes, oids: tuple[int, ...]) -> bytes:
+    buf = WriteBuffer()
+    frontend.parse(buf, name, text, oids)
+    frontend.describe_statement(buf, name)
+    return buf.getvalue()
+
+
 def mark(request: Request, traits: Traits) -> None:
     """Say how a request gets on with others: as the most demanding of its statements."""
     if traits.kind > request.kind:
@@ -127,6 +165,14 @@ def wrong_count(expected: int, given: int, row: int = -1) -> str:
     parameters = "1 parameter" if expected == 1 else f"{expected} parameters"
     arguments = "1 argument was" if given == 1 else f"{given} arguments were"
     return f"{where}the statement has {parameters} ({names}), but {arguments} given"
+
+
+def check_count(args: Sequence[Any]) -> None:
+    """Raise UsageError for more arguments than Bind can count."""
+    if len(args) > MAX_PARAMETERS:
+        raise UsageError(
+            f"{len(args)} arguments, but a statement has at most {MAX_PARAMETERS}: pass an array (any($1)) or use COPY"
+        )
 
 
 def not_sql(given: object) -> UsageError:
@@ -171,6 +217,16 @@ def describe_request(sql: str, generation: int = 0) -> tuple[Statement, Request]
     request.kind = READ
     request.cost = _DESCRIBING
     return statement, request
+
+
+def close_request(statement: Statement) -> Request:
+    """Make the request that closes a statement on a connection, so that it is parsed anew."""
+    buf = WriteBuffer()
+    frontend.close_statement(buf, statement.name)
+    buf.write_bytes(frontend.SYNC)
+    request = Request(buf.getvalue(), b"CY")
+    request.forget = statement.name
+    return request
 
 
 class StatementCache:

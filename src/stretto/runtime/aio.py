@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -68,8 +69,10 @@ class Watch:
     def stop(self) -> None:
         self._loop.remove_reader(self._fd)
 
-    def close(self) -> None:
-        self.stop()
+    def close(self, *, ours: bool = True) -> None:
+        """``ours``: the loop is still there to be told, and is not that of a parent process."""
+        if ours:
+            self.stop()
         if self._epoll is not None:
             self._epoll.close()
 
@@ -96,7 +99,9 @@ class Link:
             self.machine.receive_data(greeting.leftover)
         self.opened = loop.time()
         self.traffic: Traffic | None = None
+        self.listening = False
         self._loop = loop
+        self._pid = os.getpid()
         self._sock = sock
         self._fd = sock.fileno()
         self._unwritten: memoryview | None = None
@@ -310,6 +315,9 @@ class Link:
             finished.clear()
             if self._quiet is not None and machine.idle():
                 wake(self._quiet)
+        elif machine.changed and machine.shared and machine.idle() and self.traffic is not None:
+            self.traffic.answered(self.lane, finished)  # the server has changed a setting by itself
+            return
         if self._event is not None and machine.notifications:
             wake(self._event)
         head = machine.head()
@@ -378,6 +386,7 @@ class Link:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
         while not self.machine.notifications and not self.machine.closed:
             self._event = self._loop.create_future()
+            self.listening = True
             try:
                 async with asyncio.timeout(timeout):
                     await self._event
@@ -385,6 +394,7 @@ class Link:
                 return False
             finally:
                 self._event = None
+                self.listening = False
         return not self.machine.closed
 
     # The end --------------------------------------------------------------------------------------------------------
@@ -406,11 +416,15 @@ class Link:
         self._shut(requests)
 
     def _shut(self, requests: list[Request]) -> None:
+        ours = self._is_ours()
         if self._fd >= 0:
-            self._watch.close()
-            self._loop.remove_writer(self._fd)
+            self._watch.close(ours=ours)
+            if ours:
+                self._loop.remove_writer(self._fd)
             self._fd = -1
             self._sock.close()
+        if not ours:
+            return  # nobody is there to be woken
         # Those that were answered by the same bytes that broke the protocol are woken, too.
         for request in (*requests, *self.machine.finished):
             if request.waiter is not None:
@@ -421,6 +435,10 @@ class Link:
                 wake(waiter)
         if self.traffic is not None:
             self.traffic.gone(self.lane)
+
+    def _is_ours(self) -> bool:
+        """Tell whether the loop is still there, and this is not a child process that has it from its parent."""
+        return self._pid == os.getpid() and not self._loop.is_closed()
 
     def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more.
@@ -519,13 +537,14 @@ class Link:
     def leave(self) -> None:
         """Say Terminate and close the socket at once."""
         if not self.machine.closed:
-            self.machine.write(frontend.TERMINATE)
-            self._flush()
+            if self._is_ours():
+                self.machine.write(frontend.TERMINATE)
+                self._flush()
             self.abort()
 
     async def close(self) -> None:
         """Say Terminate, close, and end what goes on beside."""
         self.leave()
-        if self._recovery is not None and self._recovery is not asyncio.current_task():
+        if self._recovery is not None and self._is_ours() and self._recovery is not asyncio.current_task():
             self._recovery.cancel()
             await self.recover()

@@ -75,6 +75,9 @@ class Link(Pump):
         self._hear_all()
         if self.machine.farewell is not None:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
+        machine = self.machine
+        if machine.changed and machine.shared and machine.idle() and self.traffic is not None:
+            self.traffic.answered(self.lane, [])  # the server has changed a setting by itself
         return not self.machine.closed
 
     def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
@@ -276,10 +279,13 @@ class Link(Pump):
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self.machine.notifications and not self.machine.closed:
+            self.listening = True
             try:
                 self._receive(deadline)
             except TimeoutError:
                 return False
+            finally:
+                self.listening = False
         return not self.machine.closed
 
     # Giving up ----------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class Pump:
         self._given_up: set[Request] = set()
         self.tap: Tap | None = None
         self.traffic: Traffic | None = None
+        self.listening = False
         self._pid = os.getpid()
 
     @property

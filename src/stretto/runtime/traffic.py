@@ -133,7 +133,7 @@ class Traffic(Keeper):
                 if lane is None:
                     request.waiter = Bell()
                     request.patient = deadline is not None
-                    self.scheduler.enqueue(request)
+                    self._enqueue(request)
             if lane is None:
                 if not self._wait(request, request.waiter, self._until(deadline)):
                     late = deadline is not None and monotonic() >= deadline
@@ -169,6 +169,11 @@ class Traffic(Keeper):
         return True
 
     # Those who wait ---------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, waiter: Any) -> None:
+        if self._over and self._refusal is not None:
+            raise self._refusal()
+        self.scheduler.enqueue(waiter)
 
     def _until(self, deadline: float | None) -> float | None:
         if self._timeout is None:
@@ -245,6 +250,10 @@ class Traffic(Keeper):
                 waiter.failure = own
                 waiter.waiter.set()
 
+    def _stop_opening(self) -> None:
+        with self._lock:
+            self.scheduler.opening -= 1
+
     def _tell(self, error: Error) -> None:
         """An attempt to connect has failed."""
         with self._lock:
@@ -286,6 +295,22 @@ class Traffic(Keeper):
         for thread in list(self._threads):
             thread.join(_JOINING)
 
+    def _stop(self, links: list[Link]) -> None:
+        """Ask the server to end what runs on these connections, which are closed: it does not notice by itself."""
+        threads = [threading.Thread(target=self._beside, args=(link.cancel,), daemon=True) for link in links]
+        for thread in threads:
+            thread.start()
+        until = monotonic() + _JOINING
+        for thread in threads:
+            thread.join(max(until - monotonic(), 0.0))
+
+    def _arrive(self) -> None:
+        """Be called from any thread."""
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._lock = threading.RLock()  # a thread of the parent may have had it
+
     # Exclusive use ----------------------------------------------------------------------------------------------------
 
     def hold(self, timeout: float | None, patient: bool) -> Link:
@@ -301,7 +326,7 @@ class Traffic(Keeper):
                 lane = self.scheduler.hold(monotonic())
                 if lane is None:
                     ticket = Ticket(patient)
-                    self.scheduler.enqueue(ticket)
+                    self._enqueue(ticket)
             if lane is None:
                 if not self._wait(ticket, ticket.waiter, until):
                     raise self._in_vain(timeout)
@@ -346,6 +371,8 @@ class Traffic(Keeper):
         with self._lock:
             if self.scheduler.answered(lane, requests, monotonic()):
                 self._dispatch()
+        if self._target != "any" and self._strayed(lane, requests):
+            self._leave_all()
         machine = lane.link.machine
         if machine.changed:  # a function has changed a setting: others should not meet with it
             machine.changed = False
@@ -353,6 +380,13 @@ class Traffic(Keeper):
                 self.scheduler.retire(lane)
         if lane.retired:
             self._settle(lane)
+
+    def _leave_all(self) -> None:
+        """The server is another than was asked for: connect anew, to whichever host is it now."""
+        with self._lock:
+            over = self._retire_all()
+        for lane in over:
+            lane.link.leave()
 
     def withdrawn(self, request: Request) -> None:
         """A request was taken back before it was sent."""
@@ -372,5 +406,7 @@ class Traffic(Keeper):
     def gone(self, lane: Lane) -> None:
         """A connection is closed."""
         with self._lock:
-            if self.scheduler.remove(lane) and self._refusal is None:
-                self._dispatch()
+            if self.scheduler.remove(lane):
+                self._closed += 1
+                if not self._over:
+                    self._dispatch()

@@ -68,6 +68,11 @@ def row_description(body: bytes) -> tuple[ColumnDescription, ...]:
     return tuple(columns)
 
 
+def columns_of(body: bytes | None) -> tuple[ColumnDescription, ...]:
+    """Read RowDescription, or None for NoData."""
+    return row_description(body) if body is not None else ()
+
+
 def parameter_description(body: bytes) -> tuple[int, ...]:
     """Read ParameterDescription ('t'): the parameters' type OIDs."""
     buf = ReadBuffer(body)
