@@ -118,7 +118,7 @@ class Machine:
             request.lead()
         request.queued = True
         request.pid = self.pid
-        request.behind = self.depth()
+        request.behind += self.depth()
         self._outgoing.append(request.data)
         self._unsent.append(request)
         if self._head is None:

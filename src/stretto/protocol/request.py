@@ -131,6 +131,7 @@ class Request:
         self.described = None
         self.lane = None
         self.taken = self.sent_at = self.due = self.began = self.heard = 0.0
+        self.behind = 0
 
     def take(self) -> list[Any]:
         """Take the slices of rows (or COPY data) received so far: ``data, start, stop`` and again."""

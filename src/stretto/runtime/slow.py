@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from stretto.codecs import catalog
 from stretto.errors import DatabaseError, StatementTimeout, printable
 from stretto.protocol.classify import CONTROL
 from stretto.protocol.lexer import hide_strings
@@ -74,6 +75,7 @@ def follow(request: Request, following: Request) -> Request:
             request.decoding += monotonic() - request.heard
     elif following.call is None or following.call is not request.call:
         request.call = following.call = request.call or [request]
+        following.behind = -sum(not one.done for one in request.call)  # its own are no others
         request.call.append(following)
         following.called = monotonic()
     return following
@@ -95,12 +97,11 @@ def note(limit: float, request: Request | None, error: BaseException | None = No
 def summed(requests: Sequence[Request], now: float, error: BaseException | None) -> SlowStatement:
     """Sum up the requests of a call that ends now."""
     named = [(request, _text(request)) for request in requests if _text(request)]
-    own = [sql for request, sql in named if request.kind != CONTROL]
-    sql = own[0] if own else named[-1][1] if named else ""
-    tags = [request.tag for request, text in named if text == sql and request.tag is not None]
+    own = [each for each in named if each[0].kind != CONTROL and each[1] != catalog.QUERY]
+    main, sql = (own or named or [(requests[-1], "")])[-1]
     return SlowStatement(
         _shown(sql),
-        _outcome(tags, error),
+        _outcome(main, error),
         requests[-1].pid or None,
         max([request.behind for request in requests]),
         **_split([request for request in requests if not request.given_up or error is not None], now),
@@ -140,10 +141,12 @@ def _stage(request: Request) -> str:
     return "decode" if request.done or request.suspended else "wire"
 
 
-def _outcome(tags: Sequence[bytes], error: BaseException | None) -> str:
-    """The last command tag, or the error's class and code; a message may have values in it."""
+def _outcome(request: Request, error: BaseException | None) -> str:
+    """The command tag, or the error's class and code; a message may have values in it."""
     if error is None:
-        return printable(backend.command_tag(tags[-1])) if tags else "not ended"
+        if request.tag is not None:
+            return printable(backend.command_tag(request.tag))
+        return "done" if request.done else "not at its end"
     said = [f"failed with {type(error).__name__}"]
     if isinstance(error, DatabaseError) and error.sqlstate is not None:
         said.append(f"({printable(error.sqlstate)})")

@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 from stretto.errors import ConfigError, UsageError
@@ -42,7 +43,10 @@ class Sink:
             try:
                 self._file.write(text)
             except (OSError, ValueError, TypeError) as error:  # ValueError: it is closed; TypeError: it takes bytes
-                self._file = None
+                broken, self._file = self._file, None
+                if self._mine:
+                    with suppress(OSError):
+                        broken.close()
                 _LOG.warning("a trace has ended, because it could not be written: %s", type(error).__name__)
 
     def close(self) -> None:
