@@ -234,7 +234,7 @@ def test_a_refused_parameter_fails_a_transaction_once(pair: Pair) -> None:
     pair.make("create table item (a text)", "create table item (a int4)")
     sql = "insert into item values ($1) returning a"
     assert pair.ends["one"].fetchval(sql, None) is None
-    with pytest.raises(DatabaseError, match=r"42804|type"), pair.ends["two"].transaction():
+    with pytest.raises(DatabaseError, match="is of type integer"), pair.ends["two"].transaction():
         pair.ends["two"].fetchval(sql, None)
     with pair.ends["two"].transaction():
         assert pair.ends["two"].fetchval(sql, 5) == 5
@@ -267,13 +267,13 @@ def test_statements_in_one_flight_are_read_by_the_columns_of_their_connection(
     args = (1,) if "$1" in value else ()
 
     async def main() -> None:
-        async with stretto.AsyncDatabase(server_url, connections=2) as db:  # noqa: SIM117  # the pool, then its two
-            async with db.connection() as one, db.connection() as two:
-                for connection, end in zip((one, two), ENDS, strict=True):
-                    await connection.execute(f"set search_path = {schemas[end]}")
-                for connection in (one, two) * 3:
-                    found = await asyncio.gather(*(connection.fetchval(value, *args) for _ in range(10)))
-                    assert found == [1] * 10
+        db = stretto.AsyncDatabase(server_url, connections=2)
+        async with db, db.connection() as one, db.connection() as two:
+            for connection, end in zip((one, two), ENDS, strict=True):
+                await connection.execute(f"set search_path = {schemas[end]}")
+            for connection in (one, two) * 3:
+                found = await asyncio.gather(*(connection.fetchval(value, *args) for _ in range(10)))
+                assert found == [1] * 10
 
     asyncio.run(main())
 
