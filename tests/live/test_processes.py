@@ -122,7 +122,7 @@ print("in peace")
 """
 
 
-@pytest.mark.parametrize("what", ["blocking", "asyncio"])
+@pytest.mark.parametrize("what", ["blocking", "asyncio", "uvloop"])
 def test_a_child_is_refused_and_its_parent_goes_on(server_url: str, what: str) -> None:
     assert run_program(FORK, server_url, what) == "in peace"
 

@@ -129,8 +129,7 @@ class Traffic(Keeper):
             flow.close()
 
     def _is_busy(self) -> bool:
-        # A thread may be between two requests of its call.
-        return super()._is_busy() or bool(self.scheduler.lanes and self._calls)
+        return super()._is_busy() or bool(self.scheduler.lanes and self._calls)  # one may be between two requests
 
     def _lane_for(self, request: Request, deadline: float | None, timeout: float | None) -> Lane:
         """Place a request, waiting for a connection where need be."""
