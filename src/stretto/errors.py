@@ -17,9 +17,9 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   │   ├── AuthenticationError
         │   │   └── TLSError
         │   ├── StatementTimeout        also a TimeoutError; .outcome as above
-        │   ├── PoolTimeout             also a TimeoutError
+        │   │   └── PoolTimeout         before a connection was free
         │   ├── PoolFull
-    │   ├── PoolClosed
+        │   ├── PoolClosed
         │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
         │   └── CommitUnknown           .xid, where it is known
         ├── IntegrityError

@@ -27,6 +27,8 @@ LONGER = {
     "protocol/machine.py": "what we say and what we hear of one conversation share their state",
     "runtime/aio.py": "one transport: its reading, writing, cancelling and closing share their state",
     "runtime/blocking.py": "the same for blocking sockets",
+    "runtime/atraffic.py": "one pool's traffic: placing, waiting, handing out, taking back share one state",
+    "runtime/traffic.py": "the same for threads and greenlets, under one lock",
 }
 # What costs time to load and is not needed to say `import stretto`.
 HEAVY = {

@@ -6,10 +6,13 @@ The tests in ``_async`` are run on asyncio's own loop and on uvloop; their twins
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -95,6 +98,47 @@ def open_db(request: pytest.FixtureRequest, server_url: str, schema: str, opened
         return database
 
     return open_db
+
+
+class Tasks:
+    """Runs functions beside a coroutine."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self, function: Callable[..., Any], *args: Any) -> asyncio.Task[Any]:
+        self._tasks.append(asyncio.ensure_future(function(*args)))
+        return self._tasks[-1]
+
+    async def result(self, task: asyncio.Task[Any]) -> Any:
+        """What it returns or raises; fails after a long while."""
+        return await asyncio.wait_for(asyncio.shield(task), 30)
+
+    async def turn(self) -> None:
+        """Let the others go on."""
+        await asyncio.sleep(0.001)
+
+
+class Threads:
+    """Runs functions beside a test."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(20)
+
+    def start(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        return self._pool.submit(contextvars.Context().run, function, *args)
+
+    def result(self, future: Future[Any]) -> Any:
+        return future.result(30)
+
+    def turn(self) -> None:
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def beside(request: pytest.FixtureRequest) -> Any:
+    """Run functions at the same time: tasks for a coroutine, else threads."""
+    return Tasks() if inspect.iscoroutinefunction(request.function) else Threads()
 
 
 @pytest.fixture

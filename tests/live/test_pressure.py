@@ -118,5 +118,5 @@ def test_the_collectors_threshold_is_as_before(server_url: str, threshold: tuple
 def test_a_server_whose_encoding_changes_is_not_misread(server_url: str) -> None:
     with stretto.Database(server_url, connections=1) as db:
         with pytest.raises(ProtocolError, match="client_encoding"):
-            db.execute("select set_config('client_encoding', 'LATIN1', false)")
+            db.execute("do $$ begin perform set_config('client_encoding', 'LATIN1', false); end $$")
         assert db.fetchval("select length('é')") == 1

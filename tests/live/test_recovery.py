@@ -213,7 +213,7 @@ if what == "recovering":
         db.execute("select pg_sleep(60)", timeout=0.05)
     except StatementTimeout:
         pass
-link = db._pool._idle[0]
+link = db._pool.scheduler.lanes[0].link
 child = os.fork()
 if child == 0:
     if what == "aborts":

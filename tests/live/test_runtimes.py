@@ -183,7 +183,7 @@ def test_threads_run_at_the_same_time(open_db: Callable[..., Any], outside: Any,
     sql = "select count(*) from pg_stat_activity where application_name = %s and wait_event = 'advisory'"
     outside.execute(f"select pg_advisory_lock({KEY})")
     with ThreadPoolExecutor(10) as pool:
-        waiting = [pool.submit(db.execute, f"select pg_advisory_lock_shared({KEY})") for _ in range(10)]
+        waiting = [pool.submit(db.execute, f"select pg_advisory_xact_lock_shared({KEY})") for _ in range(10)]
         try:
             until(outside, sql, schema, wanted=10)
         finally:
@@ -240,7 +240,7 @@ with Database(url, connections=20, server_settings={"application_name": name}) a
     sql = "select count(*) from pg_stat_activity where application_name = $1 and wait_event = 'advisory'"
     with watcher.connection() as holder:
         holder.execute(f"select pg_advisory_lock({key})")
-        sleepers = [gevent.spawn(db.execute, f"select pg_advisory_lock_shared({key})") for _ in range(20)]
+        sleepers = [gevent.spawn(db.execute, f"select pg_advisory_xact_lock_shared({key})") for _ in range(20)]
         seen = 0
         while seen < 20:
             seen = holder.fetchval(sql, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from stretto.pool.scheduler import Lane, Scheduler
+from stretto.pool.scheduler import WAKE, Lane, Scheduler
 from stretto.protocol.classify import READ, WRITE
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement
@@ -44,7 +44,7 @@ class Simulation:
 
     size: int
     packs: bool = True
-    wake: float = 500e-6
+    wake: float = WAKE
     now: float = 0.0
     calls: list[Caller] = field(default_factory=list)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.pool.simulation import Simulation, statement
 
 from stretto.errors import PoolFull
-from stretto.pool.scheduler import Scheduler
+from stretto.pool.scheduler import WAKE, Scheduler
 from stretto.protocol.classify import READ, WRITE
 from stretto.protocol.request import Request
 
@@ -36,7 +36,7 @@ def closed_loop(simulation: Simulation, ask: Callable[[Callable[[], None]], None
 @given(
     size=st.integers(1, 10),
     packs=st.booleans(),
-    wake=st.sampled_from([0.0, 500e-6]),
+    wake=st.sampled_from([0.0, WAKE]),
     seed=st.integers(0, 2**32),
     arrivals=st.integers(1, 300),
     pace=st.sampled_from([5e-6, 100e-6, 2e-3]),
@@ -64,7 +64,7 @@ def test_everybody_is_served_in_turn_and_never_behind_what_may_wait(
     assert waited == sorted(waited), "the order of arrival is the order of placing"
 
 
-@pytest.mark.parametrize(("callers", "lanes"), [(1, 1), (10, 1), (30, 2)])
+@pytest.mark.parametrize(("callers", "lanes"), [(1, 1), (10, 1), (100, 1)])
 def test_short_statements_are_packed(callers: int, lanes: int) -> None:
     simulation = Simulation(10)
     point = statement(READ, POINT)
@@ -177,3 +177,14 @@ def test_a_retired_lane_takes_nobody_and_is_closed_when_it_is_empty() -> None:
     assert scheduler.hold(1.0) is None
     assert scheduler.remove(lane)
     assert not scheduler.remove(lane)
+
+
+def test_a_large_reply_that_ends_in_the_bytes_that_made_it_ready_is_counted_once() -> None:
+    scheduler = Scheduler(1)
+    lane = scheduler.add(None, 0.0)
+    request = Request(b"", b"Y", statement(READ))
+    assert scheduler.place(request, 1.0) is lane
+    request.done = True
+    scheduler.answered(lane, [request, request], 2.0)
+    assert lane.depth == 0
+    assert scheduler.place(Request(b"", b"Y", statement(READ)), 3.0) is lane

@@ -17,10 +17,10 @@ RUNTIMES = ("blocking", "asyncio")
 Call = tuple[Any, ...]
 
 
-def outcomes(runtime: str, url: str, calls: Sequence[Call], **options: Any) -> list[Any]:
-    """Make the calls one after another; return what each gave or raised."""
+def outcomes(runtime: str, url: str, calls: Sequence[Call], until_error: bool = False, **options: Any) -> list[Any]:
+    """Make the calls one after another, all or those until the first error; return what each gave or raised."""
     run = _blocking if runtime == "blocking" else _asyncio
-    return run(url, calls, options)
+    return run(url, calls, options, until_error)
 
 
 def _split(call: Call) -> tuple[str, Sequence[Any], dict[str, Any]]:
@@ -29,7 +29,7 @@ def _split(call: Call) -> tuple[str, Sequence[Any], dict[str, Any]]:
     return verb, args, keywords
 
 
-def _blocking(url: str, calls: Sequence[Call], options: dict[str, Any]) -> list[Any]:
+def _blocking(url: str, calls: Sequence[Call], options: dict[str, Any], until_error: bool) -> list[Any]:
     found: list[Any] = []
 
     def work() -> None:
@@ -40,6 +40,8 @@ def _blocking(url: str, calls: Sequence[Call], options: dict[str, Any]) -> list[
                     found.append(args[0]() if verb == "wait" else getattr(db, verb)(*args, **keywords))
                 except Exception as error:
                     found.append(error)
+                    if until_error:
+                        break
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -48,7 +50,7 @@ def _blocking(url: str, calls: Sequence[Call], options: dict[str, Any]) -> list[
     return found
 
 
-def _asyncio(url: str, calls: Sequence[Call], options: dict[str, Any]) -> list[Any]:
+def _asyncio(url: str, calls: Sequence[Call], options: dict[str, Any], until_error: bool) -> list[Any]:
     found: list[Any] = []
 
     async def work() -> None:
@@ -61,6 +63,8 @@ def _asyncio(url: str, calls: Sequence[Call], options: dict[str, Any]) -> list[A
                         found.append(await made)
                     except Exception as error:
                         found.append(error)
+                        if until_error:
+                            break
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"tasks left behind: {left}"
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict, assert_type
 
-from stretto import AsyncDatabase, Connection, Database, Row
+from stretto import (
+    AsyncDatabase,
+    AsyncTransaction,
+    Connection,
+    Database,
+    Row,
+    Transaction,
+    deadline,
+    detached,
+    transactional,
+)
 
 
 @dataclass(slots=True)
@@ -72,3 +82,38 @@ async def one_function_for_all(db: AsyncDatabase, blocking: Database) -> None:
     assert_type(await db.run(lambda db: db.execute("select 1")), str)
     await db.run(business, "7")  # type: ignore[arg-type]  # the arguments are checked as in a call
     await db.run(business, 7, name="x")  # type: ignore[call-arg]  # and the keywords
+
+
+def count(number: int) -> int:
+    return number
+
+
+async def acount(number: int) -> int:
+    return number
+
+
+@transactional
+def decorated(db: Database, number: int) -> int:
+    return number
+
+
+@transactional(isolation="serializable", attempts=2)
+async def adecorated(db: AsyncDatabase, number: int) -> int:
+    return number
+
+
+def blocking_transactions(db: Database, connection: Connection) -> None:
+    assert_type(db.transact(count, 1), int)
+    assert_type(connection.transact(count, 1, attempts=3), int)
+    assert_type(decorated(db, 1), int)
+    with deadline(1.0), detached(), db.transaction(isolation="serializable") as transaction:
+        assert_type(transaction, Transaction)
+        assert_type(transaction.final.fetch("select 1", into=Author), list[Author])
+
+
+async def asynchronous_transactions(db: AsyncDatabase) -> None:
+    assert_type(await db.transact(acount, 1), int)
+    assert_type(await adecorated(db, 1), int)
+    async with db.transaction() as transaction:
+        assert_type(transaction, AsyncTransaction)
+        assert_type(await transaction.final.execute("select 1"), str)

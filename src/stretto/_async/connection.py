@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar, overload
+from typing import Any, TextIO, TypeVar, overload
 
 from stretto._async.transacting import AsyncTransacting
 from stretto.codecs.makers import Row
@@ -18,9 +18,22 @@ from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
 from stretto.runtime.asources import achunks_of, arows_of, asink_of
+from stretto.runtime.tracing import own
 
 T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
+
+
+class _GivenBack:
+    """Stands in the place of a link whose block has ended: others use it now."""
+
+    closed = True
+
+    def __getattr__(self, name: str) -> Any:
+        raise UsageError("this connection was given back at the end of its block: take another one by connection()")
+
+
+GIVEN_BACK: Any = _GivenBack()
 
 
 class AsyncConnection(AsyncTransacting):
@@ -28,6 +41,7 @@ class AsyncConnection(AsyncTransacting):
 
     def __init__(self, link: Link, shared: Shared) -> None:
         self._link = link
+        self._pid = link.greeting.pid
         self._shared = shared
         self._notice_listener: Callable[[Notice], None] | None = None
         self._portal: stream.Portal | None = None
@@ -39,7 +53,7 @@ class AsyncConnection(AsyncTransacting):
     @property
     def pid(self) -> int | None:
         """The server's process id, where it told one."""
-        return self._link.greeting.pid
+        return self._pid
 
     @property
     def closed(self) -> bool:
@@ -104,6 +118,17 @@ class AsyncConnection(AsyncTransacting):
         self._link.machine.notices.clear()
         self._notice_listener = listener
 
+    def trace(self, file: TextIO | None) -> None:
+        """Write what this connection says and hears from now on to an open text file, as libpq does; None: no longer.
+
+        Each message is a line (``F``: to the server, ``B``: from it). Statements and the values of parameters and rows
+        are in it, but no password of the log-in, which was before. It ends with the block of ``connection()``. Raises
+        UsageError while a statement runs here.
+        """
+        if file is not None and not self._link.machine.idle():
+            raise UsageError("a trace begins between two statements, and one is running on this connection")
+        self._link.tap = own(self._link.tap, file)
+
     @overload
     def stream(
         self, sql: str, /, *args: Any, into: None = None, batch: int = 1000, timeout: float | None = None
@@ -128,7 +153,8 @@ class AsyncConnection(AsyncTransacting):
                 for row in rows:
                     yield row
         finally:
-            await self._drive(portal.close(), timeout)
+            if self._link is not GIVEN_BACK:
+                await self._drive(portal.close(), timeout)
             if self._portal is portal:
                 self._portal = None
 

@@ -94,16 +94,15 @@ class AsyncTransaction(AsyncVerbs):
         """Run a statement's flow in its turn. ``reserved``: it belongs to a stream or COPY, which goes alone."""
         scope = self._entered()
         trunk = scope.trunk
-        begun = 0.0 if timeout is None else monotonic()
+        begun = monotonic()
         scope.check()
         alone = reserved or not trunk.confirmed
         await self._turns.enter(alone, timeout)
         try:
-            waited = 0.0 if timeout is None else monotonic() - begun
-            link = await self._ready(scope, None if timeout is None else timeout - waited, reserved)
-            waited = 0.0 if timeout is None else monotonic() - begun
+            left = None if timeout is None else timeout - (monotonic() - begun)
+            link = await self._ready(scope, left, reserved)
             try:
-                return await link.run(within(scope, flow), timeout, waited)
+                return await link.run(within(scope, flow), timeout, monotonic() - begun)
             except BaseException as error:
                 self._interrupted(link, error)
                 raise
@@ -163,13 +162,14 @@ class AsyncTransaction(AsyncVerbs):
     async def _drive_last(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         scope = self._entered()
         trunk = scope.trunk
+        begun = monotonic()
         scope.check()
         await self._turns.enter(True, timeout)
         try:
             link = await self._ready(scope, timeout)
             if link.recovering:
                 await link.recover()
-            _, held = await link.settle(closing(scope, flow), timeout)
+            _, held = await link.settle(closing(scope, flow), timeout, monotonic() - begun)
             if trunk.committing is None:  # COMMIT was not sent
                 if held is not None:
                     raise held

@@ -23,7 +23,7 @@ class AsyncVerbs:
 
     _shared: Shared
 
-    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         raise NotImplementedError
 
     @overload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import Connection
@@ -26,6 +26,9 @@ class BridgedConnection(BridgedTransacting, Connection):
 
     def on_notice(self, listener: Callable[[Notice], None] | None) -> None:
         self._there.on_notice(listener)
+
+    def trace(self, file: TextIO | None) -> None:
+        self._there.trace(file)
 
     def stream(
         self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None

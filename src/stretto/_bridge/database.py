@@ -11,7 +11,7 @@ from greenlet import getcurrent
 from stretto._bridge.connection import BridgedConnection
 from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import Connection
-from stretto._sync.database import Database
+from stretto._sync.database import CLOSING, Database
 from stretto.flows.listen import Notification
 from stretto.pool.lifetime import Stats
 from stretto.runtime.bridge import Call, await_, drive
@@ -32,8 +32,8 @@ class BridgedDatabase(BridgedTransacting, Database):
         stats: Stats = self._there.stats()
         return stats
 
-    def close(self) -> None:
-        await_(self._there.close())
+    def close(self, timeout: float | None = CLOSING) -> None:
+        await_(self._there.close(timeout))
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         db = self._origin if getcurrent() is self._call.side else self._there  # without a call more

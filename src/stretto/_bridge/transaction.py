@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from types import TracebackType
 from typing import Any, TypeVar
 
 from stretto._bridge.facade import Facade
@@ -31,9 +30,7 @@ class BridgedTransaction(Facade, Transaction):
         await_(self._there.__aenter__())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         await_(self._there.__aexit__(kind, error, trace))
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
-from stretto._sync.connection import Connection
+from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.pool import Pool
 from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
@@ -23,12 +24,14 @@ from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Limits, Stats
 from stretto.runtime.blocking import Link
 from stretto.runtime.call import call
+from stretto.runtime.tracing import Sink, own
 
 if TYPE_CHECKING:
     import stretto
 
 P = ParamSpec("P")
 T = TypeVar("T")
+CLOSING = 10.0  # seconds for what runs to end by itself when all is closed
 
 
 class Database(Transacting):
@@ -40,9 +43,11 @@ class Database(Transacting):
     a connection. ``max_idle``, ``max_lifetime``: seconds after which one that is not used, or any, is closed (None:
     never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a
     DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
-    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. Further
-    keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which may be a function ...). Nothing is connected
-    before first use.
+    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. ``slow``: how
+    many seconds make a statement slow: it is logged as ``stretto.slow``, with what they were spent on (None: never).
+    ``trace``: a path or open text file to which all connections write what they say and hear once they are logged in,
+    values included (see Connection.trace). Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which
+    may be a function ...). Nothing is connected before first use.
     """
 
     @without_locals
@@ -61,6 +66,8 @@ class Database(Transacting):
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
         track_commit: bool = True,
+        slow: float | None = 1.0,
+        trace: str | PathLike[str] | TextIO | None = None,
         **keywords: Any,
     ) -> None:
         if connections < 1:
@@ -70,6 +77,8 @@ class Database(Transacting):
         self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
+        self._shared.slow = slow
+        self._shared.trace = None if trace is None else Sink(trace)
         self._timeout = timeout
         self._track_commit = track_commit
         self._pool = Pool(self._shared, connections, acquire_timeout, pipelining, Limits(max_idle, max_lifetime))
@@ -85,17 +94,25 @@ class Database(Transacting):
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.close()
+        self.close(CLOSING if kind is None else 0.0)
 
-    def close(self) -> None:
-        """Close all connections; what still runs on them gets ConnectionLost."""
-        self._pool.close()
+    def close(self, timeout: float | None = CLOSING) -> None:
+        """Close all connections; whoever calls from now on gets PoolClosed.
+
+        Statements and blocks that have begun may end within ``timeout`` seconds (0: at once; None: as long as they
+        take). What runs then is cancelled on the server and gets ConnectionLost, and who still waits PoolClosed.
+        Leaving ``with`` by an exception closes at once.
+        """
+        self._pool.close(timeout)
+        if self._shared.trace is not None:
+            self._shared.trace.close()
 
     def stats(self) -> Stats:
         """What the pool of connections is doing, and has done."""
         return self._pool.stats()
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
         now = ambient()
@@ -116,9 +133,12 @@ class Database(Transacting):
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = self._acquire()
+        connection = Connection(link, self._shared)
         try:
-            yield Connection(link, self._shared)
+            yield connection
         finally:
+            link.tap = own(link.tap, None)
+            connection._link = GIVEN_BACK
             self._pool.release(link, used=True)
 
     @overload

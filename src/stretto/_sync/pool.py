@@ -4,18 +4,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from time import monotonic
 
 from stretto.errors import Error
 from stretto.flows.query import execute
+from stretto.runtime.base import may_cancel
 from stretto.runtime.blocking import Link
 from stretto.runtime.keeper import closed
 from stretto.runtime.traffic import Traffic
+from stretto.runtime.turns import pause
 
+CALM = 3  # times in a row that nothing is seen to go on: between two requests of one call nothing is in flight
+LOOK = 0.003  # seconds between looks at what still goes on
 RESTORING = 5.0  # seconds for a used connection to be made as new before it is closed
 RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); "
     "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"
 )
+# What PREPARE has named; our own statements stay.
+FORGET = """; DO $$DECLARE one text; BEGIN
+FOR one IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+EXECUTE pg_catalog.format('DEALLOCATE %I', one); END LOOP; END$$"""
 
 
 class Pool(Traffic):
@@ -41,14 +50,17 @@ class Pool(Traffic):
         try:
             link = Link.connect(self.shared, until)
         except Error as error:
-            self.scheduler.opening -= 1
-            self._tell(error)
+            self._stop_opening()
+            if until is None or monotonic() < until:
+                self._tell(error)
+            else:
+                self._dispatch()  # the time of whoever opened it was up, which says nothing of the server
             return
         except BaseException:
-            self.scheduler.opening -= 1
+            self._stop_opening()
             raise
-        self.scheduler.opening -= 1
-        if self._refusal is not None:
+        self._stop_opening()
+        if self._over:
             link.close()
         else:
             self.joined(link)
@@ -69,13 +81,16 @@ class Pool(Traffic):
         """Roll back what is open and reset the session; a connection that can't be made as new is closed."""
         try:
             with suppress(Error):
+                link.give_up_all()
                 link.recover()
                 if link.machine.status != "I":
                     link.run(execute(self.shared, "ROLLBACK", ()), RESTORING)
                 if used or link.machine.changed:
-                    link.run(execute(self.shared, RESET, ()), RESTORING)
+                    reset = RESET + (FORGET if link.machine.changed else "")
+                    link.run(execute(self.shared, reset, ()), RESTORING)
                 link.machine.changed = False
-                if link.machine.status == "I" and not link.closed:
+                whole = link.machine.status == "I" and link.machine.idle() and not link.closed
+                if whole and not self._strayed(link.lane, []):
                     self._free(link.lane)
                     return
         except BaseException:
@@ -83,12 +98,32 @@ class Pool(Traffic):
             raise
         link.abort()
 
-    def close(self) -> None:
-        """Close all connections, those in use too."""
-        self._refusal = closed
-        self._report_holders()
+    def close(self, timeout: float | None) -> None:
+        """Refuse new callers, serve those who are there for ``timeout`` seconds (None: to their end), close all."""
+        self._arrive()
+        if self._refusal is None:
+            self._refusal = closed
+        try:
+            self._drain(None if timeout is None else monotonic() + timeout)
+        finally:
+            self._end()
+
+    def _drain(self, until: float | None) -> None:
+        calm = 0
+        while calm < CALM and not self._over and (until is None or monotonic() < until):
+            calm = 0 if self._is_busy() else calm + 1
+            pause(0.0 if calm else LOOK)
+
+    def _end(self) -> None:
+        """Close all connections, those in use too, and stop what they run."""
+        if not self._over:
+            self._report_holders()
+        self._over = True
         self._stop_timers()
         self._fail_all(self._everybody(), closed())
-        for lane in list(self.scheduler.lanes):
-            lane.link.close()
+        links = [lane.link for lane in list(self.scheduler.lanes)]
+        running = [link for link in links if self._refusal is closed and may_cancel(link.machine)]
+        for link in links:
+            link.close()
         self._ended()
+        self._stop(running)

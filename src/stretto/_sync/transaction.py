@@ -95,16 +95,15 @@ class Transaction(Verbs):
         """Run a statement's flow in its turn. ``reserved``: it belongs to a stream or COPY, which goes alone."""
         scope = self._entered()
         trunk = scope.trunk
-        begun = 0.0 if timeout is None else monotonic()
+        begun = monotonic()
         scope.check()
         alone = reserved or not trunk.confirmed
         self._turns.enter(alone, timeout)
         try:
-            waited = 0.0 if timeout is None else monotonic() - begun
-            link = self._ready(scope, None if timeout is None else timeout - waited, reserved)
-            waited = 0.0 if timeout is None else monotonic() - begun
+            left = None if timeout is None else timeout - (monotonic() - begun)
+            link = self._ready(scope, left, reserved)
             try:
-                return link.run(within(scope, flow), timeout, waited)
+                return link.run(within(scope, flow), timeout, monotonic() - begun)
             except BaseException as error:
                 self._interrupted(link, error)
                 raise
@@ -164,13 +163,14 @@ class Transaction(Verbs):
     def _drive_last(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         scope = self._entered()
         trunk = scope.trunk
+        begun = monotonic()
         scope.check()
         self._turns.enter(True, timeout)
         try:
             link = self._ready(scope, timeout)
             if link.recovering:
                 link.recover()
-            _, held = link.settle(closing(scope, flow), timeout)
+            _, held = link.settle(closing(scope, flow), timeout, monotonic() - begun)
             if trunk.committing is None:  # COMMIT was not sent
                 if held is not None:
                     raise held

@@ -7,6 +7,7 @@ import random
 from stretto.errors import CommitUnknown, ConnectionLost, DatabaseError, Error, TransactionAborted
 from stretto.flows.query import Flow, server_error, simple
 from stretto.flows.transaction import Scope, Trunk, within
+from stretto.protocol.classify import CONTROL
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds
 
@@ -17,6 +18,7 @@ def commit(trunk: Trunk) -> Flow:
     due = [command for command in trunk.pending if not command.startswith("RELEASE")]
     trunk.pending = []
     request = trunk.committing = simple("; ".join([*due, "COMMIT"]))
+    request.kind = CONTROL
     yield request
 
 

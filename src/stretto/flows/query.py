@@ -14,6 +14,7 @@ from stretto.codecs.base import Codec, UnknownTypes
 from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
+from stretto.flows.warm import Fetch
 from stretto.model.plan import plan_for
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
@@ -301,33 +302,24 @@ def fetch(
     finish: Callable[[list[Any]], Any] | None = None,
 ) -> Flow:
     """Return the rows as a list of ``into``, or what ``finish`` makes of it. Round trips as perform."""
+    return Fetch(shared, sql, args, into, finish, maker_for, _fetch)  # type: ignore[return-value]  # it does what a generator does
+
+
+def _fetch(
+    shared: Shared,
+    sql: str,
+    args: tuple[Any, ...],
+    into: Any,
+    finish: Callable[[list[Any]], Any] | None,
+    begun: tuple[Statement, Request] | None,
+) -> Flow:
+    """A fetch that is more than a known statement with a plain answer; ``begun``: a request that has its answer."""
     rows: list[Any] = []
-    statement = shared.statements.get(sql)
-    request = None
-    maker: Any = None
-    if statement is not None:
-        try:
-            maker = maker_for(statement, into)
-            request = statement.bind(args)
-        except (EncodeError, DecodeError):
-            pass  # perform finds out whether it is what was given or what we know of the statement
-    if statement is None or request is None:
-        check_count(args)
-        yield from perform(shared, sql, args, into, rows)
+    if begun is not None and begun[1].done and begun[1].error is None and begun[1].failure is None:
+        yield from decode_rest(shared, begun[1], begun[0], into, rows)
     else:
-        # The same as perform, written out for the warm case: it is what nearly every call is.
-        request.partial = True
-        yield request
-        if request.done and request.error is None and request.failure is None:
-            slices = request.slices
-            if slices:
-                try:
-                    decode_rows(slices, statement.codecs, maker, rows)
-                except UnknownTypes:
-                    rows.clear()
-                    yield from decode_rest(shared, request, statement, into, rows)
-        else:
-            yield from perform(shared, sql, args, into, rows, begun=(statement, request))
+        check_count(args)
+        yield from perform(shared, sql, args, into, rows, begun=begun)
     return rows if finish is None else finish(rows)
 
 

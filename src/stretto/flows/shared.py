@@ -17,7 +17,8 @@ _TEXTS = 1024  # texts whose traits are remembered
 class Shared:
     """The configuration, the codecs and the statements' descriptions of one Database.
 
-    ``infinity`` and ``intervals`` are ``scalar_codecs``' options. Composites decode to Rows.
+    ``infinity`` and ``intervals`` are ``scalar_codecs``' options. Composites decode to Rows. ``slow``: seconds from
+    which on a statement is logged (None: never). ``trace``: where the runtime writes what connections say and hear.
     """
 
     def __init__(
@@ -30,8 +31,11 @@ class Shared:
         plain = infinity == "error" and intervals == "timedelta"
         scalars = None if plain else scalar_codecs(infinity=infinity, intervals=intervals)
         self.config = config
+        self.slow: float | None = None
+        self.trace: Any = None
         self.codecs = CodecMap(scalars, _rows_of)
         self.statements = StatementCache()
+        self.connecting: set[Any] = set()  # in blocking code: what must be stopped when the Database is closed
         self._traits: dict[str, Traits] = {}
 
     def traits(self, sql: str) -> Traits:

@@ -139,8 +139,9 @@ class Trunk:
             request.before_due = 1
         else:
             own = simple("; ".join(commands))
+            own.kind = CONTROL
             own.before_due = len(commands)
-            own.hurry = not opening
+            own.hurry = own.given_up = not opening
             if opening:
                 self._opener = own
             self._ahead = own

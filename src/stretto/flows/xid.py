@@ -10,7 +10,7 @@ from functools import cache
 
 from stretto.codecs.registry import shared_scalars
 from stretto.flows.query import Flow, maker_for
-from stretto.protocol.classify import WRITE
+from stretto.protocol.classify import CONTROL, WRITE
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
 from stretto.protocol.statement import Statement, describe_request
@@ -54,7 +54,9 @@ class Xid:
     def ask(self) -> Flow:
         """Send the question; its answer is read when it is needed."""
         self._request = _statement().bind(())
+        self._request.kind = CONTROL
         self._request.hurry = True
+        self._request.given_up = True  # nobody waits for it: it keeps no statement before it from being cancelled
         yield self._request
 
     def read(self) -> tuple[int, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stretto.errors import AuthenticationError, ConnectError, Error, TLSError
@@ -32,6 +32,16 @@ def _is_refused(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, ConnectionRefusedError | FileNotFoundError):
         error = error.__cause__
     return error is not None
+
+
+def is_target(target: str, parameters: Mapping[str, str]) -> bool:
+    """Tell whether an open session still is what target_session_attrs asks for, as far as its server has reported."""
+    standby = parameters.get("in_hot_standby")
+    if target == "primary":
+        return standby != "on"
+    if target == "standby":
+        return standby != "off"
+    return target != "read-write" or "on" not in (standby, parameters.get("default_transaction_read_only"))
 
 
 class Backoff:

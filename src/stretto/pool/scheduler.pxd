@@ -4,6 +4,7 @@ from stretto.protocol.request cimport Request
 from stretto.protocol.statement cimport Statement
 
 cdef double _SLOW
+cdef double _SAVED
 cdef double _SEEN
 cdef double _REST
 cdef double _LEAST
@@ -49,7 +50,7 @@ cdef class Scheduler:
     cdef Lane _place(self, Request request, double now)
     @cython.locals(statement=Statement)
     cdef double _cost(self, Request request) except? -2.0
-    @cython.locals(idle=Lane, best=Lane, lane=Lane)
+    @cython.locals(idle=Lane, best=Lane, lane=Lane, worth=double)
     cdef Lane _choose(self, bint read, double cost, double now)
     cdef _put(self, Lane lane, Request request, double cost, double now)
     cpdef Lane hold(self, double now)
@@ -63,7 +64,7 @@ cdef class Scheduler:
     @cython.locals(statement=Statement)
     cdef double _expected(self, Request request, double cost) except? -2.0
     cdef bint _is_short(self, Request request) except -1
-    @cython.locals(count=Py_ssize_t, request=Request, elapsed=double, each=double)
+    @cython.locals(count=Py_ssize_t, request=Request, last=Request, elapsed=double, each=double)
     cpdef bint answered(self, Lane lane, list requests, double now) except -1
     @cython.locals(base=double, first=Request)
     cdef _learn_base(self, list requests, double elapsed)

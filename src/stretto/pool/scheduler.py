@@ -18,7 +18,8 @@ from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement
 
-WAKE = 500e-6  # seconds that a further connection must save before it is worth its wake-ups, or its opening
+WAKE = 200e-6  # seconds that a further connection must save before it is worth its wake-ups, or its opening,
+_SAVED = 20e-6  # and for each statement that would ride along without wake-ups of its own
 _SLOW = 5e-3  # a statement that is expected to take this long has a lane for itself
 _SEEN = 10e-3  # nobody joins a lane whose first statement has been running this long
 _REST = 1e-3  # a lane unused for longer is looked at before it is used: its end may not have been noticed
@@ -80,6 +81,8 @@ class Scheduler:
 
     def place(self, request: Request, now: float) -> Lane | None:
         """Place a request on a lane; None: it must wait, because nothing is free or others wait already."""
+        if request.called == 0.0:
+            request.called = now
         if self.waiting:
             return None
         return self._place(request, now)
@@ -123,8 +126,9 @@ class Scheduler:
                 best = lane
         if best is None or cost < 0 or cost > _SLOW or not self._packs or not (read or self._rides):
             return idle
-        if read and (idle is None or best.load < self._wake):
-            if best.load > self._wake:
+        worth = self._wake + _SAVED * best.depth if self._wake else 0.0
+        if read and (idle is None or best.load < worth):
+            if best.load > worth:
                 self.grow = True
             return best
         if idle is None and not read and len(self.lanes) + self.opening < self.size:
@@ -136,11 +140,14 @@ class Scheduler:
             lane.rested = now - lane.since > _REST
             lane.since = now
             lane.fresh = True
+        else:
+            lane.rested = False
         lane.depth += 1
         lane.size += len(request.data)
         if request.kind != _READ or cost < 0 or cost > _SLOW or not self._packs:
             lane.shut = True
         request.placed = self._expected(request, cost)
+        request.taken = now
         request.lane = lane
         lane.load += request.placed
 
@@ -208,9 +215,12 @@ class Scheduler:
     def answered(self, lane: Lane, requests: list[Request], now: float) -> bool:
         """Take note that these requests of a lane are done; tell whether somebody who waits may be placed now."""
         count = 0
+        last: Request | None = None
         for request in requests:
-            if request.done and request.lane is lane:
+            # One that became ready and was done by the same bytes is there twice.
+            if request.done and request.lane is lane and request is not last:
                 count += 1
+                last = request
         if count == 0:
             return False
         elapsed = now - lane.since

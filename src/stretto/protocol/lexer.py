@@ -74,6 +74,30 @@ def tokenize(sql: str) -> tuple[list[str], bool]:
     return tokens, True
 
 
+def hide_strings(sql: str) -> str:
+    """Put '...' in the place of each string, for a log, and of whatever has no end."""
+    parts: list[str] = []
+    shown = place = 0
+    while place >= 0 and (match := _TOKEN.match(sql, place)) and (kind := match.lastindex):
+        text, start, place = match[kind], match.start(kind), match.end()
+        string = kind in (_STRING, _DOLLAR)
+        if kind == _WORD and text in ("e", "E") and sql.startswith("'", place):
+            start, place, string = place, _end_of_escapes(sql, place + 1), True
+        elif kind == _STRING:
+            place = _end_of_string(sql, place)
+        elif kind == _DOLLAR:
+            end = sql.find(text, place)
+            place = end + len(text) if end >= 0 else -1
+        elif kind == _NAME:
+            place = _end_of_name(sql, place)
+        elif kind == _BLOCK:
+            place = _end_of_comment(sql, place)
+        if string or place < 0:
+            parts.append(f"{sql[shown:start]}'...'")
+            shown = place
+    return "".join(parts) + (sql[shown:] if shown >= 0 else "")
+
+
 def _end_of_string(sql: str, place: int) -> int:
     """Find the end of '..', in which a doubled quote is one; -1 without one."""
     while end := sql.find("'", place) + 1:

@@ -34,6 +34,9 @@ cdef class Machine:
     cdef public bint shared
     cdef public bint changed
     cdef public bytes farewell
+    cdef public int pid
+    cdef double _now
+    cdef double _last_sent
     cdef Request _head
     cdef Request _open
     cdef Py_ssize_t _statements
@@ -44,7 +47,7 @@ cdef class Machine:
     cdef ReadBuffer _buf
 
     @cython.locals(last=int)
-    cpdef submit(self, Request request)
+    cpdef bint submit(self, Request request) except -1
     cpdef bint withdraw(self, Request request) except -1
     cdef _end_open(self, Request request)
     cdef _prepare(self, Request request, dict wanted)
@@ -52,14 +55,17 @@ cdef class Machine:
     cpdef write(self, bytes data)
     cpdef bint pending(self) noexcept
     @cython.locals(outgoing=list, request=Request)
-    cpdef bytes data_to_send(self)
+    cpdef bytes data_to_send(self, double now=*)
+    @cython.locals(request=Request)
+    cpdef written(self, double now)
     cpdef bint idle(self) noexcept
     cpdef Py_ssize_t depth(self) except -1
     @cython.locals(request=Request)
     cpdef bint forsaken(self) except -1
+    cpdef list due(self)
     cpdef Request head(self)
     @cython.locals(buf=ReadBuffer, end=Py_ssize_t, rows_from=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t, kind=int, length=int64_t)
-    cpdef receive_data(self, bytes data)
+    cpdef receive_data(self, bytes data, double now=*)
     @cython.locals(buf=ReadBuffer)
     cdef _keep(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     @cython.locals(request=Request)

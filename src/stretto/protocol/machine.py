@@ -35,7 +35,8 @@ _COLUMNS = ord(states.COLUMNS)
 # What a session must not change: texts and dates would be read wrongly.
 _REQUIRED = {"client_encoding": "UTF8", "integer_datetimes": "on"}
 # Command tags of what would stay with a session that others use.
-_SESSION_TAGS = {b"SET\0", b"RESET\0", b"LISTEN\0", b"UNLISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
+# (SET is told by the lexer: SET LOCAL has the same tag and leaves nothing.)
+_SESSION_TAGS = {b"LISTEN\0", b"UNLISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
 _CHANGED = (
     "this statement changed the session of a connection that others use, so it was closed: BEGIN, SET, LISTEN, PREPARE "
     "and their like need a connection of your own, from connection() or transaction()"
@@ -57,7 +58,8 @@ class Machine:
     where it is another than anybody knows. ``changed``: a reported setting is no more what it was, or what may change
     the session was said. ``finished``: requests that are done or ready (``Request.ready``), for the runtime to wake
     whoever waits and to clear. ``shared``: the session is several callers', so a statement that leaves it changed ends
-    it: ``receive_data`` raises UsageError. ``notices``, ``notifications``: bodies of what came unasked.
+    it: ``receive_data`` raises UsageError. ``pid``: the server's process, where it is known. ``notices``,
+    ``notifications``: bodies of what came unasked.
     """
 
     def __init__(self, parameters: dict[str, str], statements: int = 256) -> None:
@@ -74,6 +76,9 @@ class Machine:
         self.shared = False
         self.changed = False
         self.farewell: bytes | None = None
+        self.pid = 0
+        self._now = 0.0
+        self._last_sent = 0.0
         self._head: Request | None = None
         self._open: Request | None = None
         self._statements = statements
@@ -85,8 +90,11 @@ class Machine:
 
     # What we say ------------------------------------------------------------------------------------------------
 
-    def submit(self, request: Request) -> None:
-        """Queue a request and its bytes; puts Parse in front where its statement is not prepared here yet."""
+    def submit(self, request: Request) -> bool:
+        """Queue a request and its bytes; puts Parse in front where its statement is not prepared here yet.
+
+        Returns whether replies were due before.
+        """
         if self.closed:
             raise UsageError("this connection is closed")
         if self._open is not None:
@@ -109,12 +117,15 @@ class Machine:
         if request.before is not None:
             request.lead()
         request.queued = True
+        request.pid = self.pid
+        request.behind += self.depth()
         self._outgoing.append(request.data)
         self._unsent.append(request)
         if self._head is None:
             self._head = request
-        else:
-            self.inflight.append(request)
+            return False
+        self.inflight.append(request)
+        return True
 
     def withdraw(self, request: Request) -> bool:
         """Take back a request that was not sent yet; False when it is too late, or others build on its Parse."""
@@ -187,14 +198,24 @@ class Machine:
         """Tell whether there is something to send."""
         return bool(self._outgoing)
 
-    def data_to_send(self) -> bytes:
-        """Take all bytes that wait to be sent; from here on their requests count as sent."""
+    def data_to_send(self, now: float = 0.0) -> bytes:
+        """Take all bytes that wait to be sent; from here on, the time ``now``, their requests count as sent."""
         outgoing = self._outgoing
         self._outgoing = []
         for request in self._unsent:
             request.sent = True
+            request.sent_at = now
         self._unsent.clear()
+        self._last_sent = now
         return outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+
+    def written(self, now: float) -> None:
+        """The bytes that were taken last are with the socket only now: it did not take them at once."""
+        if self._head is not None and self._head.sent_at == self._last_sent:
+            self._head.sent_at = now
+        for request in self.inflight:
+            if request.sent_at == self._last_sent:
+                request.sent_at = now
 
     def idle(self) -> bool:
         """Tell whether no reply is due."""
@@ -213,14 +234,22 @@ class Machine:
                 return False
         return True
 
+    def due(self) -> list[Request]:
+        """The requests whose replies are due, the oldest first."""
+        return [] if self._head is None else [self._head, *self.inflight]
+
     def head(self) -> Request | None:
         """The request whose reply is due next."""
         return self._head
 
     # What we hear -----------------------------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came, in whatever pieces. Raises ProtocolError; then the connection must be closed."""
+    def receive_data(self, data: bytes, now: float = 0.0) -> None:
+        """Take bytes as they came, at the time ``now``, in whatever pieces.
+
+        Raises ProtocolError; then the connection must be closed.
+        """
+        self._now = now
         if self._need:
             self._partial += data
             if len(self._partial) < self._need:
@@ -275,6 +304,9 @@ class Machine:
         request = self._head
         if request is None:
             raise ProtocolError("the server sent rows that nobody asked for")
+        if request.began == 0.0:
+            request.began = self._now
+        request.heard = self._now
         if not request.abandoned:
             request.slices.append(data)
             request.slices.append(start)
@@ -294,6 +326,8 @@ class Machine:
                 self.farewell = self._buf.read_bytes(length)
                 return
             raise ProtocolError(f"the server sent {_name(kind)} although nothing was asked")
+        if request.began == 0.0:
+            request.began = self._now
         if kind == 0x45:
             self._error(request, self._buf.read_bytes(length))
             return
@@ -350,6 +384,7 @@ class Machine:
         else:
             request.state = _EXHAUSTED
             request.suspended = True
+            request.heard = self._now
             self.finished.append(request)
 
     def _complete(self, request: Request) -> None:
@@ -443,6 +478,7 @@ class Machine:
         self.status = chr(status)
         request.status = status
         request.done = True
+        request.heard = self._now
         if self.shared and (status != 0x49 or (request.tag is not None and request.tag in _SESSION_TAGS)):
             request.failure = UsageError(_CHANGED)
             self.finished.append(request)
@@ -451,6 +487,8 @@ class Machine:
         if request.described is not None and request.error is None and not request.abandoned:
             request.failure = request.failure or DecodeError(_OTHERWISE)
         self._head = self.inflight.popleft() if self.inflight else None
+        if self._head is not None:
+            self._head.due = self._now
         self.finished.append(request)
 
     def _asynchronous(self, kind: int, length: int) -> None:
@@ -474,7 +512,7 @@ class Machine:
     def lost(self) -> list[Request]:
         """The connection is gone: take all requests whose replies were due, the oldest first."""
         self.closed = True
-        requests = [] if self._head is None else [self._head, *self.inflight]
+        requests = self.due()
         self._head = None
         self._open = None
         self.inflight.clear()

@@ -47,6 +47,16 @@ cdef class Request:
     cdef public double placed
     cdef public object lane
     cdef public bint patient
+    cdef public double called
+    cdef public double taken
+    cdef public double sent_at
+    cdef public double due
+    cdef public double began
+    cdef public double heard
+    cdef public double decoding
+    cdef public int behind
+    cdef public int pid
+    cdef public list call
 
     cpdef bint ready(self) noexcept
     cpdef say(self, bytes data, bytes script)

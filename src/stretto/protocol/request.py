@@ -31,6 +31,10 @@ class Request:
     something in front. ``text``: the SQL of a simple query. ``before``: messages that are said in front of all others,
     the Parse that may be needed too; ``before_script`` is their script, and ``before_due`` counts their statements that
     have not completed yet, whose completions are not the request's own.
+    Times (0: not yet), for the log of slow statements: ``called``: when it was first wanted; ``taken``: placed on a
+    connection, ``pid``'s, ``behind`` so many others; ``sent_at``: its bytes handed to the socket; ``due``: the reply
+    before it ended; ``began``: its own began; ``heard``: the last of it came; ``decoding``: seconds that the caller
+    worked on its parts meanwhile. ``call``: all requests of the same call, where there are several.
     """
 
     def __init__(self, data: bytes, script: bytes, statement: Any = None) -> None:
@@ -78,6 +82,16 @@ class Request:
         self.lane: Any = None
         self.patient = False
         self.waiter: Any = None
+        self.called = 0.0
+        self.taken = 0.0
+        self.sent_at = 0.0
+        self.due = 0.0
+        self.began = 0.0
+        self.heard = 0.0
+        self.decoding = 0.0
+        self.behind = 0
+        self.pid = 0
+        self.call: list[Request] | None = None
 
     def ready(self) -> bool:
         """Tell whether whoever waits has something to do: the end, a suspended portal, a COPY's start, much data."""
@@ -116,6 +130,8 @@ class Request:
         self.parsing = None
         self.described = None
         self.lane = None
+        self.taken = self.sent_at = self.due = self.began = self.heard = 0.0
+        self.behind = 0
 
     def take(self) -> list[Any]:
         """Take the slices of rows (or COPY data) received so far: ``data, start, stop`` and again."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import ssl
 from collections.abc import Callable, Generator
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stretto.errors import Error, ProtocolError, StatementTimeout, UsageError
@@ -32,6 +34,8 @@ from stretto.runtime.base import (
     unfinished,
     why_lost,
 )
+from stretto.runtime.slow import follow, note, start
+from stretto.runtime.tracing import tap
 from stretto.wire import frontend
 
 if TYPE_CHECKING:
@@ -65,8 +69,10 @@ class Watch:
     def stop(self) -> None:
         self._loop.remove_reader(self._fd)
 
-    def close(self) -> None:
-        self.stop()
+    def close(self, *, ours: bool = True) -> None:
+        """``ours``: the loop is still there to be told, and is not that of a parent process."""
+        if ours:
+            self.stop()
         if self._epoll is not None:
             self._epoll.close()
 
@@ -85,11 +91,17 @@ class Link:
         self.shared = shared
         self.greeting = greeting
         self.machine = Machine(greeting.parameters)
+        self.machine.pid = greeting.pid or 0
+        self.tap = tap(shared, greeting)
         if greeting.leftover:
+            if self.tap is not None:
+                self.tap.heard(greeting.leftover)
             self.machine.receive_data(greeting.leftover)
         self.opened = loop.time()
         self.traffic: Traffic | None = None
+        self.listening = False
         self._loop = loop
+        self._pid = os.getpid()
         self._sock = sock
         self._fd = sock.fileno()
         self._unwritten: memoryview | None = None
@@ -134,8 +146,12 @@ class Link:
     async def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
         """Drive a flow here; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         deadline = None if timeout is None else self._loop.time() + timeout - waited
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 if self._recovery is not None:
                     await self.recover()
@@ -145,15 +161,22 @@ class Link:
                 elif not request.ready():
                     await self.wait(request, deadline, timeout)
                 try:
-                    request = flow.send(request)
+                    following = flow.send(request)
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):
                         self.give_up(request)  # the rest of a large reply that nobody decodes
                     raise
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 
@@ -165,11 +188,13 @@ class Link:
                 request.failure = lost(None, "not_sent")
                 request.done = True
                 return
-            busy = not machine.idle()
-            machine.submit(request)
-            if busy and not self._flush_due:
+            busy = machine.submit(request)
+            if self._flush_due:
+                return
+            if busy:
                 self._flush_due = True
                 self._loop.call_soon(self._flush_later)
+                return
         elif request.extra is not None and not machine.closed:
             machine.extend(request)
         if machine.pending() and not self._flush_due:
@@ -199,18 +224,22 @@ class Link:
             raise
 
     async def settle(
-        self, flow: Generator[Request, Any, Any], timeout: float | None = None
+        self, flow: Generator[Request, Any, Any], timeout: float | None = None, waited: float = 0.0
     ) -> tuple[Any, BaseException | None]:
         """Drive a flow that must not be cancelled on the server: there is a COMMIT in it.
 
         When the time is up or the task is cancelled, the answers are waited for a little longer, then the connection is
         closed. Returns the flow's result and the cancellation that is still to be delivered.
         """
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = None if timeout is None else self._loop.time() + timeout - waited
         held: asyncio.CancelledError | None = None
         extended = False
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 self.submit(request)
                 if request.hurry:
@@ -230,8 +259,11 @@ class Link:
                                 self.abort()  # again: somebody is in a hurry
                             held = cancelled
                             deadline, extended = self._loop.time() + CANCEL_GRACE, True
-                request = flow.send(request)
+                following = flow.send(request)
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value, held
         finally:
             flow.close()
@@ -256,8 +288,10 @@ class Link:
             self._lost(None)
             return
         machine = self.machine
+        if self.tap is not None:
+            self.tap.heard(data)
         try:
-            machine.receive_data(data)
+            machine.receive_data(data, monotonic())
         except ProtocolError as error:
             self._break(error)
             return
@@ -281,6 +315,9 @@ class Link:
             finished.clear()
             if self._quiet is not None and machine.idle():
                 wake(self._quiet)
+        elif machine.changed and machine.shared and machine.idle() and self.traffic is not None:
+            self.traffic.answered(self.lane, finished)  # the server has changed a setting by itself
+            return
         if self._event is not None and machine.notifications:
             wake(self._event)
         head = machine.head()
@@ -301,7 +338,9 @@ class Link:
     def _flush(self) -> None:
         if self._unwritten is not None:
             return
-        data = self.machine.data_to_send()
+        data = self.machine.data_to_send(monotonic())
+        if self.tap is not None:
+            self.tap.said(data)
         try:
             sent = self._sock.send(data)
         except WOULD_BLOCK:
@@ -327,6 +366,7 @@ class Link:
         self._unwritten = rest
         if not rest:
             self._unwritten = None
+            self.machine.written(monotonic())
             self._loop.remove_writer(self._fd)
             if self._drained is not None:
                 wake(self._drained)
@@ -346,6 +386,7 @@ class Link:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
         while not self.machine.notifications and not self.machine.closed:
             self._event = self._loop.create_future()
+            self.listening = True
             try:
                 async with asyncio.timeout(timeout):
                     await self._event
@@ -353,6 +394,7 @@ class Link:
                 return False
             finally:
                 self._event = None
+                self.listening = False
         return not self.machine.closed
 
     # The end --------------------------------------------------------------------------------------------------------
@@ -374,11 +416,19 @@ class Link:
         self._shut(requests)
 
     def _shut(self, requests: list[Request]) -> None:
+        ours = self._is_ours()
         if self._fd >= 0:
-            self._watch.close()
-            self._loop.remove_writer(self._fd)
+            self._watch.close(ours=ours)
+            if ours:
+                self._loop.remove_writer(self._fd)
             self._fd = -1
             self._sock.close()
+        if ours:
+            self._wake_all(requests)
+        if self.traffic is not None:
+            self.traffic.gone(self.lane)
+
+    def _wake_all(self, requests: list[Request]) -> None:
         # Those that were answered by the same bytes that broke the protocol are woken, too.
         for request in (*requests, *self.machine.finished):
             if request.waiter is not None:
@@ -387,8 +437,10 @@ class Link:
         for waiter in (self._quiet, self._event, self._drained):
             if waiter is not None:
                 wake(waiter)
-        if self.traffic is not None:
-            self.traffic.gone(self.lane)
+
+    def _is_ours(self) -> bool:
+        """Tell whether the loop is still there, and this is not a child process that has it from its parent."""
+        return self._pid == os.getpid() and not self._loop.is_closed()
 
     def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more.
@@ -410,6 +462,15 @@ class Link:
             self._loop.call_later(CANCEL_AFTER, self._reap, request)
         else:
             self._reap(request)
+
+    def give_up_all(self) -> None:
+        """Nobody waits for anything here any more."""
+        machine = self.machine
+        for request in machine.due():
+            request.given_up = request.abandoned = True
+            request.take()
+        if not machine.idle() and not self.recovering:
+            self._recovery = self._loop.create_task(self._recover())
 
     def _reap(self, request: Request) -> None:
         """See whether what was given up has ended, and whether it can be cancelled by now."""
@@ -443,6 +504,8 @@ class Link:
             self._resume()
         try:
             async with asyncio.timeout(CANCEL_GRACE):
+                if not machine.shared:
+                    await self._quiet_for(CANCEL_AFTER)  # it may end by itself
                 while not machine.idle():
                     with contextlib.suppress(Error, OSError):
                         await send_cancel(self.shared, self._loop, self.greeting)
@@ -476,13 +539,14 @@ class Link:
     def leave(self) -> None:
         """Say Terminate and close the socket at once."""
         if not self.machine.closed:
-            self.machine.write(frontend.TERMINATE)
-            self._flush()
+            if self._is_ours():
+                self.machine.write(frontend.TERMINATE)
+                self._flush()
             self.abort()
 
     async def close(self) -> None:
         """Say Terminate, close, and end what goes on beside."""
         self.leave()
-        if self._recovery is not None and self._recovery is not asyncio.current_task():
+        if self._recovery is not None and self._is_ours() and self._recovery is not asyncio.current_task():
             self._recovery.cancel()
             await self.recover()

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import warnings
+from asyncio import get_running_loop
 from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
 from stretto.errors import ConnectionLost, Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
+from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
@@ -21,8 +24,10 @@ from stretto.runtime.aio import Flow, Link
 from stretto.runtime.aioplug import wake
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.keeper import Keeper
+from stretto.runtime.slow import follow, note
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
+_STOPPING = 1.0  # seconds for the server to be asked to end what runs when all is closed
 _RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
 
 
@@ -62,13 +67,41 @@ class Traffic(Keeper):
             raise self._refusal()
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            if self._loop is not None and self.scheduler.lanes:
-                raise UsageError(
-                    f"this AsyncDatabase is used by {self._loop!r}, and was called from {loop!r}: "
-                    "make one AsyncDatabase in each event loop"
-                )
-            self._loop = loop
+            self._move(loop)
         return loop
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._loop = None
+        self._tasks.clear()
+
+    def _arrive(self) -> None:
+        """Be called from this loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._move(loop)
+
+    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Come to another loop, if the last one has ended or has nothing of ours any more."""
+        old, scheduler = self._loop, self.scheduler
+        if old is not None and not old.is_closed() and (scheduler.lanes or scheduler.opening or scheduler.waiting):
+            raise UsageError(
+                f"this AsyncDatabase is used by {old!r}, and was called from {loop!r}: "
+                "make one AsyncDatabase in each event loop"
+            )
+        scheduler.waiting.clear()
+        scheduler.grow = False
+        if scheduler.lanes:
+            warnings.warn(
+                f"an event loop was closed before its AsyncDatabase, which had {len(scheduler.lanes)} connections",
+                ResourceWarning,
+                stacklevel=4,
+            )
+        for lane in list(scheduler.lanes):
+            lane.link.abort()
+        self._tasks.clear()
+        self._expiry = self._later = self._looking = None
+        self._loop = loop
 
     async def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False) -> Any:
         """Drive a flow; each of its requests travels on the connection that is expected to finish it first.
@@ -76,10 +109,17 @@ class Traffic(Keeper):
         ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
         PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
         """
-        loop = self._check()
+        loop = get_running_loop()
+        if loop is not self._loop or self._refusal is not None:
+            self._check()
+        place = self.scheduler.place
         deadline = None if timeout is None else loop.time() + timeout
+        driven: Any = flow  # a generator, or a Fetch in its place
+        slow = self.shared.slow
+        request: Any = None
         try:
-            request = flow.send(None)
+            step: Any = driven.step if type(driven) is Fetch else driven.send
+            request = step(None)
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -87,7 +127,7 @@ class Traffic(Keeper):
                     if exclusive:
                         request.cost = 1.0  # nobody is placed beside what takes so long
                     now = monotonic()
-                    lane = self.scheduler.place(request, now)
+                    lane = place(request, now)
                     if lane is None:
                         request.patient = deadline is not None
                         self._enqueue(request, now)
@@ -115,15 +155,26 @@ class Traffic(Keeper):
                 if request.failure is not None and self._may_resend(request):
                     continue
                 try:
-                    request = flow.send(request)
+                    after = step(request)
+                    if after is None:
+                        if slow is not None and (request.call is not None or monotonic() - request.called >= slow):
+                            note(slow, request)
+                        return driven.result
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):
                         self._give_up(request)  # the rest of a large reply that nobody decodes
                     raise
+                request = after if slow is None else follow(request, after)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 
@@ -155,6 +206,8 @@ class Traffic(Keeper):
     # Those who wait ---------------------------------------------------------------------------------------------------
 
     def _enqueue(self, waiter: Request | Ticket, now: float) -> None:
+        if self._over and self._refusal is not None:
+            raise self._refusal()
         self.scheduler.enqueue(waiter)
         if type(waiter) is Request:
             waiter.placed = now
@@ -221,7 +274,7 @@ class Traffic(Keeper):
     def _grow_again(self) -> None:
         """The pause after a failure is over."""
         self._later = None
-        if self._refusal is None and self.scheduler.opening == 0:
+        if not self._over and self.scheduler.opening == 0:
             self._grow()
 
     def _look(self) -> None:
@@ -241,6 +294,9 @@ class Traffic(Keeper):
             if timer is not None:
                 timer.cancel()
 
+    def _stop_opening(self) -> None:
+        self.scheduler.opening -= 1
+
     async def _ended(self) -> None:
         """End what runs beside."""
         current = asyncio.current_task()
@@ -249,6 +305,15 @@ class Traffic(Keeper):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def _stop(self, links: list[Link]) -> None:
+        """Ask the server to end what runs on these connections, which are closed: it does not notice by itself."""
+        if links:
+            tasks = [asyncio.ensure_future(link.cancel()) for link in links]
+            _, late = await asyncio.wait(tasks, timeout=_STOPPING)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run something beside its caller, who does not wait for it."""
@@ -326,6 +391,9 @@ class Traffic(Keeper):
         """Requests of a connection were answered."""
         if self.scheduler.answered(lane, requests, monotonic()):
             self._dispatch()
+        if self._target != "any" and self._strayed(lane, requests):
+            for empty in self._retire_all():  # connect anew, to whichever host is what was asked for now
+                empty.link.leave()
         machine = lane.link.machine
         if machine.changed:  # a function has changed a setting: others should not meet with it
             machine.changed = False
@@ -350,5 +418,5 @@ class Traffic(Keeper):
         """A connection is closed."""
         if self.scheduler.remove(lane):
             self._closed += 1
-            if self._refusal is None:
+            if not self._over:
                 self._dispatch()

@@ -125,6 +125,12 @@ def unfinished(request: Request) -> bool:
     return request.queued and not request.done and not request.allow_copy and request.script.endswith(b"Y")
 
 
+def may_cancel(machine: Machine) -> bool:
+    """Tell whether something runs that may be cancelled: not where the end of a transaction is under way."""
+    head = machine.head()
+    return head is not None and all(one.kind != CONTROL for one in (head, *machine.inflight))
+
+
 _REFUSED = {
     SESSION: "it would change the session of a connection that others use: use connection(), which reserves one",
     CONTROL: "a transaction is a block of db.transaction(), or takes a connection of its own, from connection()",

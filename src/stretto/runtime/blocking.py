@@ -21,6 +21,8 @@ from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE, lost, release, remaining, unfinished, why_lost
 from stretto.runtime.pump import Pump
+from stretto.runtime.slow import follow, note, start
+from stretto.runtime.tracing import tap
 
 if TYPE_CHECKING:
     import socket
@@ -43,7 +45,11 @@ class Link(Pump):
         super().__init__(sock, Machine(greeting.parameters), would_block)
         self.shared = shared
         self.greeting = greeting
+        self.machine.pid = greeting.pid or 0
+        self.tap = tap(shared, greeting)
         if greeting.leftover:
+            if self.tap is not None:
+                self.tap.heard(greeting.leftover)
             self.machine.receive_data(greeting.leftover)
         self.opened = time.monotonic()
         self.joinable = switches_greenlets()
@@ -69,13 +75,20 @@ class Link(Pump):
         self._hear_all()
         if self.machine.farewell is not None:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
+        machine = self.machine
+        if machine.changed and machine.shared and machine.idle() and self.traffic is not None:
+            self.traffic.answered(self.lane, [])  # the server has changed a setting by itself
         return not self.machine.closed
 
     def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
         """Drive a flow here; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
         deadline = None if timeout is None else time.monotonic() + timeout - waited
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 if self._recovery is not None:
                     self._recover_until(deadline, timeout)
@@ -85,35 +98,49 @@ class Link(Pump):
                 else:
                     self.wait(request, deadline, timeout)
                 try:
-                    request = flow.send(request)
+                    following = flow.send(request)
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):
                         self.give_up(request)  # the rest of a large reply that nobody decodes
                     raise
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
             flow.close()
 
-    def settle(self, flow: Flow, timeout: float | None = None) -> tuple[Any, BaseException | None]:
+    def settle(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> tuple[Any, BaseException | None]:
         """Drive a flow that must not be cancelled on the server: there is a COMMIT in it.
 
         When the time is up, the answers are waited for some seconds longer, then the connection is closed. Returns the
         flow's result, and None (on asyncio: the cancellation that is still to be delivered).
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout - waited
+        slow = self.shared.slow
+        request: Any = None
         try:
             request = flow.send(None)
+            if slow is not None:
+                start(request, waited)
             while True:
                 self.submit(request)
                 if request.hurry:
                     request.hurry = False
                 else:
                     self._settle(request, deadline)
-                request = flow.send(request)
+                following = flow.send(request)
+                request = following if slow is None else follow(request, following)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value, None
         finally:
             flow.close()
@@ -234,15 +261,10 @@ class Link(Pump):
             self._recover_if_deserted()
         if self._reader is not None or self.machine.idle():
             return
-        for request in self._due():
+        for request in self.machine.due():
             if request.waiter is not None:
                 self._wake(request)
                 return
-
-    def _due(self) -> list[Request]:
-        """The requests whose replies are due, the oldest first."""
-        head = self.machine.head()
-        return [] if head is None else [head, *self.machine.inflight]
 
     def send(self, data: bytes) -> None:
         """Write what has no reply of its own (CopyData), reading meanwhile what the server says."""
@@ -257,10 +279,13 @@ class Link(Pump):
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self.machine.notifications and not self.machine.closed:
+            self.listening = True
             try:
                 self._receive(deadline)
             except TimeoutError:
                 return False
+            finally:
+                self.listening = False
         return not self.machine.closed
 
     # Giving up ----------------------------------------------------------------------------------------------------
@@ -283,10 +308,15 @@ class Link(Pump):
         self._given_up.add(request)
         self._recover_if_deserted()
 
+    def give_up_all(self) -> None:
+        """Nobody waits for anything here any more."""
+        for request in self.machine.due():
+            self.give_up(request)
+
     def _recover_if_deserted(self) -> None:
         if self._recovery is not None:
             return
-        due = self._due()
+        due = self.machine.due()
         self._given_up.intersection_update(due)
         if not self._given_up or (self.joinable and any(map(self._is_wanted, due))):
             return

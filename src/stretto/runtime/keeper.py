@@ -13,17 +13,23 @@ from typing import Any
 
 from stretto.errors import Error, PoolClosed, PoolTimeout, UsageError
 from stretto.flows.shared import Shared
-from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, transient
+from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, is_target, transient
 from stretto.pool.scheduler import Lane, Scheduler
+from stretto.protocol.request import Request
+from stretto.runtime.base import told
 
 _LOG = logging.getLogger("stretto.pool")
 _FRAMES = 3  # places that a holder is remembered by
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
+_READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 
 
 class Keeper:
-    """The books of one pool. ``timeout``: seconds that anybody waits for a connection (None: for ever)."""
+    """The books of one pool. ``timeout``: seconds that anybody waits for a connection (None: for ever).
+
+    ``_refusal`` makes the error for new callers, when it is set; when it is ``_over`` too, nobody is served any more.
+    """
 
     def __init__(self, shared: Shared, scheduler: Scheduler, timeout: float | None, limits: Limits) -> None:
         self.shared = shared
@@ -31,7 +37,9 @@ class Keeper:
         self._timeout = timeout
         self._limits = limits
         self._backoff = Backoff(random.random)
+        self._target = shared.config.target_session_attrs
         self._refusal: Callable[[], Error] | None = None
+        self._over = False
         self._next_look = 0.0
         self._opened = 0
         self._closed = 0
@@ -68,6 +76,8 @@ class Keeper:
         holders = [lane.holder for lane in list(self.scheduler.lanes) if lane.holder is not None]
         if holders:
             text += f"; the oldest is {min(holders, key=lambda holder: holder.since).describe(now)}"
+        if len(holders) == stats.size:
+            text += "; if they wait for another one themselves, as in connection(), they wait for each other for ever"
         cause = self._backoff.last
         if cause is not None:
             text += f"; the last attempt to connect failed: {cause}"
@@ -120,11 +130,44 @@ class Keeper:
     def _is_over(self, lane: Lane, now: float) -> bool:
         return self._limits.expired(now, lane.end, lane.since if lane.depth == 0 and not lane.held else now)
 
+    def _is_busy(self) -> bool:
+        """Tell whether what was asked is still to be answered, or a connection to be given back.
+
+        Whoever listens for notifications is not waited for, nor is who waits where there is no connection.
+        """
+        scheduler = self.scheduler
+        lanes = list(scheduler.lanes)
+        return bool(lanes) and (
+            bool(scheduler.waiting) or any(lane.depth or (lane.held and not lane.link.listening) for lane in lanes)
+        )
+
+    def _strayed(self, lane: Lane, requests: list[Request]) -> bool:
+        """Tell whether a connection's server is no more what target_session_attrs asks for, as after a failover."""
+        if self._target == "any":
+            return False
+        if not is_target(self._target, lane.link.machine.parameters):
+            return True
+        if self._target not in ("read-write", "primary"):
+            return False
+        return any(
+            one.error is not None and getattr(told(one.error), "sqlstate", None) == _READ_ONLY for one in requests
+        )
+
+    def _retire_all(self) -> list[Lane]:
+        """Let no connection take anybody any more; return those that are empty."""
+        return [lane for lane in list(self.scheduler.lanes) if self.scheduler.retire(lane)]
+
+    def _forget_parent(self) -> None:
+        """This is a child process: the connections are its parent's."""
+        self._refusal = _forked
+        self._over = True
+        self.scheduler.waiting.clear()
+
     def _report_holders(self) -> None:
         """The Database is being closed: say who did not give his connection back."""
         now = monotonic()
         for lane in list(self.scheduler.lanes):
-            if lane.holder is not None:
+            if lane.holder is not None and not lane.link.listening:
                 _LOG.warning(
                     "a connection was not given back before its Database was closed: %s", lane.holder.describe(now)
                 )
@@ -143,7 +186,7 @@ def _forked() -> Error:
 
 def _after_fork() -> None:
     for keeper in list(_KEEPERS):
-        keeper._refusal = _forked
+        keeper._forget_parent()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -108,7 +108,11 @@ class Plug:
 def open_session(shared: Shared, until: float | None) -> tuple[socket.socket, Greeting]:
     """Connect by the Database's configuration; raises ConnectError and its kin."""
     plug = Plug(shortest(shared.config.connect_timeout, until, time.monotonic()))
-    greeting = plug.drive(connect(shared.config))
+    shared.connecting.add(plug)
+    try:
+        greeting = plug.drive(connect(shared.config))
+    finally:
+        shared.connecting.discard(plug)
     if plug.sock is None:
         raise ProtocolError("the flow ended without a socket")
     return plug.sock, greeting

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from stretto.errors import ProtocolError, UsageError
@@ -23,6 +24,7 @@ from stretto.wire import frontend
 
 if TYPE_CHECKING:
     from stretto.pool.scheduler import Lane
+    from stretto.runtime.tracing import Tap
     from stretto.runtime.traffic import Traffic
 
 _SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
@@ -42,7 +44,9 @@ class Pump:
         self._unwritten: memoryview | None = None
         self._woken = 0  # how many were woken and did not run yet
         self._given_up: set[Request] = set()
+        self.tap: Tap | None = None
         self.traffic: Traffic | None = None
+        self.listening = False
         self._pid = os.getpid()
 
     @property
@@ -99,8 +103,10 @@ class Pump:
         if not data:
             self._lost(None)
             return
+        if self.tap is not None:
+            self.tap.heard(data)
         try:
-            machine.receive_data(data)
+            machine.receive_data(data, monotonic())
         except ProtocolError as error:
             self._break(error)
             return
@@ -127,7 +133,9 @@ class Pump:
         if self._unwritten is not None:
             return
         surely = self.machine.depth() <= 1 and self._timeout is None
-        data = self.machine.data_to_send()
+        data = self.machine.data_to_send(monotonic())
+        if self.tap is not None:
+            self.tap.said(data)
         if surely and len(data) <= _SMALL:
             try:
                 sent = self._sock.send(data)  # under gevent sendall() takes three times as long
@@ -160,6 +168,8 @@ class Pump:
             self.abort()  # how much was said is not known
             raise
         self._unwritten = rest if rest else None
+        if self._unwritten is None:
+            self.machine.written(monotonic())
 
     # The end ------------------------------------------------------------------------------------------------------
 
@@ -200,6 +210,8 @@ class Pump:
     def _say_goodbye(self) -> None:
         """Say Terminate, if the socket takes it."""
         if self._pid == os.getpid() and self._unwritten is None:
+            if self.tap is not None:
+                self.tap.said(frontend.TERMINATE)
             with contextlib.suppress(OSError):
                 self._sock.settimeout(0.5)
                 self._sock.sendall(frontend.TERMINATE)

@@ -15,12 +15,14 @@ from typing import Any
 
 from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows.shared import Shared
+from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.blocking import Flow, Link, switches_greenlets
 from stretto.runtime.keeper import Keeper
+from stretto.runtime.slow import follow, note
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
 _RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
@@ -70,6 +72,7 @@ class Traffic(Keeper):
         )
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
+        self._calls: set[Flow] = set()
 
     def _open(self, until: float | None = None) -> None:
         raise NotImplementedError
@@ -80,11 +83,16 @@ class Traffic(Keeper):
         ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
         PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
         """
-        if self._refusal is not None:
-            raise self._refusal()
         deadline = None if timeout is None else monotonic() + timeout
+        driven: Any = flow  # a generator, or a Fetch in its place
+        slow = self.shared.slow
+        request: Any = None
+        self._calls.add(flow)
         try:
-            request = flow.send(None)
+            if self._refusal is not None:
+                raise self._refusal()
+            step: Any = driven.step if type(driven) is Fetch else driven.send
+            request = step(None)
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -96,27 +104,44 @@ class Traffic(Keeper):
                 if request.failure is not None and self._may_resend(request):
                     continue
                 try:
-                    request = flow.send(request)
+                    after = step(request)
+                    if after is None:
+                        if slow is not None and (request.call is not None or monotonic() - request.called >= slow):
+                            note(slow, request)
+                        return driven.result
                 except StopIteration:
                     raise
                 except BaseException:
                     if unfinished(request):  # the rest of a large reply that nobody decodes
                         lane.link.give_up(request)
                     raise
+                request = after if slow is None else follow(request, after)
         except StopIteration as stop:
+            if slow is not None:
+                note(slow, request)
             return stop.value
+        except BaseException as error:
+            if slow is not None:
+                note(slow, request, error)
+            raise
         finally:
+            self._calls.discard(flow)
             flow.close()
+
+    def _is_busy(self) -> bool:
+        # A thread may be between two requests of its call.
+        return super()._is_busy() or bool(self.scheduler.lanes and self._calls)
 
     def _lane_for(self, request: Request, deadline: float | None, timeout: float | None) -> Lane:
         """Place a request, waiting for a connection where need be."""
+        self._look()
         while True:
             with self._lock:
                 lane = self.scheduler.place(request, monotonic())
                 if lane is None:
                     request.waiter = Bell()
                     request.patient = deadline is not None
-                    self.scheduler.enqueue(request)
+                    self._enqueue(request)
             if lane is None:
                 if not self._wait(request, request.waiter, self._until(deadline)):
                     late = deadline is not None and monotonic() >= deadline
@@ -127,7 +152,6 @@ class Traffic(Keeper):
                     raise request.failure
                 lane = request.lane
             if lane.depth > 1 or lane.link.alive():
-                self._look()
                 return lane
             request.again()
 
@@ -152,6 +176,11 @@ class Traffic(Keeper):
         return True
 
     # Those who wait ---------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, waiter: Any) -> None:
+        if self._over and self._refusal is not None:
+            raise self._refusal()
+        self.scheduler.enqueue(waiter)
 
     def _until(self, deadline: float | None) -> float | None:
         if self._timeout is None:
@@ -228,6 +257,10 @@ class Traffic(Keeper):
                 waiter.failure = own
                 waiter.waiter.set()
 
+    def _stop_opening(self) -> None:
+        with self._lock:
+            self.scheduler.opening -= 1
+
     def _tell(self, error: Error) -> None:
         """An attempt to connect has failed."""
         with self._lock:
@@ -265,9 +298,27 @@ class Traffic(Keeper):
             self._threads.discard(threading.current_thread())
 
     def _ended(self) -> None:
-        """Wait for what runs beside."""
+        """End what connects, and wait for what runs beside."""
+        for plug in list(self.shared.connecting):
+            plug.stop()
         for thread in list(self._threads):
             thread.join(_JOINING)
+
+    def _stop(self, links: list[Link]) -> None:
+        """Ask the server to end what runs on these connections, which are closed: it does not notice by itself."""
+        threads = [threading.Thread(target=self._beside, args=(link.cancel,), daemon=True) for link in links]
+        for thread in threads:
+            thread.start()
+        until = monotonic() + _JOINING
+        for thread in threads:
+            thread.join(max(until - monotonic(), 0.0))
+
+    def _arrive(self) -> None:
+        """Be called from any thread."""
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._lock = threading.RLock()  # a thread of the parent may have had it
 
     # Exclusive use ----------------------------------------------------------------------------------------------------
 
@@ -279,12 +330,13 @@ class Traffic(Keeper):
         if self._refusal is not None:
             raise self._refusal()
         until = None if timeout is None else monotonic() + timeout
+        self._look()
         while True:
             with self._lock:
                 lane = self.scheduler.hold(monotonic())
                 if lane is None:
                     ticket = Ticket(patient)
-                    self.scheduler.enqueue(ticket)
+                    self._enqueue(ticket)
             if lane is None:
                 if not self._wait(ticket, ticket.waiter, until):
                     raise self._in_vain(timeout)
@@ -329,6 +381,8 @@ class Traffic(Keeper):
         with self._lock:
             if self.scheduler.answered(lane, requests, monotonic()):
                 self._dispatch()
+        if self._target != "any" and self._strayed(lane, requests):
+            self._leave_all()
         machine = lane.link.machine
         if machine.changed:  # a function has changed a setting: others should not meet with it
             machine.changed = False
@@ -336,6 +390,13 @@ class Traffic(Keeper):
                 self.scheduler.retire(lane)
         if lane.retired:
             self._settle(lane)
+
+    def _leave_all(self) -> None:
+        """The server is another than was asked for: connect anew, to whichever host is it now."""
+        with self._lock:
+            over = self._retire_all()
+        for lane in over:
+            lane.link.leave()
 
     def withdrawn(self, request: Request) -> None:
         """A request was taken back before it was sent."""
@@ -355,5 +416,7 @@ class Traffic(Keeper):
     def gone(self, lane: Lane) -> None:
         """A connection is closed."""
         with self._lock:
-            if self.scheduler.remove(lane) and self._refusal is None:
-                self._dispatch()
+            if self.scheduler.remove(lane):
+                self._closed += 1
+                if not self._over:
+                    self._dispatch()

@@ -103,7 +103,8 @@ async def test_a_timeout_in_a_transaction_fails_it(one: AsyncDatabase) -> None:
 async def test_nobody_inherits_a_transaction_that_was_given_up(one: AsyncDatabase) -> None:
     await one.execute("create table t (id int)")
     with pytest.raises(StatementTimeout):
-        await one.execute("begin; insert into t values (1); commit; begin; select pg_sleep(60)", timeout=0.1)
+        async with one.connection() as connection:
+            await connection.execute("begin; insert into t values (1); commit; begin; select pg_sleep(60)", timeout=0.1)
     assert await one.execute("insert into t values (2)") == "INSERT 0 1"
     assert await one.fetchval("select pg_current_xact_id_if_assigned()::text") is None
     assert await one.fetchval("select count(*) from t") == 2

@@ -289,17 +289,20 @@ async def test_each_verb_heals(one: AsyncDatabase, outside: psycopg.Connection[A
 @pytest.mark.parametrize("forget", ["deallocate all", "discard all"])
 async def test_statements_that_were_deallocated(one: AsyncDatabase, forget: str) -> None:
     for _ in range(2):
+        async with one.connection() as connection:
+            assert await connection.fetchval("select $1::int", 1) == 1
+            assert await connection.fetchval("select $1::int + 1", 1) == 2
+            await connection.execute(forget)
+            assert await connection.fetchval("select $1::int", 1) == 1
+            assert await connection.fetchmany("select $1::int + 1", [(1,), (2,)], into=int) == [2, 3]
+            await connection.execute(forget)
+            async with connection.batch() as batch:
+                batch.add("select $1::int", 5)
+            assert batch.results[0].rows == [(5,)]
+            await connection.execute(forget)
+            assert [row async for row in connection.stream("select $1::int", 1)] == [(1,)]
+            await connection.execute(forget)
         assert await one.fetchval("select $1::int", 1) == 1
-        assert await one.fetchval("select $1::int + 1", 1) == 2
-        await one.execute(forget)
-        assert await one.fetchval("select $1::int", 1) == 1
-        assert await one.fetchmany("select $1::int + 1", [(1,), (2,)], into=int) == [2, 3]
-        await one.execute(forget)
-        async with one.batch() as batch:
-            batch.add("select $1::int", 5)
-        assert batch.results[0].rows == [(5,)]
-        await one.execute(forget)
-        assert [row async for row in one.stream("select $1::int", 1)] == [(1,)]
 
 
 async def test_in_a_transaction_the_error_is_raised(one: AsyncDatabase, outside: psycopg.Connection[Any]) -> None:

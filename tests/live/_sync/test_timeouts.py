@@ -102,7 +102,8 @@ def test_a_timeout_in_a_transaction_fails_it(one: Database) -> None:
 def test_nobody_inherits_a_transaction_that_was_given_up(one: Database) -> None:
     one.execute("create table t (id int)")
     with pytest.raises(StatementTimeout):
-        one.execute("begin; insert into t values (1); commit; begin; select pg_sleep(60)", timeout=0.1)
+        with one.connection() as connection:
+            connection.execute("begin; insert into t values (1); commit; begin; select pg_sleep(60)", timeout=0.1)
     assert one.execute("insert into t values (2)") == "INSERT 0 1"
     assert one.fetchval("select pg_current_xact_id_if_assigned()::text") is None
     assert one.fetchval("select count(*) from t") == 2

@@ -288,17 +288,20 @@ def test_each_verb_heals(one: Database, outside: psycopg.Connection[Any]) -> Non
 @pytest.mark.parametrize("forget", ["deallocate all", "discard all"])
 def test_statements_that_were_deallocated(one: Database, forget: str) -> None:
     for _ in range(2):
+        with one.connection() as connection:
+            assert connection.fetchval("select $1::int", 1) == 1
+            assert connection.fetchval("select $1::int + 1", 1) == 2
+            connection.execute(forget)
+            assert connection.fetchval("select $1::int", 1) == 1
+            assert connection.fetchmany("select $1::int + 1", [(1,), (2,)], into=int) == [2, 3]
+            connection.execute(forget)
+            with connection.batch() as batch:
+                batch.add("select $1::int", 5)
+            assert batch.results[0].rows == [(5,)]
+            connection.execute(forget)
+            assert [row for row in connection.stream("select $1::int", 1)] == [(1,)]
+            connection.execute(forget)
         assert one.fetchval("select $1::int", 1) == 1
-        assert one.fetchval("select $1::int + 1", 1) == 2
-        one.execute(forget)
-        assert one.fetchval("select $1::int", 1) == 1
-        assert one.fetchmany("select $1::int + 1", [(1,), (2,)], into=int) == [2, 3]
-        one.execute(forget)
-        with one.batch() as batch:
-            batch.add("select $1::int", 5)
-        assert batch.results[0].rows == [(5,)]
-        one.execute(forget)
-        assert [row for row in one.stream("select $1::int", 1)] == [(1,)]
 
 
 def test_in_a_transaction_the_error_is_raised(one: Database, outside: psycopg.Connection[Any]) -> None:

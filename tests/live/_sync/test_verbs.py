@@ -225,7 +225,7 @@ TAGS = [
     ("select 1", (), "SELECT 1"),
     ("select from generate_series(1, $1)", (3,), "SELECT 3"),
     ("set local work_mem = '1MB'; select 1; update u set id = 0", (), "UPDATE 1"),
-    ("create temp table w (id int); drop table w", (), "DROP TABLE"),
+    ("create table w (id int); drop table w", (), "DROP TABLE"),
     ("vacuum u", (), "VACUUM"),
     ("", (), ""),
     (";", (), ""),
