@@ -152,6 +152,15 @@ def bent(draw: st.DrawFn, oid: int) -> bytes:
     return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
 
 
+FOUND = ["0000000100000000000000000000000100000001 00000004 00000000"]  # an array of elements of type 0, for anyarray
+
+
+@pytest.mark.parametrize("data", FOUND)
+def test_what_was_found_once_stays_mended(data: str) -> None:
+    for target in {2249, 2287, 2277, *VALUES}:
+        judge(get(CODECS, target), bytes.fromhex(data))
+
+
 @pytest.mark.parametrize("oid", VALUES)
 def test_bent_payloads_raise_protocol_errors_only(oid: int) -> None:
     @few

@@ -96,7 +96,7 @@ class Array(Codec):
         buf.skip(4)  # the flag "has NULLs"
         oid = buf.read_uint32()
         element = self.element
-        if oid != self.element_oid:
+        if oid != self.element_oid or oid == 0:  # anyarray has no element of its own
             element = self.element_of(oid)
         if dimensions == 0:
             return []
