@@ -14,6 +14,7 @@ from stretto.runtime.slow import SlowStatement
 
 CANARY = "canary-0815"
 SLEEP = "select pg_sleep(0.12)"
+WARM = "select 0"  # it may be slow, for it connects
 ALWAYS = 0.0  # seconds: every statement is slow
 
 
@@ -28,7 +29,7 @@ def slow(caplog: pytest.LogCaptureFixture) -> list[SlowStatement]:
     """What was logged as slow, but for the questions about types and transactions that are stretto's own."""
     assert all(one.levelno == logging.WARNING for one in caplog.records if one.name == "stretto.slow")
     found = [one.__dict__["slow"] for one in caplog.records if one.name == "stretto.slow"]
-    return [one for one in found if "pg_catalog" not in one.sql]
+    return [one for one in found if "pg_catalog" not in one.sql and one.sql != WARM]
 
 
 def longest(statement: SlowStatement) -> str:
@@ -37,7 +38,7 @@ def longest(statement: SlowStatement) -> str:
 
 def test_the_server_is_slow(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=0.1)
-    db.fetch("select 1")
+    db.fetch(WARM)
     db.fetch("select 2, pg_sleep($1)", 0.12)
     (found,) = slow(caplog)
     assert (found.sql, found.outcome, longest(found)) == ("select 2, pg_sleep($1)", "SELECT 1", "server")
@@ -48,12 +49,14 @@ def test_the_server_is_slow(open_db: Any, caplog: pytest.LogCaptureFixture) -> N
 
 def test_the_wire_is_slow(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=ALWAYS)
+    db.fetch(WARM)
     db.execute("select repeat('x', 10000) from generate_series(1, 10000)")
     assert longest(slow(caplog)[-1]) == "wire"
 
 
 def test_the_decoding_is_slow(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=ALWAYS)
+    db.fetch(WARM)
     db.fetch("select 1 as number", into=Laborious)
     assert longest(slow(caplog)[-1]) == "decode"
     large = "select $1::int as number, repeat('x', 50000) as text from generate_series(1, 10)"
@@ -69,12 +72,14 @@ def test_decoding_a_large_reply_is_told_from_its_transfer(open_db: Any, caplog: 
                 Laborious(number)
 
     db = open_db(slow=ALWAYS)
+    db.fetch(WARM)
     db.fetch("select i as number, repeat('x', 50000) as text from generate_series(1, 100) i", into=Some)
     assert longest(slow(caplog)[-1]) == "decode"
 
 
 def test_statements_are_logged_from_wherever_they_run(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=0.1)
+    db.fetch(WARM)
     with db.transaction() as transaction:
         db.fetch(f"{SLEEP}, 'transaction'::text")
         transaction.execute(f"{SLEEP} -- block")
@@ -113,6 +118,7 @@ def plain(db: Any) -> None:
 
 def test_a_slow_commit_is_logged(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=0.1)
+    db.fetch(WARM)
     db.execute(
         "create table t (id int);"
         "create function wait() returns trigger language plpgsql as 'begin perform pg_sleep(0.12); return null; end';"
@@ -126,6 +132,7 @@ def test_a_slow_commit_is_logged(open_db: Any, caplog: pytest.LogCaptureFixture)
 
 def test_failures_that_took_long_are_logged(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=0.1)
+    db.fetch(WARM)
     with pytest.raises(StatementTimeout):
         db.fetch("select pg_sleep($1)", 60.0, timeout=0.12)
     with pytest.raises(DatabaseError):
@@ -145,6 +152,7 @@ def test_failures_that_took_long_are_logged(open_db: Any, caplog: pytest.LogCapt
 def test_no_value_is_logged(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     db = open_db(slow=ALWAYS)
+    db.fetch(WARM)
     db.fetch("select $1::text", CANARY)
     db.execute(f"select '{CANARY}', e'\\'{CANARY}', $a$ {CANARY} $a$")
     db.executemany("select $1::text", [(CANARY,), (CANARY,)])
@@ -159,11 +167,12 @@ def test_no_value_is_logged(open_db: Any, caplog: pytest.LogCaptureFixture) -> N
 
 def test_a_text_is_cut_and_in_one_line(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=ALWAYS)
+    db.fetch(WARM)
     db.fetch('select\n\t1 as "\u202ea", ' + "2, " * 1000 + "3")
     (found,) = slow(caplog)
     assert found.sql.startswith('select 1 as "\\u202ea", 2, 2, ')
     assert (len(found.sql), found.sql[-3:]) == (200, "...")
-    assert len(caplog.text.splitlines()) == 1
+    assert len(caplog.text.splitlines()) == 2  # one is the first statement's
 
 
 def test_nothing_is_logged_without_a_limit(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -176,6 +185,7 @@ def test_nothing_is_logged_without_a_limit(open_db: Any, caplog: pytest.LogCaptu
 
 def test_the_parts_are_the_whole(one: Database, open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
     db = open_db(slow=ALWAYS)
+    db.fetch(WARM)
     db.fetch("select 1")  # cold
     db.fetch("select 1")
     for found in slow(caplog):
