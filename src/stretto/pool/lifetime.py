@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stretto.errors import AuthenticationError, ConnectError, Error, TLSError
 
 _FIRST = 0.1  # seconds: the ceiling of the first pause
-_EARLY = 0.35  # as long as an outage is young, its end is to be noticed soon,
+_EARLY = 0.5  # as long as an outage is young, its end is to be noticed soon,
 _REFUSED = 0.2  # sooner where nobody listens, whom trying costs nothing,
 _STARTING = 0.05  # and where the server says that it is starting
 _PART = 1 / 8  # later a pause is up to this part of the outage,

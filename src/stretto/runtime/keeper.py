@@ -19,6 +19,7 @@ from stretto.protocol.request import Request
 from stretto.runtime.base import told
 
 _LOG = logging.getLogger("stretto.pool")
+logging.getLogger("stretto").addHandler(logging.NullHandler())  # a program that set up no logging is not disturbed
 _FRAMES = 3  # places that a holder is remembered by
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
