@@ -165,7 +165,7 @@ def test_the_end_of_a_short_outage_is_noticed_soon(error: Error) -> None:
     now = 0.0
     while now < 2.0:
         backoff.failed(now, error)
-        assert backoff.not_before - now <= 0.5
+        assert backoff.not_before - now <= 0.501
         now = backoff.not_before
 
 
