@@ -21,6 +21,7 @@ WORDS = {
     "AsyncDatabase": "Database",
     "AsyncFinal": "Final",
     "AsyncIterator": "Iterator",
+    "AsyncObjects": "Objects",
     "AsyncPool": "Pool",
     "AsyncSession": "Session",
     "AsyncTransacting": "Transacting",

@@ -41,6 +41,23 @@ from stretto.context import deadline, detached, transactional  # noqa: E402
 from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
+from stretto.model.base import Model  # noqa: E402
+from stretto.model.expressions import (  # noqa: E402
+    and_,
+    any_of,
+    asc,
+    between,
+    desc,
+    ilike,
+    is_not_null,
+    is_null,
+    like,
+    not_,
+    or_,
+    raw,
+)
+from stretto.model.fields import field  # noqa: E402
+from stretto.model.relations import relation  # noqa: E402
 
 __version__ = "0.1.0.dev0"
 __all__ = [
@@ -60,6 +77,7 @@ __all__ = [
     "Interval",
     "Line",
     "LineSegment",
+    "Model",
     "Notice",
     "Notification",
     "Path",
@@ -68,10 +86,24 @@ __all__ = [
     "Range",
     "Row",
     "Transaction",
+    "and_",
+    "any_of",
+    "asc",
+    "between",
     "core_info",
     "deadline",
+    "desc",
     "detached",
     "errors",
+    "field",
+    "ilike",
+    "is_not_null",
+    "is_null",
+    "like",
+    "not_",
+    "or_",
+    "raw",
+    "relation",
     "sqlstate",
     "transactional",
 ]

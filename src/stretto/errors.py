@@ -5,6 +5,8 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
     Error
     ├── InterfaceError                  the caller's fault; nothing was sent
     │   ├── UsageError                  a verb used in a way it can't be
+    │   │   ├── ModelError          a Model that can't be what its class says
+    │   │   └── NotLoaded           also an AttributeError: an attribute of an object that was not fetched with it
     │   ├── ConfigError                 a URL, keyword, environment variable or file that can't be understood
     │   └── TransactionClosed
     └── DatabaseError                   .sqlstate .detail .hint .position .query ... when the server sent it
@@ -20,7 +22,8 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   │   └── PoolTimeout         before a connection was free
         │   ├── PoolFull
         │   ├── PoolClosed
-        │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
+        │   ├── StaleObject             an object that somebody else has changed or deleted meanwhile
+    │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
         │   └── CommitUnknown           .xid, where it is known
         ├── IntegrityError
         ├── InternalError
@@ -87,6 +90,19 @@ class InterfaceError(Error):
 
 class UsageError(InterfaceError):
     """A verb used in a way it can't be."""
+
+
+class ModelError(UsageError):
+    """A Model that can't be what its class says, as a relation without a foreign key."""
+
+
+class NotLoaded(UsageError, AttributeError):
+    """An attribute of an object that was not fetched with it. ``name`` and ``obj`` are AttributeError's."""
+
+    def __init__(self, text: str, *, name: str, obj: object) -> None:
+        super().__init__(text)
+        self.name = name
+        self.obj = obj
 
 
 class ConfigError(InterfaceError):
@@ -230,6 +246,10 @@ class PoolFull(OperationalError):
 
 class PoolClosed(OperationalError):
     """The database object is closed; nothing was sent."""
+
+
+class StaleObject(OperationalError):
+    """An update or delete found no row of the object's key and version: somebody else has changed or deleted it."""
 
 
 class TransactionAborted(OperationalError):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, TypeVar, overload
 
+from stretto._sync.objects import Objects
 from stretto.codecs.makers import Row
 from stretto.flows import query
 from stretto.flows.batch import BatchResult, batch
@@ -14,7 +15,7 @@ from stretto.flows.shared import Shared
 T = TypeVar("T")
 
 
-class Verbs:
+class Verbs(Objects):
     """What can be asked of a Database, and of one Connection, alike.
 
     ``args`` are the values of ``$1``, ``$2`` ... ; ``timeout`` is in seconds, for the whole call. Every verb raises the

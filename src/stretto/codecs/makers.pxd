@@ -57,6 +57,19 @@ cdef class SlotsMaker(Maker):
     cdef _complete(self, obj)
 
 
+cdef class ModelMaker(Maker):
+    cdef readonly object cls
+    cdef readonly list members
+    cdef readonly object origin
+    cdef list slots
+    cdef Py_ssize_t origin_slot
+    cdef Py_ssize_t loaded_slot
+    cdef Py_ssize_t count
+
+    @cython.locals(i=Py_ssize_t, slot=Py_ssize_t)
+    cpdef make(self, list values)
+
+
 cdef class AttributeMaker(Maker):
     cdef object cls
     cdef list names

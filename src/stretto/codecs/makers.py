@@ -297,6 +297,33 @@ class SlotsMaker(Maker):
             capi.set_slot(obj, slot, pair[1]())
 
 
+class ModelMaker(Maker):
+    """Objects of a Model: SlotsMaker, and in two further slots where the object is from and the values as they came.
+
+    ``members`` are the slots' descriptors, one a column. ``origin`` is one for all objects.
+    """
+
+    def __init__(self, cls: Any, members: list[Any], origin_member: Any, origin: Any, loaded_member: Any) -> None:
+        if cls.__new__ is not object.__new__ or cls.__itemsize__ or cls.__dictoffset__:
+            raise TypeError(f"{cls.__qualname__} is not a plain slotted class")
+        self.cls = cls
+        self.members = members
+        self.origin = origin
+        self.slots = [_own_slot(cls, slot) for slot in members]
+        self.origin_slot = _own_slot(cls, origin_member)
+        self.loaded_slot = _own_slot(cls, loaded_member)
+        self.count = len(members)
+
+    def make(self, values: list[Any]) -> Any:
+        obj = capi.new_object(self.cls)
+        for i in range(self.count):
+            slot = self.slots[i]
+            capi.set_slot(obj, slot, values[i])
+        capi.set_slot(obj, self.origin_slot, self.origin)
+        capi.set_slot(obj, self.loaded_slot, capi.new_row(tuple, values))
+        return obj
+
+
 def _own_slot(cls: type, descriptor: Any) -> Any:
     """Turn a descriptor into what ``capi.set_slot`` takes, sure that it is a slot of this class's objects."""
     slot = capi.slot_of(descriptor)

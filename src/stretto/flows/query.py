@@ -15,6 +15,7 @@ from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
+from stretto.model.loading import located
 from stretto.model.plan import plan_for
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
@@ -128,7 +129,7 @@ def maker_for(statement: Statement, into: Any) -> Any:
     try:
         return statement.makers[into]
     except KeyError:
-        maker = statement.makers[into] = plan_for(into, _shape(statement))
+        maker = statement.makers[into] = located(plan_for(into, _shape(statement)), statement.sql)
         return maker
     except TypeError:
         return plan_for(into, _shape(statement))  # not hashable: told there

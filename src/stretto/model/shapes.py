@@ -1,8 +1,8 @@
 """What a class takes: its fields by name, and the way to make its objects from values.
 
-``shape_of(cls)`` looks at a class once and knows seven kinds: TypedDict, NamedTuple, pydantic model, msgspec Struct,
-attrs class, dataclass, and any class whose ``__init__`` has named parameters. Kinds of other libraries are recognised
-by what they leave on the class; none of them is imported here.
+``shape_of(cls)`` looks at a class once and knows eight kinds: Model, TypedDict, NamedTuple, pydantic model, msgspec
+Struct, attrs class, dataclass, and any class whose ``__init__`` has named parameters. Kinds of other libraries are
+recognised by what they leave on the class; none of them is imported here.
 
 ``__init__`` is left out only where nobody could tell: it was generated, it only stores its arguments, and the class
 has nothing else that runs when an object is made. In any doubt the class is called.
@@ -74,6 +74,9 @@ def shape_of(cls: Any) -> Shape | None:
     """Return the shape of a class, or None for what is no class or takes nothing by name."""
     if not isinstance(cls, type) or inspect.isabstract(cls):
         return None
+    own = getattr(cls, "_shape_", None)
+    if own is not None:
+        return own(cls)  # type: ignore[no-any-return]  # a Model's
     for kind in (_typed_dict, _named_tuple, _pydantic, _struct, _attrs, _dataclass, _hand_written):
         shape = kind(cls)
         if shape is not None:

@@ -1,0 +1,67 @@
+"""The verbs for objects of Models, which a Database, a Connection and a transaction share. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, TypeVar
+
+from stretto.flows import graph, tables, writing
+from stretto.flows.shared import Shared
+
+T = TypeVar("T")
+
+
+class AsyncObjects:
+    """What can be done with objects. Each verb is given objects of Models and gives the same objects back."""
+
+    _shared: Shared
+
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+        raise NotImplementedError
+
+    async def get(self, model: type[T], key: Any, *, include: Any = (), timeout: float | None = None) -> T | None:
+        """The object with this primary key (a tuple for a composite one), or None. One round trip.
+
+        ``include``: a relation, or several, to fetch with it.
+        """
+        return await self._run(writing.get(self._shared, model, key, include), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
+
+    async def insert(self, obj: T, *, timeout: float | None = None) -> T:
+        """Insert an object; what the server makes (keys, defaults) is filled in. One round trip."""
+        return await self._run(writing.insert(self._shared, obj), timeout)  # type: ignore[no-any-return]  # as above
+
+    async def insert_many(self, objs: Iterable[T], *, timeout: float | None = None) -> list[T]:
+        """Insert objects, all or nothing; what the server makes is filled in. One statement for each Model."""
+        return await self._run(writing.insert_many(self._shared, objs), timeout)  # type: ignore[no-any-return]  # as above
+
+    async def update(self, obj: T, *, timeout: float | None = None) -> T:
+        """Write what was changed since the object was loaded; raises StaleObject when its row is not there any more."""
+        return await self._run(writing.update(self._shared, obj), timeout)  # type: ignore[no-any-return]  # as above
+
+    async def update_many(self, objs: Iterable[T], *, timeout: float | None = None) -> list[T]:
+        """Update objects, all or nothing, in one statement for each Model; raises as update."""
+        return await self._run(writing.update_many(self._shared, objs), timeout)  # type: ignore[no-any-return]  # as above
+
+    async def save(self, obj: T, *, timeout: float | None = None) -> T:
+        """Insert an object whose key is not set, update any other."""
+        return await self._run(writing.save(self._shared, obj), timeout)  # type: ignore[no-any-return]  # as above
+
+    async def upsert(self, obj: T, *, on: Any = None, timeout: float | None = None) -> T:
+        """Insert an object, or update the row with the same ``on``: a field or several, else the primary key."""
+        return await self._run(writing.upsert(self._shared, obj, on), timeout)  # type: ignore[no-any-return]  # as above
+
+    async def delete(self, obj: Any, *, timeout: float | None = None) -> None:
+        """Delete an object's row; raises StaleObject when it is not there any more."""
+        await self._run(writing.delete(self._shared, obj), timeout)
+
+    async def load(self, objs: T | Sequence[T], *relations: Any, timeout: float | None = None) -> None:
+        """Fill relations of objects in hand: one statement for each relation, all in one round trip."""
+        await self._run(graph.load(self._shared, objs, relations), timeout)
+
+    async def create_tables(self, *models: type[Any], timeout: float | None = None) -> None:
+        """Create the tables of Models that are not there yet, in the order of their references, all or nothing."""
+        await self._run(tables.create(self._shared, models), timeout)
+
+    async def drop_tables(self, *models: type[Any], timeout: float | None = None) -> None:
+        """Drop the tables of Models that are there, in the opposite order, all or nothing."""
+        await self._run(tables.drop(self._shared, models), timeout)
