@@ -119,6 +119,11 @@ def set_slot(obj: Any, slot: Any, value: Any) -> None:
     slot.__set__(obj, value)
 
 
+def get_slot(obj: Any, slot: Any) -> Any:
+    """Read a slot of an object of the slot's class; AttributeError where it is empty."""
+    return slot.__get__(obj)
+
+
 def gc_disable() -> bool:
     """Hold the cyclic garbage collector off; return whether it was on."""
     was = gc.isenabled()

@@ -4,6 +4,7 @@ from stretto cimport capi
 
 
 cdef class Maker:
+    cpdef list columns(self, list codecs)
     cpdef make(self, list values)
 
 
@@ -67,6 +68,22 @@ cdef class ModelMaker(Maker):
     cdef Py_ssize_t count
 
     @cython.locals(i=Py_ssize_t, slot=Py_ssize_t)
+    cpdef make(self, list values)
+
+
+cdef class RootMaker(Maker):
+    cdef Maker inner
+    cdef list codecs
+
+    cpdef list columns(self, list codecs)
+    cpdef make(self, list values)
+
+
+cdef class GraphMaker(ModelMaker):
+    cdef list relation_slots
+    cdef list many
+
+    @cython.locals(i=Py_ssize_t, slot=Py_ssize_t, count=Py_ssize_t, columns=list)
     cpdef make(self, list values)
 
 

@@ -183,6 +183,10 @@ def shown(names: Any) -> str:
 class Maker:
     """Makes one object from one row's values."""
 
+    def columns(self, codecs: list[Any]) -> list[Any]:
+        """The codecs to decode the values with, given the statement's."""
+        return codecs
+
     def make(self, values: list[Any]) -> Any:
         """Return the object. ``values`` has one item a column; it is neither kept nor changed."""
         raise NotImplementedError
@@ -321,6 +325,57 @@ class ModelMaker(Maker):
             capi.set_slot(obj, slot, values[i])
         capi.set_slot(obj, self.origin_slot, self.origin)
         capi.set_slot(obj, self.loaded_slot, capi.new_row(tuple, values))
+        return obj
+
+
+class RootMaker(Maker):
+    """Another maker, for values that are decoded by codecs of its own."""
+
+    def __init__(self, inner: Maker, codecs: list[Any]) -> None:
+        self.inner = inner
+        self.codecs = codecs
+
+    def columns(self, codecs: list[Any]) -> list[Any]:
+        return self.codecs
+
+    def make(self, values: list[Any]) -> Any:
+        return self.inner.make(values)
+
+
+class GraphMaker(ModelMaker):
+    """Objects of a Model with their relations, whose values (objects, or lists of them) stand behind the columns'.
+
+    ``relations`` are pairs of a slot's descriptor and whether it takes a list.
+    """
+
+    def __init__(
+        self,
+        cls: Any,
+        members: list[Any],
+        origin_member: Any,
+        origin: Any,
+        loaded_member: Any,
+        relations: list[tuple[Any, bool]],
+    ) -> None:
+        super().__init__(cls, members, origin_member, origin, loaded_member)
+        self.relation_slots = [_own_slot(cls, slot) for slot, _ in relations]
+        self.many = [many for _, many in relations]
+
+    def make(self, values: list[Any]) -> Any:
+        count = self.count
+        columns = values[:count]
+        obj = capi.new_object(self.cls)
+        for i in range(count):
+            slot = self.slots[i]
+            capi.set_slot(obj, slot, values[i])
+        capi.set_slot(obj, self.origin_slot, self.origin)
+        capi.set_slot(obj, self.loaded_slot, capi.new_row(tuple, columns))
+        for i in range(len(self.relation_slots)):
+            value = values[count + i]
+            if value is None and self.many[i]:
+                value = []
+            slot = self.relation_slots[i]
+            capi.set_slot(obj, slot, value)
         return obj
 
 

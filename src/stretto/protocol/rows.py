@@ -48,6 +48,7 @@ def decode_rows(slices: list[Any], codecs: list[Codec], maker: Maker, out: list[
 
     Raises ProtocolError where a row is not what was described, DecodeError where a value has no place in Python.
     """
+    codecs = maker.columns(codecs)
     width = len(codecs)
     values: list[Any] = [None] * width
     buf = ReadBuffer(b"")
