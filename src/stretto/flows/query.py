@@ -17,6 +17,7 @@ from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
 from stretto.model.loading import located
 from stretto.model.plan import plan_for
+from stretto.model.query import statement_of
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
 from stretto.protocol.statement import Statement, check_count, close_request, describe_request, encode_sql, mark
@@ -129,7 +130,7 @@ def maker_for(statement: Statement, into: Any) -> Any:
     try:
         return statement.makers[into]
     except KeyError:
-        maker = statement.makers[into] = located(plan_for(into, _shape(statement)), statement.sql)
+        maker = statement.makers[into] = located(plan_for(into, _shape(statement)), into, statement.sql)
         return maker
     except TypeError:
         return plan_for(into, _shape(statement))  # not hashable: told there
@@ -295,14 +296,24 @@ def forget(statement: Statement) -> Generator[Request, Any, int]:
     return request.status
 
 
+def compiled(query: Any, args: tuple[Any, ...], into: Any) -> tuple[str, tuple[Any, ...], Any]:
+    """The SQL of a query, its arguments, and what its rows become where ``into`` does not say so."""
+    if args:
+        raise UsageError(f"a query has its values in it, and takes no arguments: {query!r:.200}")
+    sql, args, own = statement_of(query)
+    return sql, args, own if into is None else into
+
+
 def fetch(
     shared: Shared,
-    sql: str,
+    sql: Any,
     args: tuple[Any, ...],
     into: Any = None,
     finish: Callable[[list[Any]], Any] | None = None,
 ) -> Flow:
-    """Return the rows as a list of ``into``, or what ``finish`` makes of it. Round trips as perform."""
+    """Return the rows of SQL or a query as a list of ``into``, or what ``finish`` makes of it. Trips as perform."""
+    if not isinstance(sql, str):
+        sql, args, into = compiled(sql, args, into)
     return Fetch(shared, sql, args, into, finish, maker_for, _fetch)  # type: ignore[return-value]  # it does what a generator does
 
 
@@ -324,7 +335,7 @@ def _fetch(
     return rows if finish is None else finish(rows)
 
 
-def fetchrow(shared: Shared, sql: str, args: tuple[Any, ...], into: Any = None) -> Flow:
+def fetchrow(shared: Shared, sql: Any, args: tuple[Any, ...], into: Any = None) -> Flow:
     """Return the first row or None. Round trips as perform."""
     return fetch(shared, sql, args, into, _first)
 
@@ -333,7 +344,7 @@ def _first(rows: list[Any]) -> Any:
     return rows[0] if rows else None
 
 
-def fetchval(shared: Shared, sql: str, args: tuple[Any, ...], column: int = 0) -> Flow:
+def fetchval(shared: Shared, sql: Any, args: tuple[Any, ...], column: int = 0) -> Flow:
     """Return one value of the first row, or None without one. Round trips as perform."""
     return fetch(shared, sql, args, tuple, _first_value if column == 0 else lambda rows: _value(rows, column))
 
@@ -350,9 +361,12 @@ def _value(rows: list[Any], column: int) -> Any:
     return rows[0][column]
 
 
-def execute(shared: Shared, sql: str, args: tuple[Any, ...]) -> Flow:
+def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
     """Return the command tag. Without arguments: the simple protocol, so several statements may be given; one trip."""
-    if args:
+    if not isinstance(sql, str):
+        sql, args, _ = compiled(sql, args, None)
+        request = yield from perform(shared, sql, args, None, None)
+    elif args:
         check_count(args)
         request = yield from perform(shared, sql, args, None, None)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stretto.codecs.base import UnknownTypes
 from stretto.errors import DecodeError, UsageError
-from stretto.flows.query import Flow, as_here, check, fitting, heal, maker_for, prepare
+from stretto.flows.query import Flow, as_here, check, compiled, fitting, heal, maker_for, prepare
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
@@ -28,9 +28,11 @@ class Portal:
     _statement: Statement
     _request: Request
 
-    def __init__(self, shared: Shared, sql: str, args: tuple[Any, ...], into: Any, batch: int) -> None:
+    def __init__(self, shared: Shared, sql: Any, args: tuple[Any, ...], into: Any, batch: int) -> None:
         if batch < 1:
             raise UsageError(f"batch={batch}: at least one row at a time")
+        if not isinstance(sql, str):
+            sql, args, into = compiled(sql, args, into)
         self._shared = shared
         self._sql = sql
         self._args = args

@@ -63,11 +63,46 @@ class Expression:
     def __rtruediv__(self, other: Any) -> Any:
         return Operation("/", other, self)
 
+    def __and__(self, other: Any) -> Any:
+        return Condition("and", (self, other))
+
+    def __or__(self, other: Any) -> Any:
+        return Condition("or", (self, other))
+
+    def __invert__(self) -> Any:
+        return Condition("not", (self,))
+
     def __bool__(self) -> NoReturn:
         raise UsageError(
             f"{self!r} is a part of a statement and neither true nor false: give it to where(); combine conditions by"
             " and_(), or_(), not_() or & and |, and test for a value in a list by any_of()"
         )
+
+
+class Ref:
+    """A column in a statement: a field, or one at the end of relations. Without a ``field``: the relation itself.
+
+    It is what keys of statements have, because it is compared by identity.
+    """
+
+    __slots__ = ("field", "path")
+
+    def __init__(self, path: tuple[Any, ...], field: Any) -> None:
+        self.path = path
+        self.field = field
+
+    @property
+    def model(self) -> Any:
+        """The Model that it begins at."""
+        return self.path[0].model if self.path else self.field.model
+
+    def __repr__(self) -> str:
+        if not self.path:
+            return repr(self.field)
+        names = [one.name for one in self.path]
+        if self.field is not None:
+            names.append(self.field.name)
+        return f"{self.model.__qualname__}.{'.'.join(names)}"
 
 
 class Operation(Expression):
@@ -93,14 +128,38 @@ class Condition(Expression):
         self.operator = operator
         self.operands = operands
 
-    def __and__(self, other: Any) -> Any:
-        return Condition("and", (self, other))
+    def __repr__(self) -> str:
+        shown = list(map(_shown, self.operands))
+        if self.operator in _FUNCTIONS:
+            return f"{_FUNCTIONS[self.operator]}({', '.join(shown)})"
+        return f"{shown[0]} {_SIGNS.get(self.operator, self.operator)} {shown[1]}"
 
-    def __or__(self, other: Any) -> Any:
-        return Condition("or", (self, other))
+
+_SIGNS = {"=": "==", "<>": "!="}
+_FUNCTIONS = {
+    "and": "and_",
+    "or": "or_",
+    "not": "not_",
+    "any": "any_of",
+    "like": "like",
+    "ilike": "ilike",
+    "is null": "is_null",
+    "is not null": "is_not_null",
+    "between": "between",
+}
+
+
+class Exists(Expression):
+    """There is an object on the other side of a relation, or a row of a select."""
+
+    __slots__ = ("conditions", "of")
+
+    def __init__(self, of: Any, conditions: tuple[Any, ...]) -> None:
+        self.of = of
+        self.conditions = conditions
 
     def __repr__(self) -> str:
-        return f"{self.operator}({', '.join(map(_shown, self.operands))})"
+        return f"exists({', '.join(map(_shown, (self.of, *self.conditions)))})"
 
 
 class Raw(Expression):
@@ -122,6 +181,8 @@ class Order(Expression):
     __slots__ = ("descending", "expression", "nulls")
 
     def __init__(self, expression: Any, descending: bool, nulls: str | None) -> None:
+        if nulls not in (None, "first", "last"):
+            raise UsageError(f'nulls={nulls!r}: "first" or "last"')
         self.expression = expression
         self.descending = descending
         self.nulls = nulls
@@ -168,8 +229,9 @@ def not_(condition: bool) -> bool:
 
 
 def any_of(field: T, values: Iterable[T]) -> bool:
-    """``field`` is one of ``values``, which travel as one array: ``field = any($1)``."""
-    return Condition("any", (field, list(values)))  # type: ignore[return-value]  # as above
+    """``field`` is one of ``values``, which travel as one array (``field = any($1)``), or a select's of one column."""
+    wanted = values if getattr(values, "_is_query_", False) else list(values)
+    return Condition("any", (field, wanted))  # type: ignore[return-value]  # as above
 
 
 def like(field: str | None, pattern: str) -> bool:
@@ -213,3 +275,36 @@ def asc(expression: object, *, nulls: str | None = None) -> Any:
 def desc(expression: object, *, nulls: str | None = None) -> Any:
     """Large values first; ``nulls``: "first" or "last"."""
     return Order(expression, True, nulls)
+
+
+# Functions ----------------------------------------------------------------------------------------------------------
+
+
+def exists(of: object, *conditions: bool) -> bool:
+    """There is an object on the other side of a relation, of which ``conditions`` are true; or a row of a select."""
+    return Exists(of, conditions)  # type: ignore[return-value]  # for a type checker, conditions are bools
+
+
+def count(of: object = None, *, distinct: bool = False) -> int:
+    """How many rows; ``of``: how many where it is not NULL; ``distinct``: how many different ones."""
+    return Call("count", () if of is None else (of,), distinct)  # type: ignore[return-value]  # an expression is its value for a type checker
+
+
+def sum_(of: T) -> T:
+    """The sum; NULL of no rows."""
+    return Call("sum", (of,))  # type: ignore[return-value]  # as above
+
+
+def avg(of: object) -> Any:
+    """The mean; NULL of no rows."""
+    return Call("avg", (of,))
+
+
+def min_(of: T) -> T:
+    """The smallest; NULL of no rows."""
+    return Call("min", (of,))  # type: ignore[return-value]  # as above
+
+
+def max_(of: T) -> T:
+    """The largest; NULL of no rows."""
+    return Call("max", (of,))  # type: ignore[return-value]  # as above

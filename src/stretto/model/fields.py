@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
 from stretto.errors import ModelError
-from stretto.model.expressions import Expression
+from stretto.model.expressions import Expression, Ref
 
 T = TypeVar("T")
 OnDelete = Literal["cascade", "restrict", "set null", "set default", "no action"]
@@ -32,7 +32,7 @@ class Field(Expression):
     """One column of a Model.
 
     ``name`` is the attribute, ``column`` its name in the table, ``model`` the class that it was bound to. ``type`` is
-    the SQL type where it is not to be told from the annotation. The rest is as ``field()`` was called.
+    the SQL type where it is not to be told from the annotation. ``ref`` names it in statements. The rest is as ``field()`` was called.
     """
 
     __slots__ = (
@@ -50,6 +50,7 @@ class Field(Expression):
         "on_delete",
         "on_update",
         "primary_key",
+        "ref",
         "references",
         "repr",
         "server_default",
@@ -62,6 +63,7 @@ class Field(Expression):
         self.name = ""
         self.column: str = options.pop("column", None) or ""
         self.model: Any = None
+        self.ref = Ref((), self)
         self._annotation: Any = None
         self.default: Any = options.pop("default", UNSET)
         self.default_factory: Callable[[], Any] | None = options.pop("default_factory", None)
@@ -93,6 +95,7 @@ class Field(Expression):
         bound.name = name
         bound.column = self.column or name
         bound._annotation = annotation
+        bound.ref = Ref((), bound)
         return bound
 
     @property

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from stretto._places import places
 from stretto.codecs.makers import ModelMaker
 from stretto.model.base import Model, Origin, slot_of
+from stretto.model.shapes import Field as ShapeField
+from stretto.model.shapes import Shape
 from stretto.model.table import Table
 
 
@@ -18,11 +21,30 @@ def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMa
     return ModelMaker(cls, slots, _ORIGIN, Origin(text, tuple(names)), _LOADED)
 
 
-def located(maker: Any, text: str) -> Any:
-    """The same maker for objects of a statement of their own, which NotLoaded names."""
+def located(maker: Any, into: Any, sql: str) -> Any:
+    """The same maker for objects of a statement of their own, which NotLoaded names, and where it was first asked."""
     if type(maker) is not ModelMaker:
         return maker
-    return ModelMaker(maker.cls, maker.members, _ORIGIN, Origin(text, maker.origin.names), _LOADED)
+    text = into.text if type(into) is Whole else sql
+    place = "".join(f", first asked at {one}" for one in places(1))
+    return ModelMaker(maker.cls, maker.members, _ORIGIN, Origin(text + place, maker.origin.names), _LOADED)
+
+
+class Whole:
+    """What a query's rows become: objects of a Model with these attributes. A target for ``plan_for``."""
+
+    __slots__ = ("names", "table", "text")
+
+    def __init__(self, table: Table, names: tuple[str, ...], text: str) -> None:
+        self.table = table
+        self.names = names
+        self.text = text
+
+    def _shape_(self, _: Any) -> Shape:
+        table = self.table
+        wanted = [table.fields[name] for name in self.names]
+        fields = tuple(ShapeField(one.column, (), True, one.annotation) for one in wanted)
+        return Shape(table.model, fields, lambda columns: maker_of(table, [table.columns[one].name for one in columns]))
 
 
 _ORIGIN: Any = type.__getattribute__(Model, "_origin_")

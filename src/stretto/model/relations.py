@@ -6,8 +6,8 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stretto.errors import ModelError, NotLoaded
-from stretto.model.expressions import Expression
+from stretto.errors import ModelError, NotLoaded, UsageError
+from stretto.model.expressions import Expression, Ref
 from stretto.model.fields import Field
 
 Kind = Literal["many-to-one", "one-to-many", "one-to-one", "many-to-many"]
@@ -38,15 +38,16 @@ class Join:
     through: Through | None = None
 
 
-class Relation(Expression):
-    """One relation of a Model: on the class itself, on an object what was loaded; else NotLoaded is raised."""
+class Relation:
+    """One relation of a Model: on the class a Path, on an object what was loaded; else NotLoaded is raised."""
 
-    __slots__ = ("_annotation", "_join", "_keys", "_through", "_through_keys", "model", "name", "slot")
+    __slots__ = ("_annotation", "_join", "_keys", "_through", "_through_keys", "model", "name", "path", "slot")
 
     def __init__(self, keys: tuple[str, ...], through: Any, through_keys: Any) -> None:
         self.name = ""
         self.model: Any = None
         self.slot: Any = None
+        self.path = Path((self,))
         self._keys = keys
         self._through = through
         self._through_keys = through_keys
@@ -69,7 +70,7 @@ class Relation(Expression):
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
         if obj is None:
-            return self
+            return self.path
         try:
             return self.slot.__get__(obj)
         except AttributeError:
@@ -221,6 +222,64 @@ class Relation(Expression):
                 f" reference {table.name}: name them by through_keys="
             )
         return tuple(key.column for key in keys)
+
+
+class Path(Expression):
+    """A relation as the class gives it (``Book.author``), and where it leads: ``Book.author.name``, and so on.
+
+    No public name is its own: they all are the other side's.
+    """
+
+    __slots__ = ("_reached", "_ref")
+
+    def __init__(self, relations: tuple[Relation, ...]) -> None:
+        self._ref = Ref(relations, None)
+        self._reached: dict[str, Expression] = {}
+
+    def __repr__(self) -> str:
+        return repr(self._ref)
+
+    def __getattr__(self, name: str) -> Any:
+        found = self._reached.get(name)
+        if found is None:
+            if name.startswith("_"):
+                raise AttributeError(f"{self!r} has no attribute {name!r}")
+            found = self._reached[name] = self._reach(name)
+        return found
+
+    def _reach(self, name: str) -> Expression:
+        relations = self._ref.path
+        join = relations[-1].join
+        table = join.target.__table__
+        if name not in table.fields and name not in table.relations:
+            raise ModelError(f"{self!r}.{name}: {join.target.__qualname__} has neither a field nor a relation {name!r}")
+        if join.many:
+            raise ModelError(
+                f"{self!r}.{name}: {self!r} is a list: ask by exists({self!r}, ...), with conditions on"
+                f" {join.target.__qualname__}.{name}"
+            )
+        if name in table.fields:
+            return Reached(relations, table.fields[name])
+        return Path((*relations, table.relations[name]))
+
+
+class Reached(Expression):
+    """A field on the other side of relations: ``Book.author.name``."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, path: tuple[Relation, ...], field: Field) -> None:
+        self.ref = Ref(path, field)
+
+    def __repr__(self) -> str:
+        return repr(self.ref)
+
+
+def relation_of(path: Any) -> Relation:
+    """The relation that ``Author.books`` on the class stands for; raises UsageError for anything else."""
+    if type(path) is not Path or len(path._ref.path) != 1:
+        raise UsageError(f"{path!r} is not a relation of a Model, as Author.books")
+    return path._ref.path[0]  # type: ignore[no-any-return]  # a Ref is below relations
 
 
 def _foreign_keys(source: Any, target: Any) -> list[Field]:

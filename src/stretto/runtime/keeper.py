@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import random
-import sys
 import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from stretto._places import places
 from stretto.errors import Error, PoolClosed, PoolTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, is_target, transient
@@ -21,7 +21,6 @@ from stretto.runtime.base import told
 _LOG = logging.getLogger("stretto.pool")
 logging.getLogger("stretto").addHandler(logging.NullHandler())  # a program that set up no logging is not disturbed
 _FRAMES = 3  # places that a holder is remembered by
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
 _READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 
@@ -117,7 +116,7 @@ class Keeper:
         return self._backoff.allowed(scheduler.shortage(), scheduler.opening, monotonic())
 
     def _take(self, lane: Lane) -> None:
-        lane.holder = Holder(monotonic(), _places())
+        lane.holder = Holder(monotonic(), places(_FRAMES))
 
     def _set_end(self, lane: Lane) -> None:
         lane.end = self._limits.end(monotonic(), random.random())  # noqa: S311  # spreads ages, hides nothing
@@ -191,15 +190,3 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def _places() -> tuple[str, ...]:
-    """Where we were called from, outside of stretto and the standard library's context managers."""
-    places: list[str] = []
-    frame: Any = sys._getframe(1)
-    while frame is not None and len(places) < _FRAMES:
-        name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.endswith(("contextlib.py", "asyncio/runners.py")):
-            places.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
-        frame = frame.f_back
-    return tuple(places)

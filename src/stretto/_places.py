@@ -1,0 +1,22 @@
+"""Where in a program stretto was called from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OF_THE_LIBRARY = ("contextlib.py", "asyncio/runners.py")
+
+
+def places(most: int) -> tuple[str, ...]:
+    """Return the innermost places outside of stretto and the standard library's context managers."""
+    found: list[str] = []
+    frame: Any = sys._getframe(1)
+    while frame is not None and len(found) < most:
+        name = frame.f_code.co_filename
+        if not name.startswith(_PACKAGE) and not name.endswith(_OF_THE_LIBRARY):
+            found.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
+        frame = frame.f_back
+    return tuple(found)

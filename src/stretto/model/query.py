@@ -1,0 +1,393 @@
+"""select(), update() and delete(): queries over Models, which the verbs take in the place of SQL.
+
+Each method returns a new query, so a query can be kept and built upon. A query is compiled once for each shape;
+afterwards only its values are collected (``keys``), in the order of the SQL that was kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Literal, TypeVar, cast, overload
+
+from stretto.codecs.makers import Row
+from stretto.errors import UsageError
+from stretto.model.compile import Writer
+from stretto.model.expressions import Expression, Order, Ref
+from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
+from stretto.model.loading import Whole
+from stretto.model.relations import Path
+from stretto.model.table import Table, table_of
+
+T = TypeVar("T")
+Strategy = Literal["statement", "trip"]
+
+_SHAPES = 4096  # statements that are kept
+_new = object.__new__
+
+
+class Compiled:
+    """A statement: its SQL, the places of its values in the order of ``$1`` ..., and what its rows become."""
+
+    __slots__ = ("into", "order", "sql")
+
+    def __init__(self, sql: str, order: list[int], into: Any, values: int) -> None:
+        self.sql = sql
+        self.order = None if order == list(range(values)) else order
+        self.into = into
+
+
+_compiled: dict[Key, Compiled] = {}
+
+
+class Query(Generic[T]):
+    """What the verbs take in the place of SQL. ``T`` is what its rows become."""
+
+    __slots__ = ()
+    _is_query_ = True
+
+    def _key(self, values: Values) -> Key:
+        raise NotImplementedError
+
+    def _compile(self, key: Key, writer: Writer) -> tuple[str, Any]:
+        """The SQL, and what its rows become (a target for ``plan_for``)."""
+        raise NotImplementedError
+
+    def __bool__(self) -> bool:
+        raise UsageError(f"{self!r} is a query and neither true nor false: give it to fetch() or another verb")
+
+    def __str__(self) -> str:
+        return statement_of(self)[0]
+
+
+def statement_of(query: Any) -> tuple[str, tuple[Any, ...], Any]:
+    """The SQL of a query, its arguments, and what its rows become. Raises ModelError, and UsageError for no query."""
+    values: Values = []
+    try:
+        key = query._key(values)
+    except AttributeError:
+        if getattr(query, "_is_query_", False):
+            raise
+        raise UsageError(f"a statement is a str or a query, as select(Author), not {query!r:.200}") from None
+    found = _compiled.get(key)
+    if found is None:
+        writer = Writer()
+        sql, into = query._compile(key, writer)
+        found = Compiled(sql, writer.order, into, len(values))
+        if len(_compiled) >= _SHAPES:
+            _compiled.clear()
+        _compiled[key] = found
+    if found.order is not None:
+        return found.sql, tuple([values[place] for place in found.order]), found.into
+    return found.sql, tuple(values), found.into
+
+
+def _conditions(verb: str, conditions: tuple[Any, ...]) -> None:
+    for one in conditions:
+        if not isinstance(one, Expression) or isinstance(one, Order):
+            raise UsageError(
+                f"{verb}() takes conditions, as Author.name == 'x' or any_of(Author.id, ids), not {one!r:.200}"
+                + (": two plain values were compared" if isinstance(one, bool) else "")
+            )
+
+
+def _number(verb: str, n: Any) -> None:
+    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 0):
+        raise UsageError(f"{verb}({n!r:.200}) is not a number of rows")
+
+
+# Select ---------------------------------------------------------------------------------------------------------------
+
+
+class Rest:
+    """What few selects have. Its ``key`` begins as ``Writer.select`` takes it apart."""
+
+    __slots__ = ("columns", "distinct", "groups", "having", "includes", "lock", "only", "strategy")
+
+    def __init__(self) -> None:
+        self.columns: tuple[tuple[str | None, Any], ...] | None = None
+        self.only: tuple[str, ...] | None = None
+        self.distinct: tuple[Any, ...] | None = None
+        self.lock: tuple[str, str] | None = None
+        self.groups: tuple[Any, ...] = ()
+        self.having: tuple[Any, ...] = ()
+        self.includes: tuple[Any, ...] = ()
+        self.strategy: Strategy | None = None
+
+    def but(self, **changes: Any) -> Rest:
+        """A copy with changes."""
+        copy = Rest()
+        for name in Rest.__slots__:
+            setattr(copy, name, changes[name] if name in changes else getattr(self, name))
+        return copy
+
+    def key(self, values: Values) -> Key:
+        """Its part of the key."""
+        columns = self.columns
+        return (
+            None if columns is None else tuple([(name, key_of(one, values)) for name, one in columns]),
+            self.only,
+            None if self.distinct is None else keys_of(self.distinct, values),
+            self.lock,
+            keys_of(self.groups, values),
+            keys_of(self.having, values),
+            keys_of(self.includes, values),
+            self.strategy,
+        )
+
+
+_REST = Rest()
+
+
+class Select(Query[T]):
+    """Objects of a Model, or rows of columns: ``select(Author).where(Author.name == "x").limit(10)``."""
+
+    __slots__ = ("_conditions", "_limit", "_offset", "_orders", "_rest", "_table")
+
+    _table: Table
+    _conditions: tuple[Any, ...]
+    _orders: tuple[Any, ...]
+    _limit: int | None
+    _offset: int | None
+    _rest: Rest
+
+    def _copy(self) -> Select[T]:
+        copy: Select[T] = _new(Select)
+        copy._table = self._table
+        copy._conditions = self._conditions
+        copy._orders = self._orders
+        copy._limit = self._limit
+        copy._offset = self._offset
+        copy._rest = self._rest
+        return copy
+
+    def _but(self, **changes: Any) -> Select[T]:
+        copy = self._copy()
+        copy._rest = self._rest.but(**changes)
+        return copy
+
+    @property
+    def includes(self) -> tuple[Any, ...]:
+        """The relations that come with the objects, as ``include()`` was given them."""
+        return self._rest.includes
+
+    @property
+    def strategy(self) -> Strategy | None:
+        """How they come; None: as is fastest."""
+        return self._rest.strategy
+
+    def where(self, *conditions: bool) -> Select[T]:
+        """Only those of which all ``conditions`` are true; several calls: of all of them."""
+        _conditions("where", conditions)
+        copy = self._copy()
+        copy._conditions = (*self._conditions, *conditions)
+        return copy
+
+    def order_by(self, *orders: object) -> Select[T]:
+        """In this order: expressions, ``asc()``, ``desc()``; further calls add to it."""
+        _expressions("order_by", orders)
+        copy = self._copy()
+        copy._orders = self._orders + orders
+        return copy
+
+    def limit(self, n: int | None) -> Select[T]:
+        """Not more than ``n``; None: all."""
+        _number("limit", n)
+        copy = self._copy()
+        copy._limit = n
+        return copy
+
+    def offset(self, n: int | None) -> Select[T]:
+        """Without the first ``n``."""
+        _number("offset", n)
+        copy = self._copy()
+        copy._offset = n
+        return copy
+
+    def include(self, *relations: object, strategy: Strategy | None = None) -> Select[T]:
+        """With these relations (``Author.books``, ``related(...)``) of the objects; further calls add to them.
+
+        ``strategy``: "statement" (all in one statement) or "trip" (a statement a relation, in one round trip).
+        """
+        if strategy not in (None, "statement", "trip"):
+            raise UsageError(f'strategy={strategy!r}: "statement" or "trip"')
+        return self._but(includes=self._rest.includes + relations, strategy=strategy or self._rest.strategy)
+
+    def distinct(self, *fields: object) -> Select[T]:
+        """No two rows that are the same; with ``fields``, the first of those that are the same in these."""
+        _expressions("distinct", fields)
+        return self._but(distinct=fields)
+
+    def only(self, *fields: object) -> Select[T]:
+        """Only these columns, and the primary key; reading another one of such an object raises NotLoaded."""
+        if self._rest.columns is not None:
+            raise UsageError("only() is for objects of a Model: this select gives the columns that it names")
+        table = self._table
+        wanted = {_own_field("only", table, one) for one in fields} | {one.name for one in table.primary_key}
+        return self._but(only=tuple(name for name in table.fields if name in wanted))
+
+    def for_update(self, *, skip_locked: bool = False, nowait: bool = False, key: bool = True) -> Select[T]:
+        """Lock the rows against changes until the transaction ends. ``key=False``: FOR NO KEY UPDATE.
+
+        ``skip_locked``: leave out those that are locked; ``nowait``: raise LockNotAvailable instead of waiting.
+        """
+        return self._but(lock=("for update" if key else "for no key update", _wait(skip_locked, nowait)))
+
+    def for_share(self, *, skip_locked: bool = False, nowait: bool = False, key: bool = False) -> Select[T]:
+        """Lock the rows against changes by others, not against being locked as this does. ``key``: FOR KEY SHARE."""
+        return self._but(lock=("for key share" if key else "for share", _wait(skip_locked, nowait)))
+
+    def columns(self, *columns: object, **named: object) -> Select[Row]:
+        """Rows of these columns instead of objects; what has a keyword has it as its name."""
+        if not columns and not named:
+            raise UsageError("columns() needs one")
+        _expressions("columns", (*columns, *named.values()))
+        return cast("Select[Row]", self._but(columns=_named(columns, named), only=None))
+
+    def group_by(self, *expressions: object) -> Select[T]:
+        """One row for those that are the same in these, for columns that are aggregates or among these."""
+        _expressions("group_by", expressions)
+        return self._but(groups=self._rest.groups + expressions)
+
+    def having(self, *conditions: bool) -> Select[T]:
+        """Only those groups of which all ``conditions`` are true."""
+        _conditions("having", conditions)
+        return self._but(having=self._rest.having + conditions)
+
+    def count(self) -> Scalar[int]:
+        """How many there are: ``await db.fetchval(select(Author).count())``."""
+        return Scalar("count", self)
+
+    def exists(self) -> Scalar[bool]:
+        """Whether there is any."""
+        return Scalar("exists", self)
+
+    def _key(self, values: Values) -> Key:
+        limit, offset, rest = self._limit, self._offset, self._rest
+        return (
+            "select",
+            self._table,
+            keys_of(self._conditions, values),
+            keys_of(self._orders, values),
+            None if limit is None else key_of(limit, values),
+            None if offset is None else key_of(offset, values),
+            None if rest is _REST else rest.key(values),
+        )
+
+    def _compile(self, key: Key, writer: Writer) -> tuple[str, Any]:
+        sql = writer.select(key)
+        if self._rest.columns is not None:
+            return sql, None
+        return sql, Whole(self._table, self._rest.only or tuple(self._table.fields), f"{self!r} [{sql}]")
+
+    def __repr__(self) -> str:
+        rest = self._rest
+        text = f"select({self._table.model.__qualname__})"
+        if rest.columns is not None:
+            text += f".columns({_listed([one for _, one in rest.columns])})"
+        for verb, several in (
+            ("where", self._conditions),
+            ("include", rest.includes),
+            ("group_by", rest.groups),
+            ("having", rest.having),
+            ("order_by", self._orders),
+        ):
+            text += f".{verb}({_listed(several)})" if several else ""
+        for verb, one in (("limit", self._limit), ("offset", self._offset)):
+            text += f".{verb}({one})" if one is not None else ""
+        text += f".distinct({_listed(rest.distinct)})" if rest.distinct is not None else ""
+        text += f".only({', '.join(rest.only)})" if rest.only is not None else ""
+        return text + (f".{rest.lock[0].replace(' ', '_')}()" if rest.lock is not None else "")
+
+
+class Scalar(Query[T]):
+    """One value about a select, for ``fetchval``, or as a part of another query."""
+
+    __slots__ = ("_kind", "_select")
+
+    def __init__(self, kind: Literal["count", "exists"], select: Select[Any]) -> None:
+        self._kind = kind
+        self._select = select
+
+    def _key(self, values: Values) -> Key:
+        inner = self._select._key(values)
+        return ("count", inner) if self._kind == "count" else ("exists", inner, ())
+
+    def _compile(self, key: Key, writer: Writer) -> tuple[str, Any]:
+        if self._kind == "count":
+            return writer.count(key[1]), object
+        return f"select {writer.exists(key[1])}", object
+
+    def __repr__(self) -> str:
+        return f"{self._select!r}.{self._kind}()"
+
+
+def _nested(query: Any, values: Values) -> Key:
+    return query._key(values)
+
+
+KEYS[Select] = KEYS[Scalar] = _nested
+
+
+@overload
+def select(model: type[T], /) -> Select[T]: ...
+@overload
+def select(*columns: object, **named: object) -> Select[Row]: ...
+def select(*columns: Any, **named: Any) -> Any:
+    """Begin a select: of the objects of a Model, or of columns as rows (``select(Author.name, books=count())``).
+
+    Raises ModelError for what is neither, and UsageError where no column says which Model it is.
+    """
+    query: Select[Any] = _new(Select)
+    query._conditions = query._orders = ()
+    query._limit = query._offset = None
+    query._rest = _REST
+    if len(columns) == 1 and not named and not isinstance(columns[0], Expression):
+        query._table = table_of(columns[0])
+        return query
+    for one in (*columns, *named.values()):
+        ref = _first_ref(key_of(one, []))
+        if ref is not None:
+            query._table = table_of(ref.model)
+            return query.columns(*columns, **named)
+    raise UsageError("no column says of which Model: use select(Author).columns(...)")
+
+
+def _first_ref(key: Key) -> Ref | None:
+    if type(key) is Ref:
+        return key
+    if isinstance(key, tuple) and key and key[0] != "select":
+        return next((found for one in key if (found := _first_ref(one)) is not None), None)
+    return None
+
+
+def _expressions(verb: str, given: tuple[Any, ...]) -> None:
+    for one in given:
+        if not isinstance(one, Expression | Query):
+            raise UsageError(
+                f"{verb}() takes fields and other expressions, as Author.name or raw(...), not {one!r:.200}"
+            )
+
+
+def _own_field(verb: str, table: Table, field: Any) -> str:
+    name = getattr(field, "name", None) if isinstance(field, Expression) and not isinstance(field, Path) else None
+    if name is None or table.fields.get(name) is not field:
+        raise UsageError(f"{verb}() takes fields of {table.model.__qualname__}, not {field!r:.200}")
+    return str(name)
+
+
+def _wait(skip_locked: bool, nowait: bool) -> str:
+    if skip_locked and nowait:
+        raise UsageError("skip_locked= and nowait= exclude each other")
+    return " skip locked" if skip_locked else " nowait" if nowait else ""
+
+
+def _named(columns: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[str | None, Any], ...]:
+    """Columns with their names: fields have their own."""
+    plain = []
+    for one in columns:
+        ref = getattr(one, "ref", None) if not isinstance(one, Path) else None
+        plain.append((ref.field.name if isinstance(ref, Ref) else None, one))
+    return (*plain, *named.items())
+
+
+def _listed(several: Any) -> str:
+    return ", ".join(map(repr, several))
