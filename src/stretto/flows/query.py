@@ -15,6 +15,7 @@ from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
+from stretto.model.grown import Going, Graph, Growing
 from stretto.model.loading import located
 from stretto.model.plan import plan_for
 from stretto.model.query import statement_of
@@ -130,6 +131,8 @@ def maker_for(statement: Statement, into: Any) -> Any:
     try:
         return statement.makers[into]
     except KeyError:
+        if type(into) is Growing:
+            return into.maker(statement.codecs)
         maker = statement.makers[into] = located(plan_for(into, _shape(statement)), into, statement.sql)
         return maker
     except TypeError:
@@ -217,8 +220,14 @@ def _decode_large(
 def decode_rest(
     shared: Shared, request: Request, statement: Statement, into: Any, rows: list[Any]
 ) -> Generator[Request, Any, None]:
-    """Decode what is there. Records may name types that nobody asked about yet, and composites may have changed."""
-    slices = request.take()
+    """Decode what is there."""
+    yield from decode(shared, request, request.take(), statement, into, rows)
+
+
+def decode(
+    shared: Shared, request: Request, slices: list[Any], statement: Statement, into: Any, rows: list[Any]
+) -> Generator[Request, Any, None]:
+    """Decode slices. Records may name types that nobody asked about yet, and composites may have changed."""
     before = len(rows)
     asked: set[int] = set()
     while True:
@@ -234,7 +243,8 @@ def decode_rest(
         while not request.done:
             request.partial = False
             yield request
-        slices += request.take()
+        if request.results is None:
+            slices += request.take()
         yield from resolve(shared, asked, again=True)
         statement.describe(
             statement.oids,
@@ -296,11 +306,13 @@ def forget(statement: Statement) -> Generator[Request, Any, int]:
     return request.status
 
 
-def compiled(query: Any, args: tuple[Any, ...], into: Any) -> tuple[str, tuple[Any, ...], Any]:
+def compiled(shared: Shared, query: Any, args: tuple[Any, ...], into: Any) -> tuple[str, tuple[Any, ...], Any]:
     """The SQL of a query, its arguments, and what its rows become where ``into`` does not say so."""
     if args:
         raise UsageError(f"a query has its values in it, and takes no arguments: {query!r:.200}")
     sql, args, own = statement_of(query)
+    if type(own) is Graph:
+        own = Growing(own, shared.codecs.get)
     return sql, args, own if into is None else into
 
 
@@ -313,7 +325,11 @@ def fetch(
 ) -> Flow:
     """Return the rows of SQL or a query as a list of ``into``, or what ``finish`` makes of it. Trips as perform."""
     if not isinstance(sql, str):
-        sql, args, into = compiled(sql, args, into)
+        sql, args, into = compiled(shared, sql, args, into)
+        if type(into) is Going:
+            from stretto.flows.graph import go  # which builds on this module
+
+            return go(shared, into, finish)
     return Fetch(shared, sql, args, into, finish, maker_for, _fetch)  # type: ignore[return-value]  # it does what a generator does
 
 
@@ -364,7 +380,7 @@ def _value(rows: list[Any], column: int) -> Any:
 def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
     """Return the command tag. Without arguments: the simple protocol, so several statements may be given; one trip."""
     if not isinstance(sql, str):
-        sql, args, _ = compiled(sql, args, None)
+        sql, args, _ = compiled(shared, sql, args, None)
         request = yield from perform(shared, sql, args, None, None)
     elif args:
         check_count(args)

@@ -12,6 +12,7 @@ from stretto.codecs.base import UnknownTypes
 from stretto.errors import DecodeError, UsageError
 from stretto.flows.query import Flow, as_here, check, compiled, fitting, heal, maker_for, prepare
 from stretto.flows.shared import Shared
+from stretto.model.grown import Going
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
 from stretto.protocol.statement import Statement
@@ -32,7 +33,9 @@ class Portal:
         if batch < 1:
             raise UsageError(f"batch={batch}: at least one row at a time")
         if not isinstance(sql, str):
-            sql, args, into = compiled(sql, args, into)
+            sql, args, into = compiled(shared, sql, args, into)
+            if type(into) is Going:
+                raise UsageError('a stream is one statement: include(..., strategy="statement")')
         self._shared = shared
         self._sql = sql
         self._args = args

@@ -126,7 +126,7 @@ class Trunk:
         opening = not self.sent
         self.sent = True
         if not request.script.endswith(b"Q"):
-            request.before, request.before_script = _ridden(commands)
+            request.before, request.before_script = ridden(commands)
             request.before_due = len(commands)
             if opening:
                 self._opener = request
@@ -310,6 +310,8 @@ def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
                 scope.check()
                 if request.kind == CONTROL:
                     raise UsageError(f"{request.what} was not sent: {_BY_HAND}")
+                if request.snapshot:
+                    request.unlead()
                 if trunk.pending:
                     yield from trunk.lead(request)
                     _look_at(scope, trunk.ahead())
@@ -383,7 +385,7 @@ def _only_aborted(error: BaseException) -> bool:
     return isinstance(error, TransactionAborted)
 
 
-def _ridden(commands: list[str]) -> tuple[bytes, bytes]:
+def ridden(commands: list[str]) -> tuple[bytes, bytes]:
     """Parse, Bind and Execute of commands without parameters, on the unnamed statement and portal; their script."""
     buf = WriteBuffer()
     for command in commands:

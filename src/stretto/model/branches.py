@@ -4,15 +4,14 @@
 or one record, which ``codecs.nested`` decodes into the objects.
 
 ``one trip``: a statement for each relation, which selects what belongs to the objects of the one above by repeating
-it: ``... where author_id in (select id from author where ...)``. ``model.stitch`` puts them together. A relation through
-a table takes two: the pairs of keys, and the objects.
+it: ``... where author_id in (select id from author where ...)``. ``model.stitch`` puts them together. A relation
+through a table takes two: the pairs of keys, and the objects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stretto.model.compile import Scope, Writer, equality
 from stretto.model.graph import Related
@@ -144,7 +143,9 @@ class Level(Source):
         self.branch = branch
         join = branch.join
         self.local = [one.name for one in join.local]
-        self.whole = above.whole and join.kind in ("one-to-many", "one-to-one") and not branch.where and not branch.limit
+        self.whole = (
+            above.whole and join.kind in ("one-to-many", "one-to-one") and not branch.where and not branch.limit
+        )
 
     def keys(self, writer: Writer, names: Sequence[str]) -> str:
         return self._select(writer, names, ordered=False)
@@ -176,7 +177,9 @@ class Level(Source):
         columns = ", ".join(writer.columns(branch.table, scope.alias, names))
         tail = _tail(writer, scope, branch, [tie])
         first = writer.alias("first")
-        return f"select {first}.* from {keys} cross join lateral (select {columns} from {scope.source()}{tail}) as {first}"
+        return (
+            f"select {first}.* from {keys} cross join lateral (select {columns} from {scope.source()}{tail}) as {first}"
+        )
 
     def _each(self, writer: Writer, alias: str, columns: Sequence[str]) -> tuple[str, str]:
         """The different keys of the objects above, as a table; and the condition that columns are equal to one."""

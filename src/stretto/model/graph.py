@@ -7,7 +7,7 @@ from typing import Any
 
 from stretto.errors import UsageError
 from stretto.model.expressions import Expression
-from stretto.model.relations import Relation
+from stretto.model.relations import Path, Relation, relation_of
 
 
 class Related(Expression):
@@ -46,13 +46,12 @@ def related(relation: object, *nested: object, where: Any = (), order_by: Any = 
     ``order_by``: an expression or several; ``limit``: so many for each object at most, the first in that order.
     Raises UsageError for what is no relation, or not one of these objects.
     """
-    if not isinstance(relation, Relation):
-        raise UsageError(f"related() takes a relation, as Author.books, not {relation!r}")
+    found = relation_of(relation)
     if limit is not None and (not isinstance(limit, int) or limit < 0):
         raise UsageError(f"related({relation!r}): limit= is a whole number, not {limit!r}")
-    if limit is not None and not relation.join.many:
+    if limit is not None and not found.join.many:
         raise UsageError(f"related({relation!r}): limit= is for lists, and here is one object at most")
-    return Related(relation, tree(relation.join.target, nested), where, order_by, limit)
+    return Related(found, tree(found.join.target, nested), where, order_by, limit)
 
 
 def tree(model: Any, includes: Iterable[Any]) -> tuple[Related, ...]:
@@ -66,24 +65,26 @@ def tree(model: Any, includes: Iterable[Any]) -> tuple[Related, ...]:
                 f"{relation!r} is no relation of {model.__qualname__}: nest it, as in"
                 f" related({model.__qualname__}.<relation>, {relation!r})"
             )
-        known = found.get(relation._name)
-        found[relation._name] = branch if known is None else _merged(known, branch)
+        known = found.get(relation.name)
+        found[relation.name] = branch if known is None else _merged(known, branch)
     return tuple(found.values())
 
 
 def _relation(model: Any, one: Any) -> Relation:
-    if not isinstance(one, Relation):
+    if not isinstance(one, Path):
         names = ", ".join(f"{model.__qualname__}.{name}" for name in model.__table__.relations) or "none"
         raise UsageError(
             f"include() takes relations of {model.__qualname__} or related(...), not {one!r}; it has: {names}"
         )
-    return one
+    return relation_of(one)
 
 
 def _merged(first: Related, second: Related) -> Related:
     """Included twice, as in include(A.b, related(A.b, B.c)): both nest, but only one may narrow."""
     if (first.narrowed or first.order_by) and (second.narrowed or second.order_by):
-        raise UsageError(f"{first.relation!r} is included twice, each time narrowed or ordered: say it in one related()")
+        raise UsageError(
+            f"{first.relation!r} is included twice, each time narrowed or ordered: say it in one related()"
+        )
     plain, other = (second, first) if first.narrowed or first.order_by else (first, second)
     nested = tree(first.relation.join.target, (*plain.nested, *other.nested))
     return Related(first.relation, nested, other.where, other.order_by, other.limit)

@@ -18,7 +18,7 @@ def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMa
     whole = len(names) == len(table.fields)
     cls = table.model if whole else table.partial
     slots = [slot_of(table, name) for name in names]
-    return ModelMaker(cls, slots, _ORIGIN, Origin(text, tuple(names)), _LOADED)
+    return ModelMaker(cls, slots, ORIGIN, Origin(text, tuple(names)), LOADED)
 
 
 def located(maker: Any, into: Any, sql: str) -> Any:
@@ -27,7 +27,7 @@ def located(maker: Any, into: Any, sql: str) -> Any:
         return maker
     text = into.text if type(into) is Whole else sql
     place = "".join(f", first asked at {one}" for one in places(1))
-    return ModelMaker(maker.cls, maker.members, _ORIGIN, Origin(text + place, maker.origin.names), _LOADED)
+    return ModelMaker(maker.cls, maker.members, ORIGIN, Origin(text + place, maker.origin.names), LOADED)
 
 
 class Whole:
@@ -47,5 +47,5 @@ class Whole:
         return Shape(table.model, fields, lambda columns: maker_of(table, [table.columns[one].name for one in columns]))
 
 
-_ORIGIN: Any = type.__getattribute__(Model, "_origin_")
-_LOADED: Any = type.__getattribute__(Model, "_loaded_")
+ORIGIN: Any = type.__getattribute__(Model, "_origin_")
+LOADED: Any = type.__getattribute__(Model, "_loaded_")

@@ -123,7 +123,7 @@ def _tuples(target: Any, columns: Columns) -> Maker:
         raise DecodeError(
             f"into={target} takes {len(items)} columns, the statement has {len(columns)}: {_listed(columns)}"
         )
-    converters = [_converter(item, codec, name) for item, (name, codec) in zip(items, columns, strict=True)]
+    converters = [converter(item, codec, name) for item, (name, codec) in zip(items, columns, strict=True)]
     return _arranged(TupleMaker(), list(range(len(columns))), converters)
 
 
@@ -139,7 +139,7 @@ def _scalars(target: Any, origin: Any, columns: Columns) -> Maker:
         maker: Maker = AnyMaker()
     else:
         maker = ScalarMaker(origin, name, codec.name)
-    return _arranged(maker, [0], [_converter(target, codec, name)])
+    return _arranged(maker, [0], [converter(target, codec, name)])
 
 
 def _objects(shape: Shape, columns: Columns) -> Maker:
@@ -164,7 +164,7 @@ def _fitted(shape: Shape, columns: Columns) -> Maker:
         places = {field.name: place for place, field in enumerate(shape.fields)}
         order.sort(key=lambda i: places[taken[names[i]].name])
     fields = [taken.get(names[i], Field(names[i])) for i in order]
-    converters = [_converter(f.annotation, columns[i][1], names[i]) for f, i in zip(fields, order, strict=True)]
+    converters = [converter(f.annotation, columns[i][1], names[i]) for f, i in zip(fields, order, strict=True)]
     return _arranged(shape.build([field.name for field in fields]), order, converters)
 
 
@@ -175,7 +175,7 @@ def _arranged(maker: Maker, order: list[int], converters: list[Converter | None]
     return ArrangedMaker(maker, order, converters)
 
 
-def _converter(annotation: Any, codec: Codec, column: str) -> Converter | None:
+def converter(annotation: Any, codec: Codec, column: str) -> Converter | None:
     """Return what turns the column's value into what the annotation says, None where it is that already."""
     annotation = bare(annotation)
     origin = typing.get_origin(annotation) or annotation
@@ -203,7 +203,7 @@ def _inner(plan: Callable[[], Maker], column: str, codec: Codec) -> Maker:
 def _list_converter(item: Any, codec: Codec, column: str) -> Converter | None:
     """Convert an array's items. An array of any depth has one codec, so inner lists keep it."""
     deeper = typing.get_origin(bare(item)) in _LISTS
-    convert = _converter(item, codec if deeper else getattr(codec, "element", codec), column)
+    convert = converter(item, codec if deeper else getattr(codec, "element", codec), column)
     if convert is None:
         return None
     return lambda values: [None if value is None else convert(value) for value in values]

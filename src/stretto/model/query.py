@@ -10,8 +10,12 @@ from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from stretto.codecs.makers import Row
 from stretto.errors import UsageError
+from stretto.model.branches import Root, branches_of, expressions
 from stretto.model.compile import Writer
-from stretto.model.expressions import Expression, Order, Ref
+from stretto.model.expressions import Condition, Expression, Order, Ref
+from stretto.model.fields import Field
+from stretto.model.graph import tree
+from stretto.model.grown import Going, Graph, Trips
 from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
 from stretto.model.relations import Path
@@ -21,6 +25,7 @@ T = TypeVar("T")
 Strategy = Literal["statement", "trip"]
 
 _SHAPES = 4096  # statements that are kept
+_FEW = 50  # objects whose relations come faster by one statement
 _new = object.__new__
 
 
@@ -75,6 +80,8 @@ def statement_of(query: Any) -> tuple[str, tuple[Any, ...], Any]:
         if len(_compiled) >= _SHAPES:
             _compiled.clear()
         _compiled[key] = found
+    if type(found.into) is Trips:
+        return found.sql, (), Going(found.into, values)
     if found.order is not None:
         return found.sql, tuple([values[place] for place in found.order]), found.into
     return found.sql, tuple(values), found.into
@@ -119,8 +126,8 @@ class Rest:
             setattr(copy, name, changes[name] if name in changes else getattr(self, name))
         return copy
 
-    def key(self, values: Values) -> Key:
-        """Its part of the key."""
+    def key(self, values: Values, strategy: Strategy | None) -> Key:
+        """Its part of the key; ``strategy``: where none was chosen."""
         columns = self.columns
         return (
             None if columns is None else tuple([(name, key_of(one, values)) for name, one in columns]),
@@ -129,8 +136,8 @@ class Rest:
             self.lock,
             keys_of(self.groups, values),
             keys_of(self.having, values),
-            keys_of(self.includes, values),
-            self.strategy,
+            branches_of(self.includes, values),
+            self.strategy or strategy,
         )
 
 
@@ -209,7 +216,8 @@ class Select(Query[T]):
         """
         if strategy not in (None, "statement", "trip"):
             raise UsageError(f'strategy={strategy!r}: "statement" or "trip"')
-        return self._but(includes=self._rest.includes + relations, strategy=strategy or self._rest.strategy)
+        includes = tree(self._table.model, self._rest.includes + relations)
+        return self._but(includes=includes, strategy=strategy or self._rest.strategy)
 
     def distinct(self, *fields: object) -> Select[T]:
         """No two rows that are the same; with ``fields``, the first of those that are the same in these."""
@@ -269,14 +277,29 @@ class Select(Query[T]):
             keys_of(self._orders, values),
             None if limit is None else key_of(limit, values),
             None if offset is None else key_of(offset, values),
-            None if rest is _REST else rest.key(values),
+            None if rest is _REST else rest.key(values, _strategy(self) if rest.includes else None),
         )
 
     def _compile(self, key: Key, writer: Writer) -> tuple[str, Any]:
+        rest = self._rest
+        if rest.columns is not None:
+            if rest.includes:
+                raise UsageError(f"{self!r}: rows of columns have no relations: leave include() or columns() out")
+            return writer.select(key), None
+        if not rest.includes:
+            sql = writer.select(key)
+            return sql, Whole(self._table, rest.only or tuple(self._table.fields), f"{self!r} [{sql}]")
+        if rest.only is not None:
+            key = _with_keys(key, rest)
+        branches, names = key[-1][6], key[-1][1] or tuple(self._table.fields)
+        if key[-1][7] == "statement":
+            sql = writer.select(key, None, lambda writer, scope: expressions(writer, scope, branches))
+            return sql, Graph(self._table, names, branches, repr(self))
+        trips = Trips()
         sql = writer.select(key)
-        if self._rest.columns is not None:
-            return sql, None
-        return sql, Whole(self._table, self._rest.only or tuple(self._table.fields), f"{self!r} [{sql}]")
+        trips.add(sql, writer, Whole(self._table, names, repr(self)))
+        trips.follow(branches, Root(key), 0, repr(self))
+        return sql, trips
 
     def __repr__(self) -> str:
         rest = self._rest
@@ -296,6 +319,30 @@ class Select(Query[T]):
         text += f".distinct({_listed(rest.distinct)})" if rest.distinct is not None else ""
         text += f".only({', '.join(rest.only)})" if rest.only is not None else ""
         return text + (f".{rest.lock[0].replace(' ', '_')}()" if rest.lock is not None else "")
+
+
+def _strategy(query: Select[Any]) -> Strategy:
+    """Which is faster: one statement for few objects, a trip for many (see docs/design/graphs.md)."""
+    few = query._limit is not None and query._limit <= _FEW
+    return "statement" if few or query._rest.lock is not None or _by_key(query) else "trip"
+
+
+def _by_key(query: Select[Any]) -> bool:
+    """Whether it is one object that is asked for, by its primary key."""
+    asked = {
+        one.operands[0]
+        for one in query._conditions
+        if type(one) is Condition and one.operator == "=" and type(one.operands[0]) is Field
+    }
+    return asked.issuperset(query._table.primary_key) and bool(asked)
+
+
+def _with_keys(key: Key, rest: Rest) -> Key:
+    """The key of a select with only(), and with the columns by which its relations are found."""
+    table, others = key[1], key[-1]
+    wanted = {*others[1], *[field.name for branch in others[6] for field in branch.join.local]}
+    only = tuple([name for name in table.fields if name in wanted])
+    return (*key[:-1], (others[0], only, *others[2:]))
 
 
 class Scalar(Query[T]):

@@ -104,6 +104,8 @@ class Machine:
             self._open = request
         if request.kind == _SESSION:
             self.changed = True
+        if request.snapshot and self.status != "I":
+            request.unlead()
         if request.before is not None:
             self._outgoing.append(request.before)
         statement = request.statement
@@ -502,7 +504,8 @@ class Machine:
             if value != _REQUIRED.get(name, value):
                 raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")
         elif kind == 0x4E:
-            self.notices.append(body)
+            if self._head is None or not self._head.snapshot:  # it warns that there is no transaction block
+                self.notices.append(body)
         else:
             if len(self.notifications) >= NOTIFICATIONS_KEPT:
                 self.notifications.popleft()

@@ -34,6 +34,7 @@ cdef class Request:
     cdef public bytes before
     cdef public bytes before_script
     cdef public int before_due
+    cdef public bint snapshot
     cdef public bytes extra
     cdef public bytes extra_script
     cdef public bint hurry
@@ -62,6 +63,7 @@ cdef class Request:
     cpdef say(self, bytes data, bytes script)
     cpdef prepend(self, bytes script)
     cpdef lead(self)
+    cpdef unlead(self)
     cpdef extend(self, bytes script)
     cpdef again(self)
     cpdef list take(self)

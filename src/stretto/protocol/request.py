@@ -26,6 +26,7 @@ class Request:
     have other columns on this connection than where they were described; ``refused``: a Parse of them failed.
     ``kind``, ``what``: how it gets on with others, and what makes it so (``protocol.classify``); ``cost``: the seconds
     that it is expected to take, where the statement does not tell; ``placed``, ``lane``: what the scheduler made of it.
+    ``snapshot``: that is only said where it begins a transaction, to see one moment in all of its statements.
     ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: the reply is thrown away
     as it comes; ``given_up``: nobody waits for its end either. ``said``: the script as it was before the machine put
     something in front. ``text``: the SQL of a simple query. ``before``: messages that are said in front of all others,
@@ -69,6 +70,7 @@ class Request:
         self.before: bytes | None = None
         self.before_script = b""
         self.before_due = 0
+        self.snapshot = False
         self.extra: bytes | None = None
         self.extra_script = b""
         self.hurry = False
@@ -112,6 +114,13 @@ class Request:
         if self.parsing is not None:
             self.parsing = [None] * self.before_script.count(b"P") + self.parsing
         self.prepend(self.before_script)
+
+    def unlead(self) -> None:
+        """Nothing is to be said in front."""
+        self.before = None
+        self.before_script = b""
+        self.before_due = 0
+        self.snapshot = False
 
     def extend(self, script: bytes) -> None:
         """More replies are due behind the others."""

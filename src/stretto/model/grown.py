@@ -1,0 +1,191 @@
+"""What the rows of a query with included relations become: by one statement (Graph), or by one trip (Trips)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stretto.codecs.arrays import NESTS_NONE, Array
+from stretto.codecs.base import Codec
+from stretto.codecs.makers import ArrangedMaker, GraphMaker, Maker, ModelMaker, RootMaker
+from stretto.codecs.nested import RECORD, RECORD_ARRAY, Nested
+from stretto.model.base import Origin, slot_of
+from stretto.model.branches import Branch, Level, Source
+from stretto.model.compile import Writer
+from stretto.model.keys import Values
+from stretto.model.loading import LOADED, ORIGIN, Whole
+from stretto.model.plan import converter
+from stretto.model.stitch import Key, attach_many, attach_one, attach_through
+from stretto.model.table import Table
+
+Lookup = Callable[[int], Codec | None]
+
+
+def level_maker(
+    table: Table, names: Sequence[str], codecs: Sequence[Codec], branches: Sequence[Branch], text: str
+) -> Maker:
+    """The maker of the objects of one level, from the values of these attributes and then of these relations."""
+    fields = [table.fields[name] for name in names]
+    cls = table.model if len(fields) == len(table.fields) else table.partial
+    members = [slot_of(table, name) for name in names]
+    origin = Origin(text, tuple(names))
+    maker: Maker
+    if branches:
+        relations = [(branch.relation.slot, branch.join.many) for branch in branches]
+        maker = GraphMaker(cls, members, ORIGIN, origin, LOADED, relations)
+    else:
+        maker = ModelMaker(cls, members, ORIGIN, origin, LOADED)
+    converters = [converter(one.annotation, codec, one.column) for one, codec in zip(fields, codecs, strict=False)]
+    if not any(converters):
+        return maker
+    converters += [None] * len(branches)
+    return ArrangedMaker(maker, list(range(len(converters))), converters)
+
+
+# One statement ------------------------------------------------------------------------------------------------------
+
+
+class Graph:
+    """Objects with these attributes and relations, as one row each. ``text`` says where they are from."""
+
+    __slots__ = ("branches", "names", "table", "text")
+
+    def __init__(self, table: Table, names: tuple[str, ...], branches: tuple[Branch, ...], text: str) -> None:
+        self.table = table
+        self.names = names
+        self.branches = branches
+        self.text = text
+
+
+class Growing:
+    """A Graph for one fetch: what belongs to several objects is one object in it, and in no other fetch."""
+
+    __slots__ = ("_codecs", "_graph", "_lookup", "_maker")
+
+    def __init__(self, graph: Graph, lookup: Lookup) -> None:
+        self._graph = graph
+        self._lookup = lookup
+        self._codecs: Sequence[Codec] | None = None
+        self._maker: Maker | None = None
+
+    def maker(self, codecs: Sequence[Codec]) -> Maker:
+        """The maker of the objects from a statement's columns, the same one until it is described anew."""
+        if self._maker is None or self._codecs is not codecs:
+            self._maker = self._make(codecs)
+            self._codecs = codecs
+        return self._maker
+
+    def _make(self, codecs: Sequence[Codec]) -> Maker:
+        graph = self._graph
+        width = len(graph.names)
+        inner = level_maker(graph.table, graph.names, codecs, graph.branches, graph.text)
+        return RootMaker(inner, [*codecs[:width], *[self._codec(one) for one in graph.branches]])
+
+    def _codec(self, branch: Branch) -> Codec:
+        names = list(branch.table.fields)
+        text = f"{branch.relation!r} of {self._graph.text}"
+
+        def plan(codecs: list[Codec]) -> Maker:
+            return level_maker(branch.table, names, codecs, branch.nested, text)
+
+        inner = {len(names) + place: self._codec(one) for place, one in enumerate(branch.nested)}
+        shared = branch.join.kind in ("many-to-one", "many-to-many")
+        nested = Nested(len(names) + len(inner), inner, self._lookup, plan, shared)
+        return Array("record[]", RECORD_ARRAY, nested, RECORD, NESTS_NONE) if branch.join.many else nested
+
+
+# One trip -----------------------------------------------------------------------------------------------------------
+
+
+class Part:
+    """One of the statements: its SQL, the places of its values, what its rows become."""
+
+    __slots__ = ("into", "order", "sql")
+
+    def __init__(self, sql: str, order: list[int], into: Any) -> None:
+        self.sql = sql
+        self.order = order
+        self.into = into
+
+    def item(self, values: Values) -> tuple[str, tuple[Any, ...], Any]:
+        """What a batch takes."""
+        return self.sql, tuple([values[place] for place in self.order]), self.into
+
+
+class Stitch:
+    """One relation: the parts (by number) that have the objects above, the pairs of keys (or -1), and the objects."""
+
+    __slots__ = ("above", "below", "branch", "local", "pairs", "remote")
+
+    def __init__(self, branch: Branch, above: int, pairs: int, below: int) -> None:
+        self.branch = branch
+        self.above = above
+        self.pairs = pairs
+        self.below = below
+        mine: Table = branch.relation.model.__table__
+        self.local = Key([slot_of(mine, one.name) for one in branch.join.local])
+        self.remote = Key([slot_of(branch.table, one.name) for one in branch.join.remote])
+
+    def put(self, rows: list[list[Any]]) -> None:
+        """Put the objects of one part into those of the other."""
+        above, below, member = rows[self.above], rows[self.below], self.branch.relation.slot
+        if self.pairs >= 0:
+            width = len(self.branch.join.local)
+            attach_through(above, self.local, rows[self.pairs], width, below, self.remote, member)
+        elif self.branch.join.many:
+            attach_many(above, self.local, below, self.remote, member)
+        else:
+            attach_one(above, self.local, below, self.remote, member)
+
+
+class Trips:
+    """The statements for objects and their relations, and how they are put together.
+
+    ``given``: the objects are there already, and stand before the statements' rows.
+    """
+
+    __slots__ = ("_given", "parts", "stitches")
+
+    def __init__(self, given: bool = False) -> None:
+        self.parts: list[Part] = []
+        self.stitches: list[Stitch] = []
+        self._given = given
+
+    def add(self, sql: str, writer: Writer, into: Any) -> int:
+        """Add a statement; return the place that its rows will have."""
+        self.parts.append(Part(sql, writer.order, into))
+        return len(self.parts) - (not self._given)
+
+    def follow(self, branches: Sequence[Branch], source: Source, above: int, text: str) -> None:
+        """Add the statements of relations of the objects of part ``above``, which are from ``source``."""
+        for branch in branches:
+            level = Level(source, branch)
+            own = f"{branch.relation!r} of {text}"
+            pairs = -1
+            if branch.join.through is not None:
+                writer = Writer()
+                pairs = self.add(level.pairs(writer), writer, tuple)
+            writer = Writer()
+            into = Whole(branch.table, tuple(branch.table.fields), own)
+            below = self.add(level.statement(writer), writer, into)
+            self.stitches.append(Stitch(branch, above, pairs, below))
+            self.follow(branch.nested, level, below, own)
+
+    def stitch(self, rows: list[list[Any]]) -> None:
+        """Put together what the statements gave."""
+        for one in self.stitches:
+            one.put(rows)
+
+
+class Going:
+    """Trips with the values of one fetch."""
+
+    __slots__ = ("trips", "values")
+
+    def __init__(self, trips: Trips, values: Values) -> None:
+        self.trips = trips
+        self.values = values
+
+    def items(self) -> list[tuple[str, tuple[Any, ...], Any]]:
+        """What a batch takes."""
+        return [part.item(self.values) for part in self.trips.parts]
