@@ -63,6 +63,7 @@ from stretto.model.expressions import (  # noqa: E402
     sum_,
 )
 from stretto.model.fields import field  # noqa: E402
+from stretto.model.graph import related  # noqa: E402
 from stretto.model.query import Query, Select, select  # noqa: E402
 from stretto.model.relations import relation  # noqa: E402
 
@@ -117,6 +118,7 @@ __all__ = [
     "not_",
     "or_",
     "raw",
+    "related",
     "relation",
     "select",
     "sqlstate",

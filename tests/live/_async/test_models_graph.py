@@ -1,0 +1,274 @@
+"""Relations that come with their objects, by either strategy, or are loaded for objects in hand."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+from tests.live.library import DDL, ROWS, Author, Book, Edition, Home, Loan, Node, Tag
+
+from stretto import any_of, desc, is_not_null, related, select
+from stretto.errors import NotLoaded, UsageError
+from stretto.sqlstate import DivisionByZero
+
+STRATEGIES = ("statement", "trip")
+
+
+async def prepare(db: Any) -> None:
+    await db.execute(DDL)
+    await db.execute(ROWS)
+
+
+def titles(author: Author) -> list[str]:
+    return sorted(book.title for book in author.books)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_every_kind_of_relation_comes_with_its_objects(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Author).include(Author.books, Author.home, strategy=strategy).order_by(Author.id)
+    ann, bob, cid = await db.fetch(query)
+    assert [titles(one) for one in (ann, bob, cid)] == [["A1", "A2", "A3"], ["B1"], []]
+    assert ann.home == Home(author_id=1, town="Ulm")
+    assert bob.home is None
+    assert cid.home.town == "Bonn"
+    books = await db.fetch(
+        select(Book).include(Book.author, Book.tags, Book.editions, strategy=strategy).order_by(Book.id)
+    )
+    assert [book.author and book.author.name for book in books] == ["Ann", "Ann", "Ann", "Bob", None]
+    assert [sorted(tag.name for tag in book.tags) for book in books] == [
+        ["green", "red"],
+        ["green"],
+        [],
+        ["blue", "green"],
+        [],
+    ]
+    assert [len(book.editions) for book in books] == [2, 1, 0, 1, 0]
+    tag = await db.fetchrow(select(Tag).where(Tag.name == "green").include(Tag.books, strategy=strategy))
+    assert sorted(book.title for book in tag.books) == ["A1", "A2", "B1"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_relations_nest_to_any_depth(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Author).include(
+        related(
+            Author.books, related(Book.editions, related(Edition.loans, related(Loan.of, Edition.book))), Book.tags
+        ),
+        strategy=strategy,
+    )
+    ann = (await db.fetch(query.where(Author.name == "Ann")))[0]
+    first = next(book for book in ann.books if book.title == "A1")
+    assert sorted(loan.reader for edition in first.editions for loan in edition.loans) == ["x", "y", "z"]
+    loan = first.editions[0].loans[0]
+    assert loan.of == first.editions[0]
+    assert loan.of.book == first
+    assert sorted(tag.name for tag in first.tags) == ["green", "red"]
+    with pytest.raises(NotLoaded, match=r"Book\.author was not loaded: add \.include\(Book\.author\)"):
+        _ = first.author
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_a_relation_is_narrowed_and_ordered_for_each_object(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    books = related(Author.books, where=[is_not_null(Book.price), Book.price > 4], order_by=desc(Book.price))
+    ann, bob, cid = await db.fetch(select(Author).include(books, strategy=strategy).order_by(Author.id))
+    assert [[book.title for book in one.books] for one in (ann, bob, cid)] == [["A2", "A1"], ["B1"], []]
+    first = related(Author.books, order_by=[desc(Book.title)], limit=2)
+    ann, bob, cid = await db.fetch(select(Author).include(first, strategy=strategy).order_by(Author.id))
+    assert [[book.title for book in one.books] for one in (ann, bob, cid)] == [["A3", "A2"], ["B1"], []]
+    by_author = related(Author.books, where=Book.author.name == "Ann", order_by=Book.author.name)
+    ann, bob, cid = await db.fetch(select(Author).include(by_author, strategy=strategy).order_by(Author.id))
+    assert [titles(one) for one in (ann, bob, cid)] == [["A1", "A2", "A3"], [], []]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_many_to_many_is_narrowed_and_ordered_for_each_object(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    tags = related(Book.tags, where=Tag.name != "red", order_by=desc(Tag.name), limit=1)
+    books = await db.fetch(select(Book).include(tags, strategy=strategy).order_by(Book.id))
+    assert [[tag.name for tag in book.tags] for book in books] == [["green"], ["green"], [], ["green"], []]
+    tags = related(Book.tags, related(Tag.books, order_by=Book.id), order_by=Tag.name)
+    books = await db.fetch(select(Book).include(tags, strategy=strategy).order_by(Book.id))
+    assert [[tag.name for tag in book.tags] for book in books] == [
+        ["green", "red"],
+        ["green"],
+        [],
+        ["blue", "green"],
+        [],
+    ]
+    assert [book.title for book in books[0].tags[0].books] == ["A1", "A2", "B1"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_the_select_around_it_decides_whose_relations_come(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    nested = related(Author.books, related(Book.tags, order_by=Tag.id), order_by=Book.id)
+    query = select(Author).include(nested, strategy=strategy).order_by(desc(Author.id))
+    second, first = await db.fetch(query.offset(1).limit(2))
+    assert (second.name, first.name) == ("Bob", "Ann")
+    assert [[tag.id for tag in book.tags] for book in first.books] == [[1, 2], [2], []]
+    (found,) = await db.fetch(query.where(any_of(Author.id, [1]), Author.name == "Ann"))
+    assert [book.title for book in found.books] == ["A1", "A2", "A3"]
+    (found,) = await db.fetch(query.where(Author.home.town == "Ulm"))
+    assert [book.title for book in found.books] == ["A1", "A2", "A3"]
+    some = await db.fetch(query.distinct(Author.id))
+    assert [len(one.books) for one in some] == [0, 1, 3]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_the_same_row_is_the_same_object_within_a_relation(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Book).include(Book.author, Book.tags, strategy=strategy).order_by(Book.id)
+    first = await db.fetch(query)
+    again = await db.fetch(query)
+    assert first[0].author is first[1].author
+    assert first[0].author is not again[0].author
+    green = [tag for book in first for tag in book.tags if tag.name == "green"]
+    assert len(green) == 3
+    assert len({id(tag) for tag in green}) == 1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_a_table_may_point_to_itself(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Node).include(
+        related(Node.children, related(Node.children, Node.parent)), Node.parent, strategy=strategy
+    )
+    nodes = {node.id: node for node in await db.fetch(query)}
+    assert sorted(child.id for child in nodes[1].children) == [2, 3]
+    assert nodes[1].parent is None
+    assert nodes[5].parent.id == 4
+    grandchild = next(child for child in nodes[1].children if child.id == 2).children[0]
+    assert (grandchild.id, grandchild.parent.id) == (4, 2)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_only_keeps_the_columns_by_which_relations_are_found(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Book).only(Book.title).include(Book.author, strategy=strategy).order_by(Book.id)
+    book = (await db.fetch(query))[0]
+    assert (book.id, book.title, book.author.name) == (1, "A1", "Ann")
+    with pytest.raises(NotLoaded, match=r"Book\.price was not loaded: add Book\.price to only\(\)"):
+        _ = book.price
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_objects_in_a_transaction_come_as_it_sees_them(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Author).include(Author.books, strategy=strategy).order_by(Author.id)
+    async with db.transaction():
+        first = await db.fetch(query)
+        await db.execute("insert into book (author_id, title) values (3, 'C1')")
+        second = await db.fetch(query)
+    async with db.transaction():
+        third = await db.fetch(query)  # BEGIN rides with it
+    assert [titles(one) for one in first] == [["A1", "A2", "A3"], ["B1"], []]
+    assert [titles(one) for one in second] == [titles(one) for one in third] == [["A1", "A2", "A3"], ["B1"], ["C1"]]
+    heard: list[Any] = []
+    async with db.connection() as connection:
+        connection.on_notice(heard.append)
+        assert titles((await connection.fetch(query))[2]) == ["C1"]
+        await connection.execute("begin")
+        assert titles((await connection.fetch(query))[2]) == ["C1"]
+        await connection.execute("rollback")
+    assert heard == []
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_an_error_in_one_of_the_statements_is_raised_and_the_next_query_works(one: Any, strategy: Any) -> None:
+    await prepare(one)
+    broken = related(Author.books, where=Book.price / 0 > 1)
+    with pytest.raises(DivisionByZero):
+        await one.fetch(select(Author).include(broken, strategy=strategy))
+    found = await one.fetch(select(Author).include(Author.books, strategy=strategy).order_by(Author.id))
+    assert [len(author.books) for author in found] == [3, 1, 0]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_a_changed_table_is_asked_anew(one: Any, strategy: Any) -> None:
+    await prepare(one)
+    query = select(Author).include(Author.books, strategy=strategy).order_by(Author.id)
+    assert titles((await one.fetch(query))[0]) == ["A1", "A2", "A3"]
+    await one.execute("alter table book alter price type int; alter table book alter title type varchar(9)")
+    books = (await one.fetch(query))[0].books
+    assert sorted((book.title, book.price) for book in books[:2]) == [("A1", 10), ("A2", 21)] or len(books) == 3
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_a_large_graph_is_whole(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    await db.execute(
+        "insert into author (name) select 'author ' || i from generate_series(1, 500) i;"
+        "insert into book (author_id, title) select 4 + i % 500, repeat('x', 50) || i from generate_series(0, 4999) i;"
+        "insert into book_tag select id, 1 + id % 3 from book where id > 5"
+    )
+    query = select(Author).where(Author.id > 3).include(related(Author.books, Book.tags), strategy=strategy)
+    authors = await db.fetch(query)
+    assert len(authors) == 500
+    assert {len(author.books) for author in authors} == {10}
+    assert sum(len(book.tags) for author in authors for book in author.books) == 5000
+    assert len({id(tag) for author in authors for book in author.books for tag in book.tags}) == 3
+    gc.collect()
+
+
+async def test_relations_are_loaded_for_objects_in_hand(db: Any) -> None:
+    await prepare(db)
+    authors = await db.fetch(select(Author).order_by(Author.id))
+    with pytest.raises(NotLoaded, match=r"db\.load\(objects, Author\.books\)"):
+        _ = authors[0].books
+    first = related(Author.books, Book.tags, order_by=Book.id, limit=2)
+    await db.load(authors, first, Author.home)
+    assert [[book.title for book in one.books] for one in authors] == [["A1", "A2"], ["B1"], []]
+    assert [sorted(tag.name for tag in book.tags) for book in authors[0].books] == [["green", "red"], ["green"]]
+    assert [one.home and one.home.town for one in authors] == ["Ulm", None, "Bonn"]
+    await db.load(authors[0], Author.books)
+    assert titles(authors[0]) == ["A1", "A2", "A3"]
+    editions = await db.fetch(select(Edition))
+    await db.load(editions, Edition.loans, related(Edition.book, Book.tags))
+    assert sorted(len(edition.loans) for edition in editions) == [0, 1, 1, 2]
+    assert {edition.book.title for edition in editions} == {"A1", "A2", "B1"}
+    books = await db.fetch(select(Book))
+    await db.load(books, Book.author, Book.tags)
+    assert sorted(book.author.name for book in books if book.author) == ["Ann", "Ann", "Ann", "Bob"]
+    await db.load([], Author.books)
+
+
+async def test_a_stream_takes_the_strategy_of_one_statement(db: Any) -> None:
+    await prepare(db)
+    query = select(Author).order_by(Author.id)
+    found = [one async for one in db.stream(query.include(Author.books, strategy="statement"), batch=1)]
+    assert [titles(one) for one in found] == [["A1", "A2", "A3"], ["B1"], []]
+    with pytest.raises(UsageError, match=r'include\(\.\.\., strategy="statement"\)'):
+        async for _ in db.stream(query.include(Author.books, strategy="trip")):
+            pass
+
+
+WRONG: list[tuple[Any, str]] = [
+    (lambda: select(Author).include(Book.tags), r"Book\.tags is no relation of Author: nest it"),
+    (lambda: select(Author).include(Author.name), r"include\(\) takes relations of Author .* it has: Author\.books"),
+    (lambda: select(Author).include("books"), r"include\(\) takes relations of Author"),
+    (lambda: related(Author.name), r"is not a relation"),
+    (lambda: related(Author.books, Author.home), r"Author\.home is no relation of Book"),
+    (lambda: related(Author.home, limit=1), r"limit= is for lists"),
+    (lambda: related(Author.books, limit=-1), r"limit= is a whole number"),
+    (lambda: select(Author).include(Author.books, strategy="quick"), r'"statement" or "trip"'),
+    (
+        lambda: select(Author).include(related(Author.books, limit=1), related(Author.books, limit=2)),
+        r"Author\.books is included twice",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), WRONG)
+def test_what_cannot_be_included_is_told_when_the_query_is_made(make: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+async def test_objects_of_several_models_are_not_loaded_at_once(db: Any) -> None:
+    with pytest.raises(UsageError, match="objects of one Model"):
+        await db.load([Author(name="x"), Book(title="y")], Author.books)
+    with pytest.raises(NotLoaded, match=r"Author\.id has no value"):
+        await db.load([Author(name="x")], Author.books)
