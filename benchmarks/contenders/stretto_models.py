@@ -58,7 +58,6 @@ class B(Model, table="mixed_b"):
 
 # What a caller asks of either front door.
 WAYS: dict[str, Callable[[Any, int], Any]] = {
-    "Row": lambda db, key: db.fetchrow(POINT, key),
     "into=": lambda db, key: db.fetchrow(POINT, key, into=Point),
     "select()": lambda db, key: db.fetchrow(select_model(Point).where(Point.id == key)),
     "get()": lambda db, key: db.get(Point, key),
