@@ -18,7 +18,7 @@ from typing import Any
 LIBRARIES = {
     "stretto_": "stretto",
     "stretto_callers": "stretto",
-    "stretto_models": "stretto.model.schema",
+    "stretto_models": "stretto",
     "stretto_by_hand": "stretto",
     "asyncpg_": "asyncpg",
     "asyncpg_models": "asyncpg",

@@ -228,7 +228,7 @@ def test_a_bar_says_what_must_hold_what_was_found_and_whether_it_held(bar: Bar, 
 @pytest.mark.parametrize("name", cases.NAMES)
 def test_every_contender_of_a_bar_is_one_of_its_case(name: str) -> None:
     case, (found, missing) = cases.load(name), contenders.load_all()
-    if any(each.startswith("stretto.") for each in missing):
+    if "stretto's models" in missing:
         pytest.skip("stretto's models are not there")
     everything = {each.name for each in found}
     for variant in case.variants(Sizes()):
