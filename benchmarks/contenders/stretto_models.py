@@ -11,7 +11,7 @@ import stretto
 from benchmarks.cases import mixed, select
 from benchmarks.contenders import contender
 
-if not hasattr(stretto, "select"):
+if not {"select", "related"} <= set(stretto.__all__):
     raise ModuleNotFoundError("a stretto without models", name="stretto's models")
 
 from stretto import AsyncDatabase, Database, Model, field, related, relation
