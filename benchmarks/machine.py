@@ -15,6 +15,8 @@ DISTRIBUTIONS = (
     "psycopg-pool",
     "psycopg2-binary",
     "SQLAlchemy",
+    "tortoise-orm",
+    "piccolo",
     "uvloop",
     "gevent",
 )

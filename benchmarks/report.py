@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import median
 
+from benchmarks.bars import Rounds, factor, rates
 from benchmarks.cases import Case, Column
 from benchmarks.runner import Outcome, describe
-
-Rounds = list[dict[str, float]]
 
 
 def spread(values: list[float]) -> float:
@@ -16,19 +15,14 @@ def spread(values: list[float]) -> float:
     return (max(values) - min(values)) / median(values)
 
 
-def rates(rounds: Rounds) -> list[float]:
-    return [figures["rate"] for figures in rounds]
-
-
 def ratio(own: Rounds, other: Rounds) -> str:
     """The median of the ratios within each round; with ~ where the ranges overlap, for then it may be chance."""
-    factor = median(a / b for a, b in zip(rates(own), rates(other), strict=True))
     overlap = min(rates(own)) <= max(rates(other)) and min(rates(other)) <= max(rates(own))
-    return f"{'~' if overlap else ''}{factor:.2f}"
+    return f"{'~' if overlap else ''}{factor(own, other):.2f}"
 
 
 def table(case: Case, outcome: Outcome) -> str:
-    """One variant's table in Markdown, the fastest first, and below it whoever failed."""
+    """One variant's table in Markdown, the fastest first; below it what must hold, and whoever failed."""
     results = outcome.results
     present = [[name for name in each.split("|") if name in results] for each in case.baselines]
     baselines = [names[0] for names in present if names]
@@ -43,6 +37,8 @@ def table(case: Case, outcome: Outcome) -> str:
     text = title + _align(rows)
     if case.table is not None:
         text += "\n\n" + case.table(results)
+    if bars := case.bars(outcome.variant):
+        text += "\n\nmust hold:\n\n" + "\n".join(f"- {bar.line(results)}" for bar in bars)
     return text + "".join(f"\n\nFAILED {name}: {reason}" for name, reason in outcome.failures.items())
 
 

@@ -21,6 +21,8 @@ class Sizes:
     connections: int = 10
     points: int = 10_000
     rows: int = 100_000
+    parents: int = 1_000
+    operations: int = 35_000
     stream_rows: int = 1_000_000
     copy_rows: int = 200_000
     imports: int = 5
@@ -42,6 +44,8 @@ QUICK = Sizes(
     connections=2,
     points=100,
     rows=500,
+    parents=7,
+    operations=60,
     stream_rows=5_000,
     copy_rows=500,
     imports=1,

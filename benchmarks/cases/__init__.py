@@ -7,10 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.bars import Bar
 from benchmarks.contenders import Contender
 from benchmarks.sizes import Sizes
 
-NAMES = ("select", "neighbours", "writes", "transaction", "memory", "rows", "codecs", "startup", "stream", "copy")
+NAMES = (
+    "select",
+    "neighbours",
+    "writes",
+    "transaction",
+    "memory",
+    "rows",
+    "models",
+    "graph",
+    "mixed",
+    "codecs",
+    "startup",
+    "stream",
+    "copy",
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,10 @@ class Column:
     form: str = ",.1f"
 
 
+def _no_bars(_variant: Mapping[str, Any]) -> list[Bar]:
+    return []
+
+
 def _takes_all(_contender: Contender, _variant: Mapping[str, Any]) -> bool:
     return True
 
@@ -52,6 +71,7 @@ class Case:
     """A case. Each of `variants` is a table of its own.
 
     `baselines` are the peers that the others are compared with; of ``"a|b"`` the first one that took part.
+    `bars`: what must hold in a variant; the report says below the table whether it did.
     """
 
     name: str
@@ -63,6 +83,7 @@ class Case:
     setup: Callable[[Any, Sizes], None] = lambda _db, _sizes: None
     variants: Callable[[Sizes], list[dict[str, Any]]] = lambda _sizes: [{}]
     takes: Callable[[Contender, Mapping[str, Any]], bool] = field(default=_takes_all)
+    bars: Callable[[Mapping[str, Any]], list[Bar]] = _no_bars
     table: Callable[[Mapping[str, list[dict[str, float]]]], str] | None = None
 
 

@@ -72,8 +72,14 @@ async def check(functions: list[Callable[[Any], Any]], sizes: Sizes, together: i
         keys = list(islice(load.keys(caller, sizes.points), min(_SAMPLE, sizes.points)))
         rows = [await call(function, key) for key in keys] if together == 1 else await call(function, keys)
         for key, row in zip(keys, rows, strict=True):
-            found = tuple(row) if hasattr(row, "__iter__") else tuple(getattr(row, name) for name in data.FIELDS)
-            expect(found, data.value(key), f"row {key}")
+            expect(_values(row), data.value(key), f"row {key}")
+
+
+def _values(row: Any) -> tuple[Any, ...]:
+    """The five values of a row or an object (some objects can be iterated over too, and give something else)."""
+    if hasattr(row, data.FIELDS[0]):
+        return tuple(getattr(row, name) for name in data.FIELDS)
+    return tuple(row)
 
 
 CASE = Case(

@@ -18,13 +18,18 @@ from typing import Any
 LIBRARIES = {
     "stretto_": "stretto",
     "stretto_callers": "stretto",
+    "stretto_models": "stretto",
+    "stretto_by_hand": "stretto",
     "asyncpg_": "asyncpg",
+    "asyncpg_models": "asyncpg",
     "psycopg3": "psycopg",
     "psycopg3_pool": "psycopg_pool",
     "psycopg2_": "psycopg2",
     "psycopg2_gevent": "psycopg2",
     "sqlalchemy_sync": "sqlalchemy",
     "sqlalchemy_async": "sqlalchemy",
+    "tortoise_": "tortoise",
+    "piccolo_": "piccolo",
     "pgbench": "sys",
     "python": "sys",
 }

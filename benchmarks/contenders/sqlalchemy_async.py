@@ -7,12 +7,15 @@ from typing import Any
 
 import asyncpg  # noqa: F401  # the dialect needs it: without it, these contenders are not there
 from sqlalchemy import select as sql_select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from benchmarks.contenders import contender
-from benchmarks.contenders.sqlalchemy_models import AUTOCOMMIT, Many, Point, url_for
+from benchmarks.cases import mixed
+from benchmarks.contenders import contender, sqlalchemy_relations
+from benchmarks.contenders.sqlalchemy_models import AUTOCOMMIT, PATIENCE, Many, Point, url_for
 
 
+@contender("models", "SQLAlchemy ORM, asyncpg", callers=range(1, 1000))
 @contender("select", "SQLAlchemy ORM, asyncpg", callers=range(1, 1000))
 async def select_orm(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
     engine = create_async_engine(
@@ -37,3 +40,44 @@ async def rows_orm(url: str) -> AsyncIterator[Any]:
 
     yield fetch, "attributes"
     await engine.dispose()
+
+
+@contender("graph", "SQLAlchemy selectinload, asyncpg")
+async def graph(url: str) -> AsyncIterator[Any]:
+    engine = create_async_engine(url_for(url, "asyncpg"), isolation_level=AUTOCOMMIT)
+
+    async def fetch() -> list[Any]:
+        async with AsyncSession(engine) as session:
+            return list(await session.scalars(sqlalchemy_relations.graph()))
+
+    yield fetch
+    await engine.dispose()
+
+
+def _register_mixed(label: str, together: int | None) -> None:
+    @contender("mixed", f"SQLAlchemy, asyncpg, {label}")
+    async def orm(url: str, connections: int) -> AsyncIterator[Any]:
+        engine = create_async_engine(
+            url_for(url, "asyncpg"), pool_size=connections, max_overflow=0, pool_timeout=PATIENCE
+        )
+        reading = engine.execution_options(isolation_level=AUTOCOMMIT)
+
+        async def write(number: int) -> list[Any]:
+            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+                session.add_all(new := sqlalchemy_relations.new(number))
+            return new
+
+        async def read() -> list[Any]:
+            async with AsyncSession(reading) as session:
+                return list(await session.scalars(sqlalchemy_relations.first()))
+
+        async def value(sql: str) -> Any:
+            async with engine.begin() as connection:
+                return await connection.scalar(text(sql))
+
+        yield write, read, value, together
+        await engine.dispose()
+
+
+_register_mixed("all at once", None)
+_register_mixed(f"chunks of {mixed.CHUNK}", mixed.CHUNK)

@@ -9,6 +9,7 @@ from sqlalchemy import URL, DateTime, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 AUTOCOMMIT = "AUTOCOMMIT"  # no BEGIN and ROLLBACK around each select: SQLAlchemy at its fastest
+PATIENCE = 600  # seconds that an operation may wait for a connection, where all are started at once
 
 
 class Base(DeclarativeBase):

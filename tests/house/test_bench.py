@@ -7,15 +7,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from benchmarks import cases, contenders, load, report
 from benchmarks.__main__ import main, parse, sizes_of
-from benchmarks.cases import Case, Column
+from benchmarks.bars import AtLeast, AtMost, Bar
+from benchmarks.cases import Case, Column, mixed
 from benchmarks.contenders import Contender
 from benchmarks.measure import WrongAnswer, drive, expect
 from benchmarks.runner import ROOT, Outcome
-from benchmarks.sizes import QUICK
+from benchmarks.sizes import QUICK, Sizes
 
 from stretto import _core
 from stretto.wire import buffer
@@ -70,6 +72,9 @@ def test_stretto_and_its_closest_peers_are_contenders_in_the_cases_that_have_bud
     assert modules["transaction"] >= {"stretto_callers", "asyncpg_", "psycopg3_pool", "psycopg2_"}
     assert modules["memory"] >= {"stretto_callers", "asyncpg_", "psycopg3", "psycopg2_"}
     assert modules["rows"] >= {"stretto_", "asyncpg_", "psycopg3", "psycopg2_", "sqlalchemy_sync"}
+    assert modules["models"] >= {"stretto_by_hand", "asyncpg_models", "sqlalchemy_async", "tortoise_", "piccolo_"}
+    assert modules["graph"] >= {"stretto_by_hand", "asyncpg_models", "sqlalchemy_async", "tortoise_", "piccolo_"}
+    assert modules["mixed"] >= {"stretto_by_hand", "asyncpg_models", "sqlalchemy_async", "sqlalchemy_sync"}
     assert modules["stream"] >= {"stretto_", "asyncpg_", "psycopg3"}
     assert modules["copy"] >= {"stretto_", "asyncpg_", "psycopg3"}
 
@@ -194,3 +199,62 @@ def test_table_shows_medians_spreads_ratios_and_who_failed() -> None:
         "",
         "FAILED third: WrongAnswer: row 7",
     ]
+
+
+MEASURED = {
+    "own": [{"rate": 300.0, "rss_mb": 90.0}, {"rate": 200.0, "rss_mb": 101.0}],
+    "slow": [{"rate": 10.0}, {"rate": 10.0}],
+    "fast": [{"rate": 100.0}, {"rate": 100.0}],
+}
+
+
+@pytest.mark.parametrize(
+    ("bar", "line"),
+    [
+        (AtLeast("own", 2.5, ("slow", "fast")), "own >= 2.5 x fast: 2.50, holds"),  # the fastest counts
+        (AtLeast("own", 1 / 0.7, ("slow",)), "own >= 1.43 x slow: 25.00, holds"),
+        (AtLeast("own", 3, ("fast", "absent")), "own >= 3 x fast: 2.50, MISSED"),
+        (AtLeast("own", 3, ("absent", "gone")), "own >= 3 x absent | gone: not measured"),
+        (AtLeast("absent", 3, ("fast",)), "absent >= 3 x fast: not measured"),
+        (AtMost("own", "rss_mb", 101, "MB"), "own <= 101 MB: 101, holds"),
+        (AtMost("own", "rss_mb", 100, "MB"), "own <= 100 MB: 101, MISSED"),  # in every round
+        (AtMost("absent", "rss_mb", 100, "MB"), "absent <= 100 MB: not measured"),
+    ],
+)
+def test_a_bar_says_what_must_hold_what_was_found_and_whether_it_held(bar: Bar, line: str) -> None:
+    assert bar.line(MEASURED) == line
+
+
+@pytest.mark.parametrize("name", cases.NAMES)
+def test_every_contender_of_a_bar_is_one_of_its_case(name: str) -> None:
+    case, (found, missing) = cases.load(name), contenders.load_all()
+    if "stretto's models" in missing:
+        pytest.skip("stretto's models are not there")
+    everything = {each.name for each in found}
+    for variant in case.variants(Sizes()):
+        for bar in case.bars(variant):
+            named = {bar.contender, *bar.peers} if isinstance(bar, AtLeast) else {bar.contender}
+            assert named <= everything
+
+
+@pytest.mark.parametrize("together", [None, 7])
+def test_of_the_mixed_load_every_operation_is_done_once_and_looked_at(together: int | None) -> None:
+    seen: list[int | None] = []
+
+    async def ask(number: int | None) -> list[SimpleNamespace]:
+        await asyncio.sleep(0)
+        seen.append(number)
+        return [SimpleNamespace(id=1, bs=[None] * mixed.BRANCHES[i % 3]) for i in range(3 if number else mixed.READ)]
+
+    operations: list[int | None] = [5, None, 6, None] * 10
+    asyncio.run(mixed._tasks(ask, operations, together))
+    assert sorted(map(str, seen)) == sorted(map(str, operations))
+
+
+@pytest.mark.parametrize("together", [None, 7])
+def test_a_wrong_answer_ends_the_mixed_load(together: int | None) -> None:
+    async def ask(number: int | None) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id=None if number == 6 else 1)] * 3
+
+    with pytest.raises(WrongAnswer, match="keys of the new a"):
+        asyncio.run(mixed._tasks(ask, [5, 6, 7], together))
