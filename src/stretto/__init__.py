@@ -42,6 +42,7 @@ from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
+from stretto.model.changes import Delete, Update, delete, update  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
     and_,
     any_of,
@@ -80,6 +81,7 @@ __all__ = [
     "Codec",
     "Connection",
     "Database",
+    "Delete",
     "Error",
     "Interval",
     "Line",
@@ -95,6 +97,7 @@ __all__ = [
     "Row",
     "Select",
     "Transaction",
+    "Update",
     "and_",
     "any_of",
     "asc",
@@ -103,6 +106,7 @@ __all__ = [
     "core_info",
     "count",
     "deadline",
+    "delete",
     "desc",
     "detached",
     "errors",
@@ -122,6 +126,7 @@ __all__ = [
     "sqlstate",
     "sum_",
     "transactional",
+    "update",
 ]
 
 # asyncio is half of what the import would take, so only those who use it load it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.flows.query import Flow, as_here, decode_rest, heal, prepare
+from stretto.flows.query import Flow, as_here, compiled, decode_rest, heal, prepare
 from stretto.flows.shared import Shared
 from stretto.protocol.request import Request
 from stretto.protocol.statement import check_count, mark
@@ -25,12 +25,14 @@ class BatchResult:
         return f"<BatchResult {self.tag} rows={len(self.rows)}>"
 
 
-def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> Flow:
+def batch(shared: Shared, items: Sequence[tuple[Any, tuple[Any, ...], Any]]) -> Flow:
     """Execute statements under one Sync: one fate, one round trip (and one for each that is cold).
 
-    ``items`` are ``(sql, args, into)``. Returns a BatchResult for each. Stale statements are healed as by perform.
+    ``items`` are ``(sql or query, args, into)``. Returns a BatchResult for each. Stale statements are healed as by
+    perform.
     """
     healed = False
+    items = [item if isinstance(item[0], str) else compiled(*item) for item in items]
     while items:
         statements = []
         for sql, args, _ in items:

@@ -32,7 +32,8 @@ class Field(Expression):
     """One column of a Model.
 
     ``name`` is the attribute, ``column`` its name in the table, ``model`` the class that it was bound to. ``type`` is
-    the SQL type where it is not to be told from the annotation. ``ref`` names it in statements. The rest is as ``field()`` was called.
+    the SQL type where it is not to be told from the annotation. ``ref`` is it in statements. The rest is as ``field()``
+    was called.
     """
 
     __slots__ = (
