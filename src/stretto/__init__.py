@@ -61,6 +61,7 @@ from stretto.model.expressions import (  # noqa: E402
     not_,
     or_,
     raw,
+    some,
     sum_,
 )
 from stretto.model.fields import field  # noqa: E402
@@ -123,6 +124,7 @@ __all__ = [
     "raw",
     "relation",
     "select",
+    "some",
     "sqlstate",
     "sum_",
     "transactional",

@@ -148,7 +148,8 @@ class Writer:
     def count(self, key: Key, parent: Scope | None = None) -> str:
         """A select of how many rows a select has."""
         kind, table, conditions, _, limit, offset, rest = key
-        if limit is None and offset is None and rest is None:
+        columns, _, distinct, _, groups, *_ = rest or (None,) * 6
+        if limit is None and offset is None and columns is None and distinct is None and not groups:
             return self.select((kind, table, conditions, (), None, None, None), parent, instead="count(*)")
         return f"select count(*) from ({self.select(key, parent)}) as {self.alias('counted')}"
 
@@ -164,7 +165,7 @@ class Writer:
         """An update."""
         _, table, changes, conditions, returning = key
         scope = Scope(self, table, None, joining=False)
-        changed = ", ".join([f"{quote(column)} = {self.sql(value, scope)}" for column, value in changes])
+        changed = ", ".join([f"{quote(column)} = {self.bare(value, scope)}" for column, value in changes])
         return (
             f"update {scope.source()} set {changed}{self.where(conditions, scope)}{self._returning(returning, scope)}"
         )
@@ -271,8 +272,7 @@ class Writer:
         scope, condition = self.follow(relation, alias, parent)
         if further:
             conditions = (("exists", Ref(further, None), conditions),)
-        tail = f" and {self.all_of(conditions, scope) if len(conditions) > 1 else self.sql(conditions[0], scope)}"
-        tail = tail if conditions else ""
+        tail = "".join([f" and {self.sql(one, scope)}" for one in conditions])
         return f"exists (select 1 from {scope.source()} where {condition}{tail})"
 
 

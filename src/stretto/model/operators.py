@@ -114,14 +114,14 @@ def _exists(writer: Writer, key: Key, scope: Scope) -> str:
 
 
 def _select(writer: Writer, key: Key, scope: Scope) -> str:
-    return writer.select(key, scope)
+    return f"({writer.select(key, scope)})"
 
 
 def _count(writer: Writer, key: Key, scope: Scope) -> str:
-    return writer.count(key[1], scope)
+    return f"({writer.count(key[1], scope)})"
 
 
-CLOSED = ("call", "exists")  # those that need no parentheses
+CLOSED = ("call", "exists", "select", "count")  # those that need no parentheses
 WRITE: dict[str, Callable[[Any, Key, Any], str]] = {
     **dict.fromkeys(("=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "like", "ilike"), _binary),
     "and": _joined,

@@ -292,8 +292,8 @@ class Select(Query[T]):
             ("order_by", self._orders),
         ):
             text += f".{verb}({listed(several)})" if several else ""
-        for verb, one in (("limit", self._limit), ("offset", self._offset)):
-            text += f".{verb}({one})" if one is not None else ""
+        text += ".limit(?)" if self._limit is not None else ""
+        text += ".offset(?)" if self._offset is not None else ""
         text += f".distinct({listed(rest.distinct)})" if rest.distinct is not None else ""
         text += f".only({', '.join(rest.only)})" if rest.only is not None else ""
         return text + (f".{rest.lock[0].replace(' ', '_')}()" if rest.lock is not None else "")
@@ -337,19 +337,26 @@ def select(*columns: Any, **named: Any) -> Any:
 
     Raises ModelError for what is neither, and UsageError where no column says which Model it is.
     """
-    query: Select[Any] = _new(Select)
-    query._conditions = query._orders = ()
-    query._limit = query._offset = None
-    query._rest = _REST
     if len(columns) == 1 and not named and not isinstance(columns[0], Expression):
-        query._table = table_of(columns[0])
-        return query
+        table = table_of(columns[0])
+        begun = table.caches.get("select")
+        if begun is None:
+            begun = table.caches["select"] = _begin(table)
+        return begun
     for one in (*columns, *named.values()):
         ref = _first_ref(key_of(one, []))
         if ref is not None:
-            query._table = table_of(ref.model)
-            return query.columns(*columns, **named)
+            return _begin(table_of(ref.model)).columns(*columns, **named)
     raise UsageError("no column says of which Model: use select(Author).columns(...)")
+
+
+def _begin(table: Table) -> Select[Any]:
+    query: Select[Any] = _new(Select)
+    query._table = table
+    query._conditions = query._orders = ()
+    query._limit = query._offset = None
+    query._rest = _REST
+    return query
 
 
 def _first_ref(key: Key) -> Ref | None:
