@@ -42,6 +42,7 @@ from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
+from stretto.model.changes import Delete, Update, delete, update  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
     and_,
     any_of,
@@ -60,6 +61,7 @@ from stretto.model.expressions import (  # noqa: E402
     not_,
     or_,
     raw,
+    some,
     sum_,
 )
 from stretto.model.fields import field  # noqa: E402
@@ -81,6 +83,7 @@ __all__ = [
     "Codec",
     "Connection",
     "Database",
+    "Delete",
     "Error",
     "Interval",
     "Line",
@@ -96,6 +99,7 @@ __all__ = [
     "Row",
     "Select",
     "Transaction",
+    "Update",
     "and_",
     "any_of",
     "asc",
@@ -104,6 +108,7 @@ __all__ = [
     "core_info",
     "count",
     "deadline",
+    "delete",
     "desc",
     "detached",
     "errors",
@@ -121,9 +126,11 @@ __all__ = [
     "related",
     "relation",
     "select",
+    "some",
     "sqlstate",
     "sum_",
     "transactional",
+    "update",
 ]
 
 # asyncio is half of what the import would take, so only those who use it load it.

@@ -15,6 +15,7 @@ from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
+from stretto.model.query import Query
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
 from stretto.runtime.asources import achunks_of, arows_of, asink_of
@@ -131,6 +132,14 @@ class AsyncConnection(AsyncTransacting):
 
     @overload
     def stream(
+        self, query: Query[T], /, *, into: None = None, batch: int = 1000, timeout: float | None = None
+    ) -> AsyncIterator[T]: ...
+    @overload
+    def stream(
+        self, query: Query[Any], /, *, into: type[T], batch: int = 1000, timeout: float | None = None
+    ) -> AsyncIterator[T]: ...
+    @overload
+    def stream(
         self, sql: str, /, *args: Any, into: None = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Row]: ...
     @overload
@@ -138,7 +147,7 @@ class AsyncConnection(AsyncTransacting):
         self, sql: str, /, *args: Any, into: type[T], batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[T]: ...
     async def stream(
-        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+        self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory: ``batch`` of them at a time, and the next on their way.
 

@@ -21,6 +21,7 @@ from stretto.flows import stream as streaming
 from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
+from stretto.model.query import Query
 from stretto.pool.lifetime import Limits, Stats
 from stretto.runtime.aio import Link
 from stretto.runtime.tracing import Sink, own
@@ -142,6 +143,14 @@ class AsyncDatabase(AsyncTransacting):
 
     @overload
     def stream(
+        self, query: Query[T], /, *, into: None = None, batch: int = 1000, timeout: float | None = None
+    ) -> AsyncIterator[T]: ...
+    @overload
+    def stream(
+        self, query: Query[Any], /, *, into: type[T], batch: int = 1000, timeout: float | None = None
+    ) -> AsyncIterator[T]: ...
+    @overload
+    def stream(
         self, sql: str, /, *args: Any, into: None = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Row]: ...
     @overload
@@ -149,7 +158,7 @@ class AsyncDatabase(AsyncTransacting):
         self, sql: str, /, *args: Any, into: type[T], batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[T]: ...
     async def stream(
-        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+        self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
         async with session_of(self) as connection:

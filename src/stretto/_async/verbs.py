@@ -10,6 +10,7 @@ from stretto.codecs.makers import Row
 from stretto.flows import query
 from stretto.flows.batch import BatchResult, batch
 from stretto.flows.shared import Shared
+from stretto.model.query import Query, Scalar
 
 T = TypeVar("T")
 
@@ -28,29 +29,46 @@ class AsyncVerbs(AsyncObjects):
         raise NotImplementedError
 
     @overload
+    async def fetch(self, query: Query[T], /, *, into: None = None, timeout: float | None = None) -> list[T]: ...
+    @overload
+    async def fetch(self, query: Query[Any], /, *, into: type[T], timeout: float | None = None) -> list[T]: ...
+    @overload
     async def fetch(self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None) -> list[Row]: ...
     @overload
     async def fetch(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> list[T]: ...
-    async def fetch(self, sql: str, /, *args: Any, into: Any = None, timeout: float | None = None) -> list[Any]:
-        """Run a statement and return its rows: Rows, or objects of the class ``into``. One round trip; cold, two."""
+    async def fetch(self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None) -> list[Any]:
+        """Run a statement and return its rows: Rows, or objects of the class ``into``. One round trip; cold, two.
+
+        A query (``select(Author)``) in the place of SQL has its values in it, and gives objects of its Model.
+        """
         return await self._run(query.fetch(self._shared, sql, args, into), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
+    @overload
+    async def fetchrow(self, query: Query[T], /, *, into: None = None, timeout: float | None = None) -> T | None: ...
+    @overload
+    async def fetchrow(self, query: Query[Any], /, *, into: type[T], timeout: float | None = None) -> T | None: ...
     @overload
     async def fetchrow(
         self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None
     ) -> Row | None: ...
     @overload
     async def fetchrow(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> T | None: ...
-    async def fetchrow(self, sql: str, /, *args: Any, into: Any = None, timeout: float | None = None) -> Any:
+    async def fetchrow(self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None) -> Any:
         """Run a statement and return its first row, or None when there is none. Round trips as fetch."""
         return await self._run(query.fetchrow(self._shared, sql, args, into), timeout)
 
-    async def fetchval(self, sql: str, /, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
+    @overload
+    async def fetchval(self, query: Scalar[T], /, *, timeout: float | None = None) -> T: ...
+    @overload
+    async def fetchval(
+        self, sql: str | Query[Any], /, *args: Any, column: int = 0, timeout: float | None = None
+    ) -> Any: ...
+    async def fetchval(self, sql: Any, /, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
         """Run a statement and return one value of its first row, or None when there is none. Round trips as fetch."""
         return await self._run(query.fetchval(self._shared, sql, args, column), timeout)
 
-    async def execute(self, sql: str, /, *args: Any, timeout: float | None = None) -> str:
-        """Run a statement and return its command tag, as ``'INSERT 0 1'``.
+    async def execute(self, sql: str | Query[Any], /, *args: Any, timeout: float | None = None) -> str:
+        """Run a statement or query and return its command tag, as ``'INSERT 0 1'``.
 
         Without ``args`` several statements may be given, separated by semicolons; they are one implicit transaction,
         and the last one's tag is returned. One round trip.
@@ -90,11 +108,11 @@ class AsyncBatch:
     def __init__(self, verbs: AsyncVerbs, timeout: float | None) -> None:
         self._verbs = verbs
         self._timeout = timeout
-        self._items: list[tuple[str, tuple[Any, ...], Any]] = []
+        self._items: list[tuple[Any, tuple[Any, ...], Any]] = []
         self.results: list[BatchResult] = []
 
-    def add(self, sql: str, /, *args: Any, into: Any = None) -> None:
-        """Add one statement; its rows come as ``into``."""
+    def add(self, sql: str | Query[Any], /, *args: Any, into: Any = None) -> None:
+        """Add one statement or query; its rows come as ``into``."""
         self._items.append((sql, args, into))
 
     async def __aenter__(self) -> AsyncBatch:

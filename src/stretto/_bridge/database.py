@@ -45,7 +45,7 @@ class BridgedDatabase(BridgedTransacting, Database):
             yield BridgedConnection(connection, self._call)
 
     def stream(
-        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+        self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Any]:
         return self._iterate(self._there.stream(sql, *args, into=into, batch=batch, timeout=timeout))
 

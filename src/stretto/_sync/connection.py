@@ -16,6 +16,7 @@ from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
+from stretto.model.query import Query
 from stretto.protocol.request import Request
 from stretto.runtime.blocking import Link
 from stretto.runtime.sources import chunks_of, rows_of, sink_of
@@ -132,6 +133,14 @@ class Connection(Transacting):
 
     @overload
     def stream(
+        self, query: Query[T], /, *, into: None = None, batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[T]: ...
+    @overload
+    def stream(
+        self, query: Query[Any], /, *, into: type[T], batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[T]: ...
+    @overload
+    def stream(
         self, sql: str, /, *args: Any, into: None = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Row]: ...
     @overload
@@ -139,7 +148,7 @@ class Connection(Transacting):
         self, sql: str, /, *args: Any, into: type[T], batch: int = 1000, timeout: float | None = None
     ) -> Iterator[T]: ...
     def stream(
-        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+        self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory: ``batch`` of them at a time, and the next on their way.
 

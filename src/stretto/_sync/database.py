@@ -21,6 +21,7 @@ from stretto.flows import stream as streaming
 from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
+from stretto.model.query import Query
 from stretto.pool.lifetime import Limits, Stats
 from stretto.runtime.blocking import Link
 from stretto.runtime.call import call
@@ -143,6 +144,14 @@ class Database(Transacting):
 
     @overload
     def stream(
+        self, query: Query[T], /, *, into: None = None, batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[T]: ...
+    @overload
+    def stream(
+        self, query: Query[Any], /, *, into: type[T], batch: int = 1000, timeout: float | None = None
+    ) -> Iterator[T]: ...
+    @overload
+    def stream(
         self, sql: str, /, *args: Any, into: None = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Row]: ...
     @overload
@@ -150,7 +159,7 @@ class Database(Transacting):
         self, sql: str, /, *args: Any, into: type[T], batch: int = 1000, timeout: float | None = None
     ) -> Iterator[T]: ...
     def stream(
-        self, sql: str, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
+        self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
         with session_of(self) as connection:

@@ -11,6 +11,7 @@ from stretto.codecs.makers import Row
 from stretto.flows import query
 from stretto.flows.batch import BatchResult, batch
 from stretto.flows.shared import Shared
+from stretto.model.query import Query, Scalar
 
 T = TypeVar("T")
 
@@ -29,27 +30,42 @@ class Verbs(Objects):
         raise NotImplementedError
 
     @overload
+    def fetch(self, query: Query[T], /, *, into: None = None, timeout: float | None = None) -> list[T]: ...
+    @overload
+    def fetch(self, query: Query[Any], /, *, into: type[T], timeout: float | None = None) -> list[T]: ...
+    @overload
     def fetch(self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None) -> list[Row]: ...
     @overload
     def fetch(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> list[T]: ...
-    def fetch(self, sql: str, /, *args: Any, into: Any = None, timeout: float | None = None) -> list[Any]:
-        """Run a statement and return its rows: Rows, or objects of the class ``into``. One round trip; cold, two."""
+    def fetch(self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None) -> list[Any]:
+        """Run a statement and return its rows: Rows, or objects of the class ``into``. One round trip; cold, two.
+
+        A query (``select(Author)``) in the place of SQL has its values in it, and gives objects of its Model.
+        """
         return self._run(query.fetch(self._shared, sql, args, into), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
+    @overload
+    def fetchrow(self, query: Query[T], /, *, into: None = None, timeout: float | None = None) -> T | None: ...
+    @overload
+    def fetchrow(self, query: Query[Any], /, *, into: type[T], timeout: float | None = None) -> T | None: ...
     @overload
     def fetchrow(self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None) -> Row | None: ...
     @overload
     def fetchrow(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> T | None: ...
-    def fetchrow(self, sql: str, /, *args: Any, into: Any = None, timeout: float | None = None) -> Any:
+    def fetchrow(self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None) -> Any:
         """Run a statement and return its first row, or None when there is none. Round trips as fetch."""
         return self._run(query.fetchrow(self._shared, sql, args, into), timeout)
 
-    def fetchval(self, sql: str, /, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
+    @overload
+    def fetchval(self, query: Scalar[T], /, *, timeout: float | None = None) -> T: ...
+    @overload
+    def fetchval(self, sql: str | Query[Any], /, *args: Any, column: int = 0, timeout: float | None = None) -> Any: ...
+    def fetchval(self, sql: Any, /, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
         """Run a statement and return one value of its first row, or None when there is none. Round trips as fetch."""
         return self._run(query.fetchval(self._shared, sql, args, column), timeout)
 
-    def execute(self, sql: str, /, *args: Any, timeout: float | None = None) -> str:
-        """Run a statement and return its command tag, as ``'INSERT 0 1'``.
+    def execute(self, sql: str | Query[Any], /, *args: Any, timeout: float | None = None) -> str:
+        """Run a statement or query and return its command tag, as ``'INSERT 0 1'``.
 
         Without ``args`` several statements may be given, separated by semicolons; they are one implicit transaction,
         and the last one's tag is returned. One round trip.
@@ -89,11 +105,11 @@ class Batch:
     def __init__(self, verbs: Verbs, timeout: float | None) -> None:
         self._verbs = verbs
         self._timeout = timeout
-        self._items: list[tuple[str, tuple[Any, ...], Any]] = []
+        self._items: list[tuple[Any, tuple[Any, ...], Any]] = []
         self.results: list[BatchResult] = []
 
-    def add(self, sql: str, /, *args: Any, into: Any = None) -> None:
-        """Add one statement; its rows come as ``into``."""
+    def add(self, sql: str | Query[Any], /, *args: Any, into: Any = None) -> None:
+        """Add one statement or query; its rows come as ``into``."""
         self._items.append((sql, args, into))
 
     def __enter__(self) -> Batch:

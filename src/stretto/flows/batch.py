@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.flows.query import Flow, as_here, decode, heal, prepare
+from stretto.errors import UsageError
+from stretto.flows.query import Flow, as_here, compiled, decode, heal, prepare
 from stretto.flows.shared import Shared
+from stretto.model.grown import Going
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement, check_count, mark
 from stretto.wire import backend, frontend
@@ -36,12 +38,16 @@ def batch_request(statements: Sequence[Statement], args: Sequence[tuple[Any, ...
     return request
 
 
-def batch(shared: Shared, items: Sequence[tuple[str, tuple[Any, ...], Any]]) -> Flow:
+def batch(shared: Shared, items: Sequence[tuple[Any, tuple[Any, ...], Any]]) -> Flow:
     """Execute statements under one Sync: one fate, one round trip (and one for each that is cold).
 
-    ``items`` are ``(sql, args, into)``. Returns a BatchResult for each. Stale statements are healed as by perform.
+    ``items`` are ``(sql or query, args, into)``. Returns a BatchResult for each. Stale statements are healed as by
+    perform.
     """
     healed = False
+    items = [item if isinstance(item[0], str) else compiled(shared, *item) for item in items]
+    if any(type(into) is Going for _, _, into in items):
+        raise UsageError('a query in a batch is one statement: include(..., strategy="statement")')
     while items:
         statements = []
         for sql, args, _ in items:

@@ -12,15 +12,13 @@ in the innermost scope of its Model, then outwards.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from stretto.errors import ModelError, UsageError
+from stretto.errors import ModelError
 from stretto.model.expressions import Ref
 from stretto.model.keys import Key
-from stretto.model.plan import bare
-from stretto.model.rawsql import cut
+from stretto.model.operators import CLOSED, WRITE
 from stretto.model.relations import Relation
 from stretto.model.table import Table, quote
 
@@ -150,7 +148,8 @@ class Writer:
     def count(self, key: Key, parent: Scope | None = None) -> str:
         """A select of how many rows a select has."""
         kind, table, conditions, _, limit, offset, rest = key
-        if limit is None and offset is None and rest is None:
+        columns, _, distinct, _, groups, *_ = rest or (None,) * 6
+        if limit is None and offset is None and columns is None and distinct is None and not groups:
             return self.select((kind, table, conditions, (), None, None, None), parent, instead="count(*)")
         return f"select count(*) from ({self.select(key, parent)}) as {self.alias('counted')}"
 
@@ -166,7 +165,7 @@ class Writer:
         """An update."""
         _, table, changes, conditions, returning = key
         scope = Scope(self, table, None, joining=False)
-        changed = ", ".join([f"{quote(column)} = {self.sql(value, scope)}" for column, value in changes])
+        changed = ", ".join([f"{quote(column)} = {self.bare(value, scope)}" for column, value in changes])
         return (
             f"update {scope.source()} set {changed}{self.where(conditions, scope)}{self._returning(returning, scope)}"
         )
@@ -228,7 +227,7 @@ class Writer:
     def sql(self, key: Key, scope: Scope) -> str:
         """An expression, in parentheses where it has operators."""
         text = self.bare(key, scope)
-        return f"({text})" if isinstance(key, tuple) and key[0] not in _CLOSED else text
+        return f"({text})" if isinstance(key, tuple) and key[0] not in CLOSED else text
 
     def bare(self, key: Key, scope: Scope) -> str:
         """An expression that stands alone."""
@@ -238,7 +237,7 @@ class Writer:
             return "null"
         if type(key) is Ref:
             return self.column(key, scope)
-        return _WRITE[key[0]](self, key, scope)
+        return WRITE[key[0]](self, key, scope)
 
     def column(self, ref: Ref, scope: Scope) -> str:
         """A column, with the joins that lead to it."""
@@ -260,7 +259,7 @@ class Writer:
         local = ref.path[-1].join.local
         return [self.column(Ref(ref.path[:-1], one), scope) for one in local]
 
-    def _on_path(self, path: tuple[Relation, ...], conditions: Sequence[Key], parent: Scope) -> str:
+    def on_path(self, path: tuple[Relation, ...], conditions: Sequence[Key], parent: Scope) -> str:
         """EXISTS of objects on the other side of a relation."""
         owner = parent.find(Ref(path, None))
         if owner.joining:
@@ -273,8 +272,7 @@ class Writer:
         scope, condition = self.follow(relation, alias, parent)
         if further:
             conditions = (("exists", Ref(further, None), conditions),)
-        tail = f" and {self.all_of(conditions, scope) if len(conditions) > 1 else self.sql(conditions[0], scope)}"
-        tail = tail if conditions else ""
+        tail = "".join([f" and {self.sql(one, scope)}" for one in conditions])
         return f"exists (select 1 from {scope.source()} where {condition}{tail})"
 
 
@@ -287,130 +285,3 @@ def equality(alias: str, columns: Iterable[str], other: str, others: Iterable[st
     """The condition that columns of two tables are equal."""
     pairs = zip(columns, others, strict=True)
     return " and ".join([f"{alias}.{quote(one)} = {other}.{quote(two)}" for one, two in pairs])
-
-
-# How each kind of key is written --------------------------------------------------------------------------------------
-
-
-def _binary(writer: Writer, key: Key, scope: Scope) -> str:
-    operator, left, right = key
-    if type(left) is Ref and left.field is None:
-        return _relation(writer, key, scope)
-    if left is None or right is None:
-        if operator not in ("=", "<>"):
-            raise UsageError(f"None with {operator!r} is never true: use is_null(), is_not_null(), == None or != None")
-        value = writer.sql(left if right is None else right, scope)
-        return f"{value} is {'' if operator == '=' else 'not '}null"
-    if operator == "+" and (_is_text(left) or _is_text(right)):
-        operator = "||"
-    return f"{writer.sql(left, scope)} {operator} {writer.sql(right, scope)}"
-
-
-def _relation(writer: Writer, key: Key, scope: Scope) -> str:
-    operator, ref, other = key
-    mine = writer.keys(ref, scope)
-    if other is None:
-        text = " and ".join([f"{one} is null" for one in mine])
-    else:
-        text = " and ".join([f"{one} = {writer.sql(two, scope)}" for one, two in zip(mine, other[1:], strict=True)])
-    return text if operator == "=" else f"not ({text})"
-
-
-def _is_text(key: Key) -> bool:
-    if type(key) is not Ref or key.field is None:
-        return False
-    return typing.get_origin(bare(key.field.annotation)) is None and bare(key.field.annotation) is str
-
-
-def _joined(writer: Writer, key: Key, scope: Scope) -> str:
-    operator, *operands = key
-    if not operands:
-        return "true" if operator == "and" else "false"
-    return f" {operator} ".join([writer.sql(one, scope) for one in operands])
-
-
-def _not(writer: Writer, key: Key, scope: Scope) -> str:
-    return f"not ({writer.bare(key[1], scope)})"
-
-
-def _any(writer: Writer, key: Key, scope: Scope) -> str:
-    _, left, right = key
-    if type(left) is Ref and left.field is None:
-        (value,) = writer.keys(left, scope)
-    else:
-        value = writer.sql(left, scope)
-    if isinstance(right, tuple) and right[0] == "select":
-        return f"{value} in ({writer.select(right, scope)})"
-    return f"{value} = any({writer.sql(right, scope)})"
-
-
-def _null(writer: Writer, key: Key, scope: Scope) -> str:
-    operator, operand = key
-    if type(operand) is Ref and operand.field is None:
-        if operand.path[-1].join.kind == "many-to-one":
-            return _relation(writer, ("=" if operator == "is null" else "<>", operand, None), scope)
-        found = writer._on_path(operand.path, (), scope)
-        return f"not {found}" if operator == "is null" else found
-    return f"{writer.sql(operand, scope)} {operator}"
-
-
-def _between(writer: Writer, key: Key, scope: Scope) -> str:
-    _, value, low, high = key
-    return f"{writer.sql(value, scope)} between {writer.sql(low, scope)} and {writer.sql(high, scope)}"
-
-
-def _raw(writer: Writer, key: Key, scope: Scope) -> str:
-    _, sql, *args = key
-    parts = cut(sql)
-    numbers = {part for part in parts if isinstance(part, int)}
-    if numbers != set(range(1, len(args) + 1)):
-        wanted = ", ".join(f"${one}" for one in sorted(numbers)) or "none"
-        raise UsageError(f"raw({sql!r}) has the parameters {wanted}, and {len(args)} arguments were given")
-    return "".join([writer.sql(args[part - 1], scope) if isinstance(part, int) else part for part in parts])
-
-
-def _order(writer: Writer, key: Key, scope: Scope) -> str:
-    _, value, descending, nulls = key
-    return f"{writer.bare(value, scope)}{' desc' if descending else ''}{f' nulls {nulls}' if nulls else ''}"
-
-
-def _call(writer: Writer, key: Key, scope: Scope) -> str:
-    _, name, distinct, *args = key
-    inside = ", ".join([writer.bare(one, scope) for one in args]) or "*"
-    return f"{name}({'distinct ' if distinct else ''}{inside})"
-
-
-def _exists(writer: Writer, key: Key, scope: Scope) -> str:
-    _, of, conditions = key
-    if isinstance(of, tuple):
-        if conditions:
-            raise UsageError("exists() of a select takes no further conditions: give them to its where()")
-        return writer.exists(of, scope)
-    return writer._on_path(of.path, conditions, scope)
-
-
-def _select(writer: Writer, key: Key, scope: Scope) -> str:
-    return writer.select(key, scope)
-
-
-def _count(writer: Writer, key: Key, scope: Scope) -> str:
-    return writer.count(key[1], scope)
-
-
-_CLOSED = ("call", "exists")  # those that need no parentheses
-_WRITE: dict[str, Callable[[Writer, Key, Scope], str]] = {
-    **dict.fromkeys(("=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "like", "ilike"), _binary),
-    "and": _joined,
-    "or": _joined,
-    "not": _not,
-    "any": _any,
-    "is null": _null,
-    "is not null": _null,
-    "between": _between,
-    "raw": _raw,
-    "order": _order,
-    "call": _call,
-    "exists": _exists,
-    "select": _select,
-    "count": _count,
-}

@@ -230,6 +230,8 @@ def not_(condition: bool) -> bool:
 
 def any_of(field: T, values: Iterable[T]) -> bool:
     """``field`` is one of ``values``, which travel as one array (``field = any($1)``), or a select's of one column."""
+    if isinstance(values, str | bytes):
+        raise UsageError(f"any_of({field!r}, ...) takes a list of values, not one {type(values).__name__}")
     wanted = values if getattr(values, "_is_query_", False) else list(values)
     return Condition("any", (field, wanted))  # type: ignore[return-value]  # as above
 
@@ -262,6 +264,11 @@ def between(field: T, low: T, high: T) -> bool:
 def raw(sql: str, *args: Any) -> Any:
     """A piece of SQL as it is; ``$1``, ``$2`` ... in it are ``args``."""
     return Raw(sql, args)
+
+
+def some(field: T | None) -> T:
+    """The field itself, for type checkers: a nullable one can't be compared by ``<`` nor calculated with else."""
+    return field  # type: ignore[return-value]  # as above
 
 
 # Order --------------------------------------------------------------------------------------------------------------

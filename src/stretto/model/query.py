@@ -87,7 +87,8 @@ def statement_of(query: Any) -> tuple[str, tuple[Any, ...], Any]:
     return found.sql, tuple(values), found.into
 
 
-def _conditions(verb: str, conditions: tuple[Any, ...]) -> None:
+def check_conditions(verb: str, conditions: tuple[Any, ...]) -> None:
+    """Refuse what is no condition."""
     for one in conditions:
         if not isinstance(one, Expression) or isinstance(one, Order):
             raise UsageError(
@@ -183,14 +184,14 @@ class Select(Query[T]):
 
     def where(self, *conditions: bool) -> Select[T]:
         """Only those of which all ``conditions`` are true; several calls: of all of them."""
-        _conditions("where", conditions)
+        check_conditions("where", conditions)
         copy = self._copy()
         copy._conditions = (*self._conditions, *conditions)
         return copy
 
     def order_by(self, *orders: object) -> Select[T]:
         """In this order: expressions, ``asc()``, ``desc()``; further calls add to it."""
-        _expressions("order_by", orders)
+        check_expressions("order_by", orders)
         copy = self._copy()
         copy._orders = self._orders + orders
         return copy
@@ -221,7 +222,7 @@ class Select(Query[T]):
 
     def distinct(self, *fields: object) -> Select[T]:
         """No two rows that are the same; with ``fields``, the first of those that are the same in these."""
-        _expressions("distinct", fields)
+        check_expressions("distinct", fields)
         return self._but(distinct=fields)
 
     def only(self, *fields: object) -> Select[T]:
@@ -247,17 +248,17 @@ class Select(Query[T]):
         """Rows of these columns instead of objects; what has a keyword has it as its name."""
         if not columns and not named:
             raise UsageError("columns() needs one")
-        _expressions("columns", (*columns, *named.values()))
-        return cast("Select[Row]", self._but(columns=_named(columns, named), only=None))
+        check_expressions("columns", (*columns, *named.values()))
+        return cast("Select[Row]", self._but(columns=named_columns(columns, named), only=None))
 
     def group_by(self, *expressions: object) -> Select[T]:
         """One row for those that are the same in these, for columns that are aggregates or among these."""
-        _expressions("group_by", expressions)
+        check_expressions("group_by", expressions)
         return self._but(groups=self._rest.groups + expressions)
 
     def having(self, *conditions: bool) -> Select[T]:
         """Only those groups of which all ``conditions`` are true."""
-        _conditions("having", conditions)
+        check_conditions("having", conditions)
         return self._but(having=self._rest.having + conditions)
 
     def count(self) -> Scalar[int]:
@@ -305,7 +306,7 @@ class Select(Query[T]):
         rest = self._rest
         text = f"select({self._table.model.__qualname__})"
         if rest.columns is not None:
-            text += f".columns({_listed([one for _, one in rest.columns])})"
+            text += f".columns({listed([one for _, one in rest.columns])})"
         for verb, several in (
             ("where", self._conditions),
             ("include", rest.includes),
@@ -313,10 +314,10 @@ class Select(Query[T]):
             ("having", rest.having),
             ("order_by", self._orders),
         ):
-            text += f".{verb}({_listed(several)})" if several else ""
-        for verb, one in (("limit", self._limit), ("offset", self._offset)):
-            text += f".{verb}({one})" if one is not None else ""
-        text += f".distinct({_listed(rest.distinct)})" if rest.distinct is not None else ""
+            text += f".{verb}({listed(several)})" if several else ""
+        text += ".limit(?)" if self._limit is not None else ""
+        text += ".offset(?)" if self._offset is not None else ""
+        text += f".distinct({listed(rest.distinct)})" if rest.distinct is not None else ""
         text += f".only({', '.join(rest.only)})" if rest.only is not None else ""
         return text + (f".{rest.lock[0].replace(' ', '_')}()" if rest.lock is not None else "")
 
@@ -375,7 +376,7 @@ KEYS[Select] = KEYS[Scalar] = _nested
 
 
 @overload
-def select(model: type[T], /) -> Select[T]: ...
+def select(model: type[T], /) -> Select[T]: ...  # type: ignore[overload-overlap]  # no column is a class
 @overload
 def select(*columns: object, **named: object) -> Select[Row]: ...
 def select(*columns: Any, **named: Any) -> Any:
@@ -383,19 +384,26 @@ def select(*columns: Any, **named: Any) -> Any:
 
     Raises ModelError for what is neither, and UsageError where no column says which Model it is.
     """
-    query: Select[Any] = _new(Select)
-    query._conditions = query._orders = ()
-    query._limit = query._offset = None
-    query._rest = _REST
     if len(columns) == 1 and not named and not isinstance(columns[0], Expression):
-        query._table = table_of(columns[0])
-        return query
+        table = table_of(columns[0])
+        begun = table.caches.get("select")
+        if begun is None:
+            begun = table.caches["select"] = _begin(table)
+        return begun
     for one in (*columns, *named.values()):
         ref = _first_ref(key_of(one, []))
         if ref is not None:
-            query._table = table_of(ref.model)
-            return query.columns(*columns, **named)
+            return _begin(table_of(ref.model)).columns(*columns, **named)
     raise UsageError("no column says of which Model: use select(Author).columns(...)")
+
+
+def _begin(table: Table) -> Select[Any]:
+    query: Select[Any] = _new(Select)
+    query._table = table
+    query._conditions = query._orders = ()
+    query._limit = query._offset = None
+    query._rest = _REST
+    return query
 
 
 def _first_ref(key: Key) -> Ref | None:
@@ -406,7 +414,8 @@ def _first_ref(key: Key) -> Ref | None:
     return None
 
 
-def _expressions(verb: str, given: tuple[Any, ...]) -> None:
+def check_expressions(verb: str, given: tuple[Any, ...]) -> None:
+    """Refuse what is no expression."""
     for one in given:
         if not isinstance(one, Expression | Query):
             raise UsageError(
@@ -427,7 +436,7 @@ def _wait(skip_locked: bool, nowait: bool) -> str:
     return " skip locked" if skip_locked else " nowait" if nowait else ""
 
 
-def _named(columns: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[str | None, Any], ...]:
+def named_columns(columns: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[str | None, Any], ...]:
     """Columns with their names: fields have their own."""
     plain = []
     for one in columns:
@@ -436,5 +445,6 @@ def _named(columns: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[str |
     return (*plain, *named.items())
 
 
-def _listed(several: Any) -> str:
+def listed(several: Any) -> str:
+    """Expressions as they were written, without values."""
     return ", ".join(map(repr, several))
