@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from stretto.flows import together
 from stretto.flows.query import Flow, fetch, fetchrow
 from stretto.flows.shared import Shared
-from stretto.model.base import Model
 from stretto.model.table import table_of
 from stretto.model.writing import Change, Plan, Writer, writer_for, writer_of
 
@@ -29,9 +29,7 @@ def get(shared: Shared, model: Any, key: Any, include: Any) -> Flow:
 def _including(writer: Writer, key: Any, include: Any) -> Any:
     from stretto.model.query import select  # not before it is needed: plain get is the common one
 
-    conditions = [
-        writer.fields[place] == part for place, part in zip(writer.key, writer.key_args(key), strict=True)
-    ]
+    conditions = [writer.fields[place] == part for place, part in zip(writer.key, writer.key_args(key), strict=True)]
     relations = include if isinstance(include, tuple | list) else (include,)
     return select(writer.table.model).where(*conditions).include(*relations)
 
@@ -39,6 +37,8 @@ def _including(writer: Writer, key: Any, include: Any) -> Any:
 def insert(shared: Shared, obj: Any) -> Flow:
     """Insert an object; what the server makes comes back. Round trips as fetch."""
     writer = writer_for(obj)
+    if writer.own("insert"):
+        return together.insert(shared, [obj], alone=True)
     values = writer.values(obj)
     plan = writer.insertion(values)
     args = writer.encoded(plan.given, values)
@@ -58,6 +58,8 @@ def update(shared: Shared, obj: Any) -> Flow:
     change = writer.change(obj)
     if change is None:
         return _nothing(obj)
+    if writer.own("update"):
+        return together.update(shared, [obj], alone=True)
     return fetch(shared, change.plan.sql, change.args, change.plan.into, partial(_updated, writer, change, obj))
 
 
@@ -104,8 +106,10 @@ def _deleted(writer: Writer, obj: Any, rows: list[Any]) -> None:
 
 
 def insert_many(shared: Shared, objs: Iterable[Any]) -> Flow:
-    raise NotImplementedError
+    """Insert objects, all or nothing. One round trip; cold, one more for each statement."""
+    return together.insert(shared, list(objs))
 
 
 def update_many(shared: Shared, objs: Iterable[Any]) -> Flow:
-    raise NotImplementedError
+    """Write what was changed of objects, all or nothing. Round trips as insert_many."""
+    return together.update(shared, list(objs))

@@ -7,12 +7,15 @@ UNSET where the object has none.
 
 from __future__ import annotations
 
-import re
+import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
-from stretto.errors import DatabaseError, ModelError, OperationalError, StaleObject, UsageError
+from stretto.codecs.oids import TYPES
+from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
+from stretto.model import dml
 from stretto.model.base import Origin, settle, slot_of
 from stretto.model.fields import UNSET, Field
 from stretto.model.table import Table, quote, table_of
@@ -21,12 +24,12 @@ from stretto.model.values import is_fixed, is_same, needs_reading, writer_of_val
 Values = list[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """One statement: ``given`` are the places of its arguments, ``returned`` those that its row fills.
 
-    ``into`` makes that row a tuple. ``many``: the same for many objects at once, the places that their rows must have
-    being ``columns``; ``single``: ``sql``, but failing where it does not find its row.
+    ``into`` makes that row a tuple. ``many``: the same for many objects at once, from rows whose ``columns`` are those
+    of the arguments (empty where that can't be); ``single``: ``sql``, but failing where it does not find its row.
     """
 
     sql: str
@@ -35,17 +38,20 @@ class Plan:
     into: Any
     many: str = ""
     single: str = ""
-    columns: tuple[tuple[str, int], ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Change:
-    """What an update is to write of one object, with the values of its key (and version) as they were loaded."""
+    """What an update is to write of one object; ``row`` is the key that it was loaded with."""
 
     plan: Plan
     args: tuple[Any, ...]
-    key: tuple[Any, ...]
-    values: Values = field(repr=False)
+    row: tuple[Any, ...]
+    values: Values
+
+
+_TYPE_NAMES = frozenset(name for name, *_ in TYPES)
 
 
 def writer_for(obj: Any) -> Writer:
@@ -79,6 +85,8 @@ class Writer:
         self.key = tuple(self.places[one.name] for one in table.primary_key)
         self.version = -1 if table.version is None else self.places[table.version.name]
         self.identity = (*self.key, self.version) if table.version is not None else self.key
+        self.grows = () if table.version is None else (self.version,)
+        self.has_row_type = table.schema is not None or table.name not in _TYPE_NAMES  # pg_catalog's would be meant
         self.writers = _writers(self.fields)
         self.origin = Origin(f"insert or update of {self.title}", self.names)
         self._nullable_keys = [place for place, one in enumerate(self.fields) if one.generated]
@@ -131,18 +139,24 @@ class Writer:
 
     def remember(self, obj: Any, values: Values) -> None:
         """The object's row has these values now."""
-        if UNSET not in values:
+        if all(map(operator.is_not, values, repeat(UNSET))):
             obj._origin_, obj._loaded_ = self.origin, tuple(values)
+            if type(obj) is self.table.partial:
+                settle(obj)
         else:
             names = [name for name, value in zip(self.names, values, strict=True) if value is not UNSET]
             obj._origin_ = Origin(self.origin.text, tuple(names))
             obj._loaded_ = tuple([value for value in values if value is not UNSET])
-        settle(obj)
+            settle(obj)
 
     def forget(self, obj: Any) -> None:
         """The object has no row any more."""
         if self.loaded(obj) is not None:
             del obj._origin_, obj._loaded_
+
+    def own(self, verb: str) -> str:
+        """The model's own statement for a verb, empty where it has none."""
+        return self.table.options.get(verb) or ""
 
     def has_key(self, values: Values) -> bool:
         """Whether each part of the key has a value."""
@@ -154,8 +168,8 @@ class Writer:
         """The statement that gets the object with this key, and its arguments."""
         sql = self._get
         if not sql:
-            columns = ", ".join(quote(one.column) for one in self.fields)
-            sql = self._get = f"select {columns} from {self.table.sql} where {self._where(self._need_key('get'), 1)}"
+            columns = self._columns(range(len(self.fields)))
+            sql = self._get = dml.select(self.table.sql, columns, self._columns(self._need_key("get")))
         return sql, self.key_args(key)
 
     def key_args(self, key: Any) -> tuple[Any, ...]:
@@ -186,27 +200,15 @@ class Writer:
 
     def _make_insert(self, values: Values) -> Plan:
         given, starts, returned = self._shares(values)
-        columns = [quote(self.fields[place].column) for place in given]
-        table, into = self.table.sql, f"insert into {self.table.sql}"
-        if given or starts:
-            names = f"({', '.join(columns + starts)})"
-            literals = ["1"] * len(starts)
-            params = [f"${i + 1}" for i in range(len(given))]
-            single = f"{into} {names} values ({', '.join(params + literals)})"
-            picked = ", ".join([f"u.{name}" for name in columns] + literals)
-            many = f"{into} {names} select {picked} from {_rows(table)} order by {_NUMBER}"
-        else:
-            single = f"{into} default values"
-            many = ""
-        back = [quote(self.fields[place].column) for place in returned]
-        suffix = f" returning {', '.join(back) or '1'}"
-        pairs = tuple((self.fields[place].column, place) for place in given)
-        guarded = _guarded(many + suffix, back, "", "$2::int8") if many else ""
-        alone = _guarded(single + suffix, back, "", "1")
-        return Plan(single + suffix, given, returned, self._into(returned), guarded, alone, pairs)
+        parts = self._columns(given), self._columns(starts), self._columns(returned)
+        single = dml.insert(self.table.sql, *parts)
+        many = dml.insert_many(self.table.sql, *parts) if given and self.has_row_type else ""
+        alone = dml.guarded(single, parts[2], "1")
+        columns = tuple(self.fields[place].column for place in given)
+        return Plan(single, given, returned, self.into(returned), many, alone, columns)
 
-    def _shares(self, values: Values) -> tuple[tuple[int, ...], list[str], tuple[int, ...]]:
-        """Of an insert: the places that are given, the columns that begin at 1, the places that come back."""
+    def _shares(self, values: Values) -> tuple[tuple[int, ...], list[int], tuple[int, ...]]:
+        """The places that an insert is given, those that begin at 1, those that come back."""
         given, starts, returned = [], [], []
         for place, one in enumerate(self.fields):
             if one.written and values[place] is not UNSET:
@@ -214,7 +216,7 @@ class Writer:
                 continue
             returned.append(place)
             if place == self.version:
-                starts.append(quote(one.column))
+                starts.append(place)
         return tuple(given), starts, tuple(returned)
 
     def change(self, obj: Any) -> Change | None:
@@ -228,7 +230,7 @@ class Writer:
         plan = self._updates.get(changed)
         if plan is None:
             plan = self._updates[changed] = self._make_update(changed)
-        return Change(plan, self.encoded(changed, values) + key, key, values)
+        return Change(plan, self.encoded(changed, values) + key, key[: len(self.key)], values)
 
     def _changed(self, values: Values, loaded: Values | None) -> tuple[int, ...]:
         found = []
@@ -255,26 +257,14 @@ class Writer:
         return self.encoded(self.identity, known)
 
     def _make_update(self, changed: tuple[int, ...]) -> Plan:
-        table = self.table.sql
-        columns = [quote(self.fields[place].column) for place in changed]
-        sets = [f"{name} = ${i + 1}" for i, name in enumerate(columns)]
-        many_sets = [f"{name} = u.{name}" for name in columns]
-        if self.version >= 0:
-            version = quote(self.fields[self.version].column)
-            grows = f"{version} = t.{version} + 1"
-            sets.append(grows)
-            many_sets.append(grows)
         returned = self._after_update()
-        back = [quote(self.fields[place].column) for place in returned]
-        suffix = f" returning {', '.join('t.' + name for name in back) or '1'}"
-        identity = [quote(self.fields[place].column) for place in self.identity]
-        sql = f"update {table} as t set {', '.join(sets)} where {self._where(self.identity, len(changed) + 1)}{suffix}"
-        join = " and ".join(f"t.{name} = u.{name}" for name in identity)
-        numbered = f" returning u.{_NUMBER}{''.join(f', t.{name}' for name in back)}"
-        many = f"update {table} as t set {', '.join(many_sets)} from {_rows(table)} where {join}{numbered}"
-        pairs = tuple((self.fields[place].column, place) for place in (*changed, *self.identity))
-        guarded, alone = _guarded(many, back, _NUMBER, "$2::int8"), _guarded(sql, back, "", "1")
-        return Plan(sql, changed, returned, self._into(returned), guarded, alone, pairs)
+        back = self._columns(returned)
+        parts = self._columns(changed), self._columns(self.grows), self._columns(self.identity), back
+        single = dml.update(self.table.sql, *parts)
+        by_rows = self.has_row_type and not set(changed) & set(self.key)
+        many = dml.update_many(self.table.sql, *parts) if by_rows else ""
+        columns = tuple(self.fields[place].column for place in (*changed, *self.identity))
+        return Plan(single, changed, returned, self.into(returned), many, dml.guarded(single, back, "1"), columns)
 
     def _after_update(self) -> tuple[int, ...]:
         return tuple(
@@ -291,25 +281,12 @@ class Writer:
             plan = self._upserts[key] = self._make_upsert(given, starts, target)
         return plan
 
-    def _make_upsert(self, given: tuple[int, ...], starts: list[str], target: tuple[int, ...]) -> Plan:
-        def column(place: int) -> str:
-            return quote(self.fields[place].column)
-
-        names = [column(place) for place in given]
+    def _make_upsert(self, given: tuple[int, ...], starts: list[int], target: tuple[int, ...]) -> Plan:
         sets = [place for place in given if place not in target and place not in self.identity]
-        grows = []
-        if self.version >= 0:
-            grows = [f"{column(self.version)} = t.{column(self.version)} + 1"]
-        news = [f"{column(place)} = excluded.{column(place)}" for place in sets or target[:1]] + grows
-        params = [f"${i + 1}" for i in range(len(given))] + ["1"] * len(starts)
-        values = f"({', '.join(names + starts)}) values ({', '.join(params)})" if params else "default values"
         returned = tuple(range(len(self.fields)))
-        sql = (
-            f"insert into {self.table.sql} as t {values}"
-            f" on conflict ({', '.join(column(place) for place in target)}) do update set {', '.join(news)}"
-            f" returning {', '.join('t.' + column(place) for place in returned)}"
-        )
-        return Plan(sql, given, returned, self._into(returned))
+        groups = (given, starts, target, sets, self.grows, returned)
+        sql = dml.upsert(self.table.sql, *[self._columns(group) for group in groups])
+        return Plan(sql, given, returned, self.into(returned))
 
     def _conflict(self, on: Any) -> tuple[int, ...]:
         """The places of ``on=``: a field or several, else the primary key."""
@@ -329,23 +306,50 @@ class Writer:
         """The DELETE of an object's row, by its key (and version) as loaded, and its arguments."""
         self._need_key("delete")
         if not self._delete:
-            self._delete = f"delete from {self.table.sql} as t where {self._where(self.identity, 1)} returning 1"
+            self._delete = dml.delete(self.table.sql, self._columns(self.identity))
         return self._delete, self._key_of(self.values(obj), self.loaded(obj))
 
-    def _where(self, places: Sequence[int], first: int) -> str:
-        columns = [quote(self.fields[place].column) for place in places]
-        return " and ".join(f"{name} = ${first + i}" for i, name in enumerate(columns))
+    def _columns(self, places: Sequence[int]) -> list[str]:
+        return [quote(self.fields[place].column) for place in places]
 
     def _need_key(self, verb: str) -> tuple[int, ...]:
         if not self.key:
             raise ModelError(f"{self.title} has no primary key, which {verb} needs: field(primary_key=True) makes one")
         return self.key
 
-    def _into(self, returned: Sequence[int]) -> Any:
+    def into(self, returned: Sequence[int]) -> Any:
         annotations = [self.fields[place].annotation for place in returned]
         if not any(needs_reading(annotation) for annotation in annotations):
             return tuple
         return tuple[tuple(annotations)]  # type: ignore[misc]  # a tuple of these classes, told at run time
+
+    # Statements of the model's own ------------------------------------------------------------------------------------
+
+    def parameters(self, verb: str, names: Sequence[str]) -> tuple[int, ...]:
+        """The places of the named parameters of the model's own statement. Raises ModelError for one that is no field."""
+        unknown = [name for name in names if name not in self.places]
+        if unknown:
+            known = ", ".join(f":{name}" for name in self.names)
+            raise ModelError(f"{self.title}: {verb}= has the parameter :{unknown[0]}, which is no field; it has {known}")
+        return tuple([self.places[name] for name in names])
+
+    def results(self, verb: str, columns: Sequence[str]) -> tuple[int, ...]:
+        """The places of the columns that the model's own statement gives. Raises ModelError for one that is no field."""
+        table, found = self.table, []
+        for name in columns:
+            one = table.columns.get(name) or table.fields.get(name)
+            if one is None or columns.count(name) > 1:
+                why = "no column of a field" if one is None else "there twice"
+                raise ModelError(f"{self.title}: {verb}= returns {name!r}, which is {why}")
+            found.append(self.places[one.name])
+        return tuple(found)
+
+    def named(self, verb: str, places: Sequence[int], values: Values) -> tuple[Any, ...]:
+        """The arguments of the model's own statement. Raises UsageError for one that the object has no value for."""
+        lacking = [self.names[place] for place in places if values[place] is UNSET]
+        if lacking:
+            raise UsageError(f"this {self.title} has no value for {_listed(lacking)}, which its {verb}= takes")
+        return self.encoded(places, values)
 
     # What went wrong --------------------------------------------------------------------------------------------------
 
@@ -362,37 +366,6 @@ class Writer:
         which = "the" if among == 1 else f"{missing} of {among}"
         text = f"{verb}: {which} {self.title} gave no row back: a trigger or a rule of its table keeps it out"
         return OperationalError(text)
-
-
-_NUMBER = '"stretto number"'
-_FAILED = "stretto: missing "
-
-
-def _rows(table: str) -> str:
-    """$1, an array of the table's row type, as rows u with their number."""
-    return f"rows from (generate_subscripts($1::{table}[], 1), unnest($1::{table}[])) as u({_NUMBER})"
-
-
-def _guarded(sql: str, back: list[str], number: str, wanted: str) -> str:
-    """A statement that fails, and so undoes itself and all of its batch, where it has not ``wanted`` rows.
-
-    PostgreSQL has no RAISE in SQL: a cast that can't be done is the error, and its text says how many are missing.
-    """
-    guard = f"case when g.found = {wanted} then true else ('{_FAILED}' || ({wanted} - g.found))::bool end"
-    counted = f"with n as ({sql}) select %s from (select count(*) as found from n) as g"
-    if not back:
-        return f"{counted % 1} where {guard}"
-    order = f" order by n.{number}" if number else ""
-    columns = ", ".join(f"n.{name}" for name in back)
-    return f"{counted % columns} left join n on true where {guard}{order}"
-
-
-def missing_of(error: DatabaseError) -> int | None:
-    """How many rows a statement of ``_guarded`` had too few (or, negative, too many); None for another error."""
-    if error.sqlstate != "22P02":
-        return None
-    found = re.search(f'"{_FAILED}(-?[0-9]+)"', error.message)
-    return int(found[1]) if found else None
 
 
 def _writers(fields: list[Field]) -> dict[int, Callable[[Any], Any]]:
