@@ -11,6 +11,7 @@ least the four bytes of its length.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from stretto.codecs.base import Codec, UnknownTypes, decode_value, encode_value
@@ -164,10 +165,38 @@ class _At(Exception):  # noqa: N818  # a signal inside this room
 At = _At  # for the text form of arrays
 
 
+class Rows:
+    """Tuples for an array of a composite type, whose columns are found by their names when the array is encoded.
+
+    ``names`` are those of the tuples' values; a column of the type that is none of them is NULL.
+    """
+
+    def __init__(self, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        self.names = names
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def arranged(self, codec: Any) -> list[tuple[Any, ...]]:
+        """The tuples with the columns in the order of the type. Raises EncodeError where it has not all of them."""
+        columns = codec.element.names
+        lacking = [name for name in self.names if name not in columns]
+        if lacking:
+            raise EncodeError(f"{codec.name} has no column {', '.join(lacking)}")
+        places = [self.names.index(name) if name in self.names else -1 for name in columns]
+        if len(places) == 1:
+            return [(row[places[0]],) for row in self.rows]
+        pick = itemgetter(*places)
+        return [pick((*row, None)) for row in self.rows]
+
+
 def as_sequence(codec: Codec, value: Any) -> Any:
     """Return a list or tuple of the elements; what only looks like a sequence (str, bytes, set, dict) is refused."""
     if isinstance(value, (list, tuple)):
         return value
+    if isinstance(value, Rows):
+        return value.arranged(codec)
     if isinstance(value, (str, bytes, bytearray, memoryview)):
         raise EncodeError(
             f"{codec.name} takes a list or tuple, not {type(value).__name__}: put it in a list for an array of one"

@@ -1,41 +1,115 @@
-"""Writing objects of Models: get, insert, update, upsert and delete, as flows."""
+"""Writing objects of Models: get, insert, update, upsert and delete, as flows.
+
+Each verb makes the SQL and its arguments (``model.writing``), and puts what comes back into the objects only once all
+of it is there: whatever fails leaves them as they were.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from stretto.flows.query import Flow
+from stretto.flows import together
+from stretto.flows.query import Flow, fetch, fetchrow
 from stretto.flows.shared import Shared
+from stretto.model.table import table_of
+from stretto.model.writing import Change, Plan, Writer, writer_for, writer_of
 
 
 def get(shared: Shared, model: Any, key: Any, include: Any) -> Flow:
-    raise NotImplementedError
+    """The object with a primary key, or None. Round trips as fetch."""
+    writer = writer_of(table_of(model))
+    if include:
+        return fetchrow(shared, _including(writer, key, include), ())
+    sql, args = writer.select(key)
+    return fetchrow(shared, sql, args, model)
+
+
+def _including(writer: Writer, key: Any, include: Any) -> Any:
+    from stretto.model.query import select  # not before it is needed: plain get is the common one
+
+    conditions = [writer.fields[place] == part for place, part in zip(writer.key, writer.key_args(key), strict=True)]
+    relations = include if isinstance(include, tuple | list) else (include,)
+    return select(writer.table.model).where(*conditions).include(*relations)
 
 
 def insert(shared: Shared, obj: Any) -> Flow:
-    raise NotImplementedError
+    """Insert an object; what the server makes comes back. Round trips as fetch."""
+    writer = writer_for(obj)
+    if writer.own("insert"):
+        return together.insert(shared, [obj], alone=True)
+    values = writer.values(obj)
+    plan = writer.insertion(values)
+    args = writer.encoded(plan.given, values)
+    return fetch(shared, plan.sql, args, plan.into, partial(_inserted, writer, plan, obj, values))
 
 
-def insert_many(shared: Shared, objs: Iterable[Any]) -> Flow:
-    raise NotImplementedError
+def _inserted(writer: Writer, plan: Plan, obj: Any, values: list[Any], rows: list[Any]) -> Any:
+    if not rows:
+        raise writer.swallowed("insert")
+    writer.fill(obj, values, plan.returned, rows[0])
+    return obj
 
 
 def update(shared: Shared, obj: Any) -> Flow:
-    raise NotImplementedError
+    """Write what was changed since the object was loaded; no round trip when nothing was. Else as fetch."""
+    writer = writer_for(obj)
+    change = writer.change(obj)
+    if change is None:
+        return _nothing(obj)
+    if writer.own("update"):
+        return together.update(shared, [obj], alone=True)
+    return fetch(shared, change.plan.sql, change.args, change.plan.into, partial(_updated, writer, change, obj))
 
 
-def update_many(shared: Shared, objs: Iterable[Any]) -> Flow:
-    raise NotImplementedError
+def _updated(writer: Writer, change: Change, obj: Any, rows: list[Any]) -> Any:
+    if not rows:
+        raise writer.stale("update")
+    writer.fill(obj, change.values, change.plan.returned, rows[0])
+    return obj
+
+
+def _nothing(result: Any) -> Flow:
+    return result
+    yield
 
 
 def save(shared: Shared, obj: Any) -> Flow:
-    raise NotImplementedError
+    """Update an object that was loaded or whose key is set; insert any other. Round trips as fetch."""
+    writer = writer_for(obj)
+    if writer.loaded(obj) is not None or writer.has_key(writer.values(obj)):
+        return update(shared, obj)
+    return insert(shared, obj)
 
 
 def upsert(shared: Shared, obj: Any, on: Any) -> Flow:
-    raise NotImplementedError
+    """Insert an object, or update the row with the same ``on``. Round trips as fetch."""
+    writer = writer_for(obj)
+    values = writer.values(obj)
+    plan = writer.upsertion(values, on)
+    args = writer.encoded(plan.given, values)
+    return fetch(shared, plan.sql, args, plan.into, partial(_inserted, writer, plan, obj, values))
 
 
 def delete(shared: Shared, obj: Any) -> Flow:
-    raise NotImplementedError
+    """Delete an object's row. Round trips as fetch."""
+    writer = writer_for(obj)
+    sql, args = writer.deletion(obj)
+    return fetch(shared, sql, args, tuple, partial(_deleted, writer, obj))
+
+
+def _deleted(writer: Writer, obj: Any, rows: list[Any]) -> None:
+    if not rows:
+        raise writer.stale("delete")
+    writer.forget(obj)
+
+
+def insert_many(shared: Shared, objs: Iterable[Any]) -> Flow:
+    """Insert objects, all or nothing. One round trip; cold, one more for each statement."""
+    return together.insert(shared, list(objs))
+
+
+def update_many(shared: Shared, objs: Iterable[Any]) -> Flow:
+    """Write what was changed of objects, all or nothing. Round trips as insert_many."""
+    return together.update(shared, list(objs))

@@ -20,7 +20,6 @@ from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from types import UnionType
 from typing import Any, TypeGuard
 
 from stretto.codecs.base import Codec
@@ -38,7 +37,8 @@ from stretto.codecs.makers import (
 )
 from stretto.codecs.makers import Row as RowBase
 from stretto.errors import DecodeError, UsageError
-from stretto.model.shapes import Field, Shape, shape_of
+from stretto.model.shapes import Field, Shape, bare, shape_of
+from stretto.model.values import reader_of
 
 Columns = tuple[tuple[str, Codec], ...]
 Converter = Callable[[Any], Any]
@@ -90,26 +90,6 @@ def _plan(target: Any, columns: Columns) -> Maker:
             " abstract method), dict, tuple or the type of a single value"
         )
     return _objects(shape, columns)
-
-
-def bare(annotation: Any) -> Any:
-    """Take off what says nothing of the class: Annotated, ``| None``, NewType, Required, Final and type aliases."""
-    while True:
-        origin = typing.get_origin(annotation)
-        arguments = typing.get_args(annotation)
-        if origin in (typing.Annotated, typing.Required, typing.NotRequired, typing.Final):
-            annotation = arguments[0]
-        elif origin is typing.Union or origin is UnionType:
-            others = [a for a in arguments if a is not type(None)]
-            if len(others) != 1:
-                return annotation
-            annotation = others[0]
-        elif hasattr(annotation, "__supertype__"):
-            annotation = annotation.__supertype__
-        elif hasattr(annotation, "__value__"):
-            annotation = annotation.__value__
-        else:
-            return annotation
 
 
 def _tuples(target: Any, columns: Columns) -> Maker:
@@ -179,10 +159,12 @@ def converter(annotation: Any, codec: Codec, column: str) -> Converter | None:
     """Return what turns the column's value into what the annotation says, None where it is that already."""
     annotation = bare(annotation)
     origin = typing.get_origin(annotation) or annotation
-    if origin in _LISTS and typing.get_args(annotation):
-        return _list_converter(typing.get_args(annotation)[0], codec, column)
     if _is_enum(origin):
         return _enum_converter(origin, column)
+    if codec.name in ("json", "jsonb"):
+        return _json_converter(annotation, codec, column)
+    if origin in _LISTS and typing.get_args(annotation):
+        return _list_converter(typing.get_args(annotation)[0], codec, column)
     columns = _composite_columns(codec)
     if columns is None or origin in (tuple, RowBase, Any, object) or _is_value(origin):
         return None
@@ -207,6 +189,21 @@ def _list_converter(item: Any, codec: Codec, column: str) -> Converter | None:
     if convert is None:
         return None
     return lambda values: [None if value is None else convert(value) for value in values]
+
+
+def _json_converter(annotation: Any, codec: Codec, column: str) -> Converter | None:
+    """Convert parsed JSON into what the annotation says."""
+    read = reader_of(annotation)
+    if read is None:
+        return None
+
+    def convert(value: Any) -> Any:
+        try:
+            return read(value)
+        except DecodeError as error:
+            raise DecodeError(f"column {column!r} of type {codec.name}: {error}") from None
+
+    return convert
 
 
 def _enum_converter(cls: type[enum.Enum], column: str) -> Converter:

@@ -70,6 +70,26 @@ class Stored:
     factory: Callable[[], Any] | None = None
 
 
+def bare(annotation: Any) -> Any:
+    """Take off what says nothing of the class: Annotated, ``| None``, NewType, Required, Final and type aliases."""
+    while True:
+        origin = typing.get_origin(annotation)
+        arguments = typing.get_args(annotation)
+        if origin in (typing.Annotated, typing.Required, typing.NotRequired, typing.Final):
+            annotation = arguments[0]
+        elif origin is typing.Union or origin is types.UnionType:
+            others = [a for a in arguments if a is not type(None)]
+            if len(others) != 1:
+                return annotation
+            annotation = others[0]
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        elif hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        else:
+            return annotation
+
+
 def shape_of(cls: Any) -> Shape | None:
     """Return the shape of a class, or None for what is no class or takes nothing by name."""
     own = getattr(cls, "_shape_", None)

@@ -98,6 +98,49 @@ def hide_strings(sql: str) -> str:
     return "".join(parts) + (sql[shown:] if shown >= 0 else "")
 
 
+def number_names(sql: str) -> tuple[str, list[str]]:
+    """Put $1, $2 ... in the places of :name, the same for the same; return the text and the names in that order.
+
+    A name follows its colon at once; ``::type`` is none.
+    """
+    parts: list[str] = []
+    names: list[str] = []
+    shown = place = 0
+    while place >= 0 and (match := _TOKEN.match(sql, place)) and (kind := match.lastindex):
+        text, place = match[kind], match.end()
+        if text == ":" and kind == _MARK:
+            if sql.startswith(":", place):
+                place += 1
+            elif (word := _TOKEN.match(sql, place)) and word.lastindex == _WORD and word.start(_WORD) == place:
+                parts.append(f"{sql[shown : place - 1]}${_number_of(word[_WORD], names)}")
+                shown = place = word.end()
+        else:
+            place = _skip(sql, kind, text, place)
+    return "".join([*parts, sql[shown:]]), names
+
+
+def _number_of(name: str, names: list[str]) -> int:
+    if name not in names:
+        names.append(name)
+    return names.index(name) + 1
+
+
+def _skip(sql: str, kind: int, text: str, place: int) -> int:
+    """The end of what a token begins; -1 without one."""
+    if kind == _WORD and text in ("e", "E") and sql.startswith("'", place):
+        return _end_of_escapes(sql, place + 1)
+    if kind == _STRING:
+        return _end_of_string(sql, place)
+    if kind == _NAME:
+        return _end_of_name(sql, place)
+    if kind == _BLOCK:
+        return _end_of_comment(sql, place)
+    if kind == _DOLLAR:
+        end = sql.find(text, place)
+        return end + len(text) if end >= 0 else -1
+    return place
+
+
 def _end_of_string(sql: str, place: int) -> int:
     """Find the end of '..', in which a doubled quote is one; -1 without one."""
     while end := sql.find("'", place) + 1:

@@ -1,0 +1,183 @@
+"""Values of fields: what a codec takes for them, which of them can't change in place, and JSON read into classes.
+
+A field whose annotation is a class, and whose column is json, is *typed JSON*: it is written by its fields (see
+``codecs.jsonb``) and read back into the class here, with what is inside of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import typing
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from stretto.codecs.makers import Maker, shown
+from stretto.errors import DecodeError
+from stretto.model.shapes import Shape, bare, shape_of
+
+Converter = Callable[[Any], Any]
+
+_PLAIN = frozenset({int, str, bool, bytes, float, date, datetime, time, timedelta, uuid.UUID, type(None)})
+_FIXED = _PLAIN | {Decimal, complex}
+_LISTS: dict[Any, Callable[[Any], Any]] = {
+    **dict.fromkeys((list, Sequence, Collection, Iterable), list),
+    **{set: set, frozenset: frozenset},
+}
+_PARSED: dict[Any, Converter] = {
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    time: time.fromisoformat,
+    uuid.UUID: uuid.UUID,
+    Decimal: Decimal,
+}
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def is_same(now: Any, then: Any) -> bool:
+    """Whether two values are written alike; False in any doubt, as for 1 and True, or Decimals of another scale."""
+    return type(now) is type(then) and type(now) in _PLAIN and now == then
+
+
+def is_fixed(value: Any) -> bool:
+    """Whether a value can't have been changed in place; False in any doubt."""
+    kind = type(value)
+    if kind in _FIXED or isinstance(value, enum.Enum):
+        return True
+    if isinstance(value, tuple):
+        return all(map(is_fixed, value))
+    if kind.__module__ == "ipaddress":
+        return True
+    parameters = getattr(kind, "__dataclass_params__", None)
+    return bool(parameters and parameters.frozen) and all(
+        is_fixed(getattr(value, one.name, None)) for one in dataclasses.fields(value)
+    )
+
+
+def writer_of_values(annotation: Any) -> Converter | None:
+    """What makes a field's values ready for the codec of whatever column: members of Enums become their values."""
+    annotation = bare(annotation)
+    origin = typing.get_origin(annotation) or annotation
+    if _is_enum(origin):
+        return _value_of
+    if origin in _LISTS and typing.get_args(annotation):
+        inner = writer_of_values(typing.get_args(annotation)[0])
+        if inner is not None:
+            return lambda values: [None if value is None else inner(value) for value in values]
+    return list if origin in (set, frozenset) else None
+
+
+def _value_of(member: Any) -> Any:
+    return member.value if isinstance(member, enum.Enum) else member
+
+
+def needs_reading(annotation: Any) -> bool:
+    """Whether values of this annotation may be others than those that the codec makes."""
+    annotation = bare(annotation)
+    return annotation not in _FIXED and annotation is not Any and annotation is not object
+
+
+# Typed JSON -----------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def reader_of(annotation: Any) -> Converter | None:
+    """What makes a value of this annotation from parsed JSON; None where it is that already.
+
+    Keys that a class does not know are passed over, as documents grow. The Converter raises DecodeError for a value
+    that is not what it must be; it says where, and never shows the value.
+    """
+    annotation = bare(annotation)
+    origin = typing.get_origin(annotation) or annotation
+    arguments = typing.get_args(annotation)
+    if origin in _PARSED or _is_enum(origin):
+        return _parser(origin)
+    if origin in _LISTS:
+        return _list_reader(_LISTS[origin], reader_of(arguments[0]) if arguments else None)
+    if origin is tuple:
+        return tuple
+    if origin is dict or origin is Mapping:
+        inner = reader_of(arguments[1]) if arguments else None
+        return None if inner is None else lambda value: {key: _read(inner, one) for key, one in value.items()}
+    if not isinstance(origin, type) or origin in _FIXED or origin is object:
+        return None
+    shape = shape_of(origin)
+    return None if shape is None else _Reader(shape)
+
+
+def _read(reader: Converter, value: Any) -> Any:
+    return None if value is None else reader(value)
+
+
+def _parser(cls: Any) -> Converter:
+    def parse(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value  # the codec's own function made it
+        try:
+            return cls(value) if cls not in _PARSED else _PARSED[cls](value)
+        except (ValueError, TypeError, ArithmeticError):
+            raise DecodeError(f"the JSON has a {type(value).__name__} that is no {cls.__qualname__}") from None
+
+    return parse
+
+
+def _list_reader(make: Callable[[Any], Any], inner: Converter | None) -> Converter | None:
+    if inner is None and make is list:
+        return None
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise DecodeError(f"the JSON has a {type(value).__name__} where a list must be")
+        return make(value if inner is None else [_read(inner, one) for one in value])
+
+    return read
+
+
+class _Reader:
+    """Objects of a class from JSON objects."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.title = shape.cls.__qualname__
+        self.known = {field.name: field for field in shape.fields}
+        for one in shape.fields:
+            for alias in one.also:
+                self.known.setdefault(alias, one)
+        self.makers: dict[tuple[str, ...], tuple[Maker, list[tuple[str, Converter | None]]]] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, self.shape.cls) and not isinstance(value, dict):
+            return value  # the codec's own function made it
+        if not isinstance(value, dict):
+            raise DecodeError(f"the JSON has a {type(value).__name__} where the fields of {self.title} must be")
+        keys = tuple(value) if self.shape.open else tuple([key for key in value if key in self.known])
+        plan = self.makers.get(keys)
+        if plan is None:
+            plan = self.plan(keys)
+            if len(self.makers) < 256:
+                self.makers[keys] = plan
+        maker, parts = plan
+        return maker.make([value[key] if read is None else _read(read, value[key]) for key, read in parts])
+
+    def plan(self, keys: tuple[str, ...]) -> tuple[Maker, list[tuple[str, Converter | None]]]:
+        """The maker for an object with these keys."""
+        fields = {self.known[key].name: key for key in keys if key in self.known}
+        missing = [one.name for one in self.shape.fields if one.required and one.name not in fields]
+        if missing:
+            raise DecodeError(f"the JSON of a {self.title} lacks {shown(missing)}")
+        if self.shape.ordered:
+            fields = {one.name: fields[one.name] for one in self.shape.fields if one.name in fields}
+        names = list(fields)
+        parts = [(fields[name], reader_of(self.known[fields[name]].annotation)) for name in names]
+        extra = [key for key in keys if key not in self.known]
+        return self.shape.build(names + extra), parts + [(key, None) for key in extra]
+
+
+def _is_enum(cls: Any) -> bool:
+    return isinstance(cls, enum.EnumMeta)
