@@ -42,6 +42,7 @@ from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
+from stretto.model.differences import Difference  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
     and_,
     any_of,
@@ -73,6 +74,7 @@ __all__ = [
     "Codec",
     "Connection",
     "Database",
+    "Difference",
     "Error",
     "Interval",
     "Line",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 import typing
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -105,8 +106,8 @@ class _NoType(Exception):  # noqa: N818  # the message of a ModelError to be
 
 def _given(sql: str, annotation: Any) -> ColumnType:
     """A type that field() names: that of an Enum may be an enum type of its own."""
-    allowed = values_of(_item(annotation))
-    base = sql.strip().removesuffix("[]")
+    allowed = values_of(item_of(annotation))
+    base = re.sub(r"\s*(\[\d*\]\s*)+$", "", sql.strip())
     array = base != sql.strip()
     name = base.partition("(")[0].strip()
     known = canonical(name) in OID_OF or name.lower() in _SPELLINGS or name.lower().startswith("pg_catalog.")
@@ -114,7 +115,7 @@ def _given(sql: str, annotation: Any) -> ColumnType:
     return ColumnType(sql, allowed, array, own)
 
 
-def _item(annotation: Any) -> Any:
+def item_of(annotation: Any) -> Any:
     """What a list is of, or the annotation itself."""
     annotation = bare(annotation)
     while typing.get_origin(annotation) in LISTS:
@@ -191,12 +192,11 @@ def values_of(annotation: Any) -> tuple[Any, ...]:
     """The values of an Enum or a Literal; () of any other annotation, and of a Flag, whose values can be combined."""
     if not is_choice(annotation):
         return ()
-    if not isinstance(annotation, enum.EnumMeta):
-        members = [one for one in typing.get_args(annotation) if one is not None]
-    elif issubclass(annotation, enum.Flag):
-        members = []
+    if isinstance(annotation, enum.EnumMeta):
+        flags = issubclass(annotation, enum.Flag)
+        members: list[Any] = [] if flags else list(annotation.__members__.values())
     else:
-        members = list(annotation)
+        members = [one for one in typing.get_args(annotation) if one is not None]
     return tuple(one.value if isinstance(one, enum.Enum) else one for one in members)
 
 
