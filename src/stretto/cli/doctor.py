@@ -93,7 +93,7 @@ class Doctor:
         for one in found:
             if before and one.model != before:
                 table.add_section()
-            name = Text(one.model if one.model != before else " " * len(one.model))
+            name = Text(one.model)
             name.append(f".{one.attribute}" if one.attribute else "", style="cyan")
             table.add_row(name, Text(one.table if one.model != before else ""), Text(printable(one.text)))
             before = one.model

@@ -64,7 +64,7 @@ def differences(models: Sequence[Any], live: Live) -> list[Difference]:
     """All differences between Models and the tables that were found."""
     tables = list(dict.fromkeys(table_of(model) for model in models))
     return [
-        Difference(table.model.__qualname__, table.full_name, attribute, text)
+        Difference(table.model.__name__, table.full_name, attribute, text)
         for table in tables
         for attribute, text in _of_table(table, tables, live)
     ]
@@ -75,9 +75,9 @@ def _of_table(table: Table, tables: list[Table], live: Live) -> Found:
         columns = {one.name: one for one in live.columns if one.table == table.sql}
         indexes = [one for one in live.indexes if one.table == table.sql]
         yield from _columns(table, columns)
-        yield from _unique(table, indexes)
-        yield from _keys(table, tables, [one for one in live.keys if one.table == table.sql])
-        yield from _indexes(table, indexes)
+        yield from _unique(table, columns, indexes)
+        yield from _keys(table, tables, columns, [one for one in live.keys if one.table == table.sql])
+        yield from _indexes(table, columns, indexes)
     else:
         yield None, "there is no such table: create_tables() makes it"
     yield from _relations(table, live)
@@ -130,7 +130,7 @@ def _labels(one: Field, column: Column) -> Iterator[str]:
     surplus = [label for label in column.labels if label not in allowed]
     missing = [value for value in allowed if value not in column.labels]
     if surplus:
-        yield f"the enum type {column.declared} has {_listed(surplus)}, which the Model has not"
+        yield f"the enum type {column.declared} has {_listed(surplus)}, which the Model lacks"
     if missing:
         yield f"the enum type {column.declared} lacks {_listed(missing)}, which the Model has"
 
@@ -139,25 +139,28 @@ def _listed(values: Sequence[Any]) -> str:
     return ", ".join(map(repr, values))
 
 
-def _unique(table: Table, indexes: list[Index]) -> Found:
+# What is built of columns is compared where these are there; that they are not was told already.
+
+
+def _unique(table: Table, columns: dict[str, Column], indexes: list[Index]) -> Found:
     found = {frozenset(one.columns) for one in indexes if one.unique}
     for one in table.fields.values():
-        if one.unique and frozenset([one.column]) not in found:
+        if one.unique and one.column in columns and frozenset([one.column]) not in found:
             yield one.name, "unique=True, and the table has no unique constraint or index of it"
     try:
         together = uniques(table)
     except ModelError as error:
         yield None, str(error)
         return
-    for columns in together:
-        if frozenset(columns) not in found:
-            yield None, f"the table has no unique constraint of ({', '.join(columns)})"
+    for names in together:
+        if columns.keys() >= set(names) and frozenset(names) not in found:
+            yield None, f"the table has no unique constraint of ({', '.join(names)})"
 
 
-def _keys(table: Table, tables: list[Table], keys: list[Key]) -> Found:
+def _keys(table: Table, tables: list[Table], columns: dict[str, Column], keys: list[Key]) -> Found:
     key = [one.column for one in table.primary_key]
     live = next((one.columns for one in keys if one.kind == "p"), [])
-    if set(key) != set(live):
+    if columns.keys() >= set(key) and set(key) != set(live):
         are = [f"({', '.join(names)})" if names else "none" for names in (live, key)]
         yield None, f"the primary key is {are[0]}, in the Model {are[1]}"
     try:
@@ -166,6 +169,8 @@ def _keys(table: Table, tables: list[Table], keys: list[Key]) -> Found:
         yield None, str(error)
         return
     for one in wanted:
+        if not columns.keys() >= set(one.columns):
+            continue
         pairs = set(zip(one.columns, one.remote, strict=False))
         same = [
             other
@@ -183,7 +188,7 @@ def _keys(table: Table, tables: list[Table], keys: list[Key]) -> Found:
                 yield attribute, f"the foreign key's is on {event} {action}, in the Model {one.actions}"
 
 
-def _indexes(table: Table, indexes: list[Index]) -> Found:
+def _indexes(table: Table, columns: dict[str, Column], indexes: list[Index]) -> Found:
     """Indexes of columns; what is SQL of its own is not compared."""
     wanted: list[tuple[str | None, tuple[str, ...]]] = [
         (one.name, (one.column,)) for one in table.fields.values() if one.index
@@ -193,9 +198,9 @@ def _indexes(table: Table, indexes: list[Index]) -> Found:
         wanted += [(None, columns_of(table, "indexes", spec)) for spec in specs]
     except ModelError as error:
         yield None, str(error)
-    for attribute, columns in wanted:
-        if not any(tuple(one.columns[: len(columns)]) == columns for one in indexes):
-            yield attribute, f"the table has no index that begins with ({', '.join(columns)})"
+    for attribute, names in wanted:
+        if columns.keys() >= set(names) and not any(tuple(one.columns[: len(names)]) == names for one in indexes):
+            yield attribute, f"the table has no index that begins with ({', '.join(names)})"
 
 
 def _relations(table: Table, live: Live) -> Found:

@@ -213,8 +213,8 @@ def _alone(target: Table | None, column: str) -> bool:
     """Whether a column can be referenced by itself."""
     if target is None:
         return False
-    one = target.columns[column]
-    return one.unique or target.primary_key == (one,) or (column,) in uniques(target)
+    key = [one.column for one in target.primary_key]
+    return target.columns[column].unique or key == [column] or (column,) in uniques(target)
 
 
 def _keys(table: Table, tables: Sequence[Table], name: str, group: list[tuple[Field, str]]) -> list[ForeignKey]:
