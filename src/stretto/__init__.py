@@ -43,6 +43,7 @@ from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
 from stretto.model.changes import Delete, Update, delete, update  # noqa: E402
+from stretto.model.differences import Difference  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
     and_,
     any_of,
@@ -84,6 +85,7 @@ __all__ = [
     "Connection",
     "Database",
     "Delete",
+    "Difference",
     "Error",
     "Interval",
     "Line",

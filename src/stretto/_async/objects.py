@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from stretto.flows import graph, tables, writing
 from stretto.flows.shared import Shared
+from stretto.model.differences import Difference
 
 T = TypeVar("T")
 
@@ -59,9 +60,22 @@ class AsyncObjects:
         await self._run(graph.load(self._shared, objs, relations), timeout)
 
     async def create_tables(self, *models: type[Any], timeout: float | None = None) -> None:
-        """Create the tables of Models that are not there yet, in the order of their references, all or nothing."""
+        """Create the tables of Models that are not there yet, in the order of their references, all or nothing.
+
+        With them their schemas, enum types, indexes, and the tables of many-to-many relations that have no Model.
+        Raises ModelError for a Model that can't be a table, and the server's error, as UndefinedTable for a reference
+        to a table that is neither there nor given.
+        """
         await self._run(tables.create(self._shared, models), timeout)
 
     async def drop_tables(self, *models: type[Any], timeout: float | None = None) -> None:
-        """Drop the tables of Models that are there, in the opposite order, all or nothing."""
+        """Drop the tables of Models that are there, all or nothing.
+
+        With them the tables of many-to-many relations that have no Model, and enum types that nobody uses any more. No
+        CASCADE: raises DependentObjectsStillExist where other tables reference them.
+        """
         await self._run(tables.drop(self._shared, models), timeout)
+
+    async def check_tables(self, *models: type[Any], timeout: float | None = None) -> list[Difference]:
+        """Where Models and the live tables disagree, in columns, keys, indexes and relations; [] where all is well."""
+        return await self._run(tables.check(self._shared, models), timeout)  # type: ignore[no-any-return]  # as above

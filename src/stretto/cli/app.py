@@ -40,6 +40,23 @@ def demo(
         Demo(directory, rounds=1 if quick else rounds, quick=quick).run()
 
 
+@app.command()
+def doctor(
+    url: Annotated[
+        str | None, typer.Option(help="The database, as a URL or key=value.", show_default="as PG* variables say")
+    ] = None,
+    models: Annotated[
+        list[str] | None, typer.Option(metavar="MODULE", help="Compare the Models of this module with the live tables.")
+    ] = None,
+) -> None:
+    """Look at the connection, and whether Models and the live tables agree. Status 1 where they do not."""
+    from stretto.cli.doctor import Doctor
+
+    with _one_line("doctor"):
+        healthy = Doctor(url, models or []).run()
+    raise typer.Exit(0 if healthy else 1)
+
+
 @contextmanager
 def _one_line(command: str) -> Iterator[None]:
     """End with one line on stderr and status 1 where stretto, the server or the machine refuses."""

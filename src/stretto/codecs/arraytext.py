@@ -171,7 +171,7 @@ class TextRange(Codec):
             raise malformed(self, NO_LITERAL)
         return self.from_match(match)
 
-    def from_match(self, match: re.Match[str]) -> Range:
+    def from_match(self, match: re.Match[str]) -> Range[Any]:
         opening, lower, upper, closing = match.groups()
         return make_range(self._value(lower), self._value(upper), opening == "[", closing == "]", False)
 
@@ -201,7 +201,7 @@ class TextMultirange(Codec):
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         text = buf.read_text(count)
-        items: list[Range] = []
+        items: list[Range[Any]] = []
         if text == "{}":
             return items
         place = 0

@@ -6,7 +6,7 @@ flags say that there is one. A multirange is an int32 count and that many ranges
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from stretto import capi
 from stretto.codecs.base import Codec, decode_value, encode_value, wrong_type
@@ -20,9 +20,11 @@ UPPER_INC = 0x04
 LOWER_INF = 0x08
 UPPER_INF = 0x10
 
+T = TypeVar("T")
 
-class Range:
-    """A range of anything ordered; cannot be changed, hashable, equal by value. None is "no bound".
+
+class Range(Generic[T]):
+    """A range of anything ordered (``Range[int]``); cannot be changed, hashable, equal by value. None is "no bound".
 
     Attributes: ``lower``, ``upper``, ``lower_inc``, ``upper_inc`` (is the bound itself inside?), ``isempty``;
     ``lower_inf`` and ``upper_inf`` tell whether there is no bound. PostgreSQL brings ranges of integers and dates to
@@ -31,14 +33,19 @@ class Range:
 
     __slots__ = ("isempty", "lower", "lower_inc", "upper", "upper_inc")
 
-    lower: Any
-    upper: Any
+    lower: T | None
+    upper: T | None
     lower_inc: bool
     upper_inc: bool
     isempty: bool
 
     def __init__(
-        self, lower: Any = None, upper: Any = None, lower_inc: bool = True, upper_inc: bool = False, empty: bool = False
+        self,
+        lower: T | None = None,
+        upper: T | None = None,
+        lower_inc: bool = True,
+        upper_inc: bool = False,
+        empty: bool = False,
     ) -> None:
         """Raises ValueError for an empty range with bounds; the order of the bounds is the server's to check."""
         if empty and (lower is not None or upper is not None):
@@ -87,7 +94,7 @@ class Range:
         return f"<Range {'[' if self.lower_inc else '('}{lower}, {upper}{']' if self.upper_inc else ')'}>"
 
 
-def _key(value: Range) -> tuple[Any, ...]:
+def _key(value: Range[Any]) -> tuple[Any, ...]:
     return value.lower, value.upper, value.lower_inc, value.upper_inc, value.isempty
 
 
@@ -98,14 +105,14 @@ _UPPER_INC = capi.slot_of(Range.__dict__["upper_inc"])
 _ISEMPTY = capi.slot_of(Range.__dict__["isempty"])
 
 
-def make_range(lower: Any, upper: Any, lower_inc: bool, upper_inc: bool, empty: bool) -> Range:
+def make_range(lower: Any, upper: Any, lower_inc: bool, upper_inc: bool, empty: bool) -> Range[Any]:
     """Make a Range without the checks of its constructor."""
-    value: Range = capi.new_object(Range)
+    value: Range[Any] = capi.new_object(Range)
     _fill(value, lower, upper, lower_inc, upper_inc, empty)
     return value
 
 
-def _fill(value: Range, lower: Any, upper: Any, lower_inc: bool, upper_inc: bool, empty: bool) -> None:
+def _fill(value: Range[Any], lower: Any, upper: Any, lower_inc: bool, upper_inc: bool, empty: bool) -> None:
     """Set the slots of a new Range; a bound that is not there is never inside."""
     capi.set_slot(value, _LOWER, lower)
     capi.set_slot(value, _UPPER, upper)

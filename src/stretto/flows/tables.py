@@ -1,16 +1,35 @@
-"""Creating and dropping the tables of Models, as flows."""
+"""Creating, dropping and checking the tables of Models, as flows. One round trip each."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from stretto.flows.query import Flow
+from stretto.flows.batch import batch
+from stretto.flows.query import Flow, execute
 from stretto.flows.shared import Shared
+from stretto.model import live
+from stretto.model.ddl import create_sql, drop_sql
+from stretto.model.differences import asked, differences
 
 
-def create(shared: Shared, models: Any) -> Flow:
-    raise NotImplementedError
+def create(shared: Shared, models: tuple[Any, ...]) -> Flow:
+    """Create the tables that are not there, all or nothing. Raises ModelError, UsageError and the server's errors."""
+    yield from execute(shared, create_sql(models), ())
 
 
-def drop(shared: Shared, models: Any) -> Flow:
-    raise NotImplementedError
+def drop(shared: Shared, models: tuple[Any, ...]) -> Flow:
+    """Drop the tables that are there, all or nothing. Raises as create."""
+    yield from execute(shared, drop_sql(models), ())
+
+
+def check(shared: Shared, models: tuple[Any, ...]) -> Flow:
+    """Return the Differences between Models and the tables that are there. One round trip, more when cold."""
+    args = (asked(models),)
+    statements = [
+        (live.TABLES, args, str),
+        (live.COLUMNS, args, live.Column),
+        (live.KEYS, args, live.Key),
+        (live.INDEXES, args, live.Index),
+    ]
+    tables, columns, keys, indexes = [one.rows for one in (yield from batch(shared, statements))]
+    return differences(models, live.Live(set(tables), columns, keys, indexes))

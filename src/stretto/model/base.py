@@ -88,10 +88,14 @@ class Model(metaclass=ModelType):
     """A typed class whose objects are rows: ``class Author(Model, table="author"): ...``.
 
     Keywords of the class: ``table`` and ``schema`` (without a table its objects come from hand-written SQL only);
-    ``abstract``: a base that only lends its fields; ``unique``, ``checks``, ``indexes`` for create_tables; ``insert``,
-    ``update``: SQL of its own for these verbs. Attributes are columns, described by their annotations, defaults and
-    ``field()``, or relations (``relation()``). Objects are made with keywords, equal when their columns are, and are
-    dataclasses: ``dataclasses.asdict``, ``replace`` and their kin take them, with what is loaded.
+    ``abstract``: a base that only lends its fields; ``insert``, ``update``: SQL of its own for these verbs. For
+    create_tables: ``unique=[("a", "b")]``, fields that are unique together; ``checks=["price > 0"]``, conditions;
+    ``indexes=[("a", "b"), "using gin (tags)"]``, fields, or what CREATE INDEX has behind its table (``unique`` may come
+    first); ``foreign_keys=["(a, b) references other (a, b) on delete cascade"]``.
+
+    Attributes are columns, described by their annotations, defaults and ``field()``, or relations (``relation()``).
+    Objects are made with keywords, equal when their columns are, and are dataclasses: ``dataclasses.asdict``,
+    ``replace`` and their kin take them, with what is loaded.
     """
 
     __slots__ = _HIDDEN
@@ -107,6 +111,7 @@ class Model(metaclass=ModelType):
         unique: Any = (),
         checks: Any = (),
         indexes: Any = (),
+        foreign_keys: Any = (),
         insert: str | None = None,
         update: str | None = None,
     ) -> None:
