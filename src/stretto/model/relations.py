@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from stretto.errors import ModelError, NotLoaded
 from stretto.model.expressions import Expression
-from stretto.model.fields import Field
+from stretto.model.fields import Annotated, Field
 
 Kind = Literal["many-to-one", "one-to-many", "one-to-one", "many-to-many"]
 
@@ -38,31 +38,23 @@ class Join:
     through: Through | None = None
 
 
-class Relation(Expression):
+class Relation(Annotated, Expression):
     """One relation of a Model: on the class itself, on an object what was loaded; else NotLoaded is raised."""
 
-    __slots__ = ("_annotation", "_join", "_keys", "_through", "_through_keys", "model", "name", "slot")
+    __slots__ = ("_join", "_keys", "_through", "_through_keys", "slot")
 
     def __init__(self, keys: tuple[str, ...], through: Any, through_keys: Any) -> None:
-        self.name = ""
-        self.model: Any = None
+        super().__init__()
         self.slot: Any = None
         self._keys = keys
         self._through = through
         self._through_keys = through_keys
-        self._annotation: Any = None
         self._join: Join | None = None
-
-    def __repr__(self) -> str:
-        owner = self.model.__qualname__ if self.model is not None else "?"
-        return f"{owner}.{self.name}"
 
     def bind(self, model: Any, name: str, annotation: Any) -> Relation:
         """Return a copy that belongs to a class."""
         bound = Relation(self._keys, self._through, self._through_keys)
-        bound.model = model
-        bound.name = name
-        bound._annotation = annotation
+        bound.belong(model, name, annotation)
         return bound
 
     # On objects -------------------------------------------------------------------------------------------------------
@@ -127,14 +119,11 @@ class Relation(Expression):
 
     def _target(self) -> tuple[Any, bool]:
         """The Model on the other side, and whether there are many of it."""
-        if isinstance(self._annotation, str):
-            self._annotation = self.model.__table__.evaluate(self._annotation, self.name)
-        annotation = _bare(self._annotation)
+        annotation = _bare(self.annotation)
         many = typing.get_origin(annotation) is list
         target = _bare(typing.get_args(annotation)[0]) if many else annotation
-        if isinstance(target, typing.ForwardRef | str):
-            name = target if isinstance(target, str) else target.__forward_arg__
-            target = self.model.__table__.evaluate(name, self.name)
+        if target is typing.Self:
+            target = self.model
         if getattr(target, "__table__", None) is None or target.__table__.name is None:
             raise ModelError(f"{self!r}: its annotation is no Model with a table, nor a list of one, but {target!r}")
         return target, many

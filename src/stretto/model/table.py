@@ -12,6 +12,7 @@ from stretto.errors import ModelError
 from stretto.model.fields import Field
 from stretto.model.relations import Relation
 
+OPTIONS = ("unique", "checks", "indexes", "insert", "update")  # keywords of a class, beside those of Table
 _MODELS: dict[str, list[weakref.ref[Any]]] = {}
 
 
@@ -20,7 +21,8 @@ class Table:
 
     ``fields`` and ``relations`` by attribute, ``columns`` the fields by column. ``options``: further keywords of the
     class (``unique``, ``checks``, ``indexes``: for create_tables; ``insert``, ``update``: statements of its own).
-    ``partial``: the class of objects that lack a value.
+    ``slots``: the fields' attributes, each with the descriptor of its slot. ``partial``: the class of objects that lack
+    a value. ``abstract``: it only lends its fields.
     """
 
     def __init__(
@@ -31,6 +33,8 @@ class Table:
         fields: dict[str, Field],
         relations: dict[str, Relation],
         options: dict[str, Any],
+        abstract: bool = False,
+        local_names: dict[str, Any] | None = None,
     ) -> None:
         self.model = model
         self.name = name
@@ -41,7 +45,10 @@ class Table:
         self.primary_key = tuple(field for field in fields.values() if field.primary_key)
         self.version = next((field for field in fields.values() if field.version), None)
         self.options = options
+        self.abstract = abstract
+        self.slots: tuple[tuple[str, Any], ...] = ()
         self.partial: Any = None
+        self._local_names = local_names or {}
         self.caches: dict[Any, Any] = {}  # what others compile for this model, once
 
     def __repr__(self) -> str:
@@ -63,8 +70,9 @@ class Table:
         """Evaluate the annotation of an attribute; a Model defined later is found by its name."""
         module = sys.modules.get(self.model.__module__)
         holder = type("holder", (), {"__annotations__": {"it": annotation}})
-        nested = {key: value for key, value in vars(self.model).items() if isinstance(value, type)}
-        scope = _Scope(self.model, nested, vars(module) if module else {})
+        nested = {one.__name__: one for one in getattr(self.model, "__type_params__", ())}
+        nested |= {key: value for key, value in vars(self.model).items() if isinstance(value, type)}
+        scope = _Scope(self.model, nested, self._local_names, vars(module) if module else {})
         try:
             return typing.get_type_hints(holder, {}, scope, include_extras=True)["it"]
         except NameError as error:
