@@ -51,7 +51,7 @@ class ModelType(type):
         try:
             cls: Any = super().__new__(mcls, name, bases, namespace, **keywords)
         except TypeError as error:
-            if "layout" not in str(error):
+            if "lay-out" not in str(error):
                 raise
             raise ModelError(
                 f"{name}: only one base may have columns of its own: make the others abstract=True"
@@ -93,6 +93,13 @@ class ModelType(type):
         if name in type.__getattribute__(cls, "_fields_"):
             raise ModelError(f"{cls.__qualname__}.{name} is a field of all objects, and can't be set on the class")
         type.__setattr__(cls, name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        if name in type.__getattribute__(cls, "_fields_"):
+            raise ModelError(
+                f"{cls.__qualname__}.{name} is a field of all objects, and can't be deleted from the class"
+            )
+        type.__delattr__(cls, name)
 
 
 def _slots_for(bases: tuple[type, ...], members: making.Members, namespace: dict[str, Any]) -> tuple[str, ...]:

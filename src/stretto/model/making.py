@@ -115,7 +115,7 @@ def make_init(cls: Any, fields: dict[str, Field], relations: dict[str, Relation]
     Names of its own begin with an underscore, which no field's does.
     """
     partial = cls.__table__.partial
-    scope: dict[str, Any] = {"_unset": UNSET, "_cls": cls, "_partial": partial, "_settle": settle}
+    scope: dict[str, Any] = {"_unset": UNSET, "_cls": cls, "_partial": partial, "_settle": settle, "_type": type}
     scope["_become"] = object.__dict__["__class__"].__set__
     parameters, body, lacking = [], [], []
     for key, one in fields.items():
@@ -139,7 +139,7 @@ def make_init(cls: Any, fields: dict[str, Field], relations: dict[str, Relation]
         body.append(f"if {key} is not _unset: _self.{key} = {key}")
     if lacking:
         body.append(f"if {' or '.join(f'{key} is _unset' for key in lacking)}:")
-        body.append("    _become(_self, _partial) if type(_self) is _cls else _settle(_self)")
+        body.append("    _become(_self, _partial) if _type(_self) is _cls else _settle(_self)")
     after = written_post_init(cls)
     if after is not None:
         scope["_after"] = after

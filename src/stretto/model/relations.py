@@ -247,10 +247,13 @@ def not_loaded(obj: Any, name: str) -> NotLoaded:
     model = obj.__class__
     what = f"{model.__qualname__}.{name}"
     origin = obj._origin_ if hasattr(obj, "_origin_") else None
-    relation = name in model.__table__.relations
+    field = model.__table__.fields.get(name)
+    relation = field is None
     if origin is None:
         if relation:
             fix = f"this object was made in Python: set it, or db.load([obj], {what}) when its keys are set"
+        elif not (field.from_server or field.version):
+            fix = "it was never set"
         else:
             fix = "this object was not inserted yet, and the server makes the value: db.insert(obj) fills it in"
         return NotLoaded(f"{what} has no value: {fix}", name=name, obj=obj)
