@@ -9,6 +9,7 @@ import gc
 import inspect
 import pickle
 import pydoc
+import re
 import sys
 import typing
 import weakref
@@ -424,13 +425,14 @@ def test_what_a_class_can_not_be(act: Any, said: str) -> None:
 def test_unknown_words_are_type_errors() -> None:
     with pytest.raises(TypeError, match="tabel"):
         make(noted({"a": "int"}), tabel="x")
-    with pytest.raises(TypeError, match="field.. has no option uniqe"):
+    with pytest.raises(TypeError, match=r"field\(\) has no option uniqe"):
         field(uniqe=True)  # type: ignore[call-overload]  # that is the point
 
 
 def test_an_annotation_that_names_nothing_is_told_when_it_is_needed() -> None:
     unknown = make(noted({"a": "Nowhere"}))
-    with pytest.raises(ModelError, match=rf"X\.a: the annotation 'Nowhere' names 'Nowhere', which is not known in {__name__}"):
+    said = f"X.a: the annotation 'Nowhere' names 'Nowhere', which is not known in {__name__}"
+    with pytest.raises(ModelError, match=re.escape(said)):
         unknown.a.annotation  # noqa: B018  # reading is the test
 
 
@@ -672,9 +674,7 @@ def test_dataclasses_take_what_is_there() -> None:
     assert dataclasses.asdict(author) == {"name": "x", "date": None, "born": None}
     assert dataclasses.astuple(author) == ("x", None, None)
     other = whole(books=[Book(id=2, author_id=1, title="t")])
-    assert dataclasses.asdict(other)["books"] == [
-        {"id": 2, "author_id": 1, "title": "t", "price": None, "tags": []}
-    ]
+    assert dataclasses.asdict(other)["books"] == [{"id": 2, "author_id": 1, "title": "t", "price": None, "tags": []}]
 
 
 def test_replace_makes_a_new_object() -> None:

@@ -78,7 +78,7 @@ class ModelType(type):
         if written is None:
             cls.__init__ = making.make_init(cls, fields, relations, settle)
         else:
-            cls.__init__ = making.settling_init(cls, written, settle)
+            cls.__init__ = making.settling_init(written, settle)
         register(cls)
         return cls
 
@@ -323,7 +323,7 @@ def _rebuild(cls: Any) -> Any:
 
 def _make_partial(mcls: Any, cls: Any) -> Any:
     """The hidden subclass of objects that lack a value."""
-    namespace = {"__slots__": (), "__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    for name in ("__dataclass_fields__", "__dataclass_params__"):  # some look for these in the very class (orjson)
-        namespace[name] = vars(cls)[name]
+    same = ("__module__", "__doc__")
+    same += ("__dataclass_fields__", "__dataclass_params__")  # some look for these in the very class (orjson)
+    namespace = {"__slots__": (), **{name: vars(cls).get(name) for name in same}, "__qualname__": cls.__qualname__}
     return type.__new__(mcls, cls.__name__, (Lacking, cls), namespace)

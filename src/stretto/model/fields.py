@@ -303,9 +303,10 @@ def field(*, init: bool = True, **options: Any) -> Any:
     back with the insert. ``computed``: an SQL expression that the column always has (GENERATED ALWAYS AS ... STORED).
     ``default``, ``default_factory``: what a new object has in Python. ``column``: the name in the table where it is
     not the attribute's. ``type``: the SQL type where it is not the annotation's, as ``"varchar(40)"``. ``references``:
-    ``"table.column"`` or a field of another Model (``Author.id``), a foreign key, with ``on_delete`` and ``on_update``. ``unique``, ``index`` (True or a method,
-    as ``"gin"``), ``check`` (an SQL condition): for create_tables. ``version``: an int that grows with each update; an
-    update of an object that is not the latest raises StaleObject. ``init`` is for type checkers: a value that the
+    ``"table.column"`` or a field of another Model (``Author.id``), a foreign key, with ``on_delete`` and ``on_update``.
+    ``unique``, ``index`` (True or a method, as ``"gin"``), ``check`` (an SQL condition): for create_tables.
+    ``version``: an int that grows with each update; an update of an object that is not the latest raises StaleObject.
+    ``repr``, ``compare``: whether it is shown, and compared by ``==``. ``init`` is for type checkers: a value that the
     server makes need not be given. Raises ModelError for options that contradict each other.
     """
     if options.get("default", UNSET) is not UNSET and options.get("default_factory") is not None:

@@ -149,15 +149,15 @@ def make_init(cls: Any, fields: dict[str, Field], relations: dict[str, Relation]
     return _named(scope["__init__"], cls, "__init__")
 
 
-def settling_init(cls: Any, init: Any, settle: Callable[[Any], None]) -> Any:
+def settling_init(init: Any, settle: Callable[[Any], None]) -> Any:
     """The ``__init__`` that a class body wrote; what it has not set is a missing value afterwards."""
 
     @functools.wraps(init)
-    def __init__(_self: Any, /, *args: Any, **keywords: Any) -> None:
+    def settling(_self: Any, /, *args: Any, **keywords: Any) -> None:
         init(_self, *args, **keywords)
         settle(_self)
 
-    return __init__
+    return settling
 
 
 def written_post_init(cls: Any) -> Any:

@@ -1,7 +1,7 @@
 """What pydantic (and so FastAPI) must know of a Model: its schema, made when somebody asks for it.
 
 Each Model has a twin, a TypedDict of its columns and relations, which pydantic reads as any other: from it are the
-checks, the JSON schema and what refers to itself. In it goes by name what an object has; what is not loaded is left out.
+checks, the JSON schema and what refers to itself. An object is written as such a dict of what it has.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _validator(cls: Any) -> Any:
     def validated(value: Any, handler: Any) -> Any:
         return value if isinstance(value, cls) else cls(**handler(value))
 
-    validated.__qualname__ = cls.__qualname__  # an error's text begins with it
+    validated.__name__ = cls.__name__  # an error's text begins with it
     return validated
 
 
@@ -65,7 +65,8 @@ def _twin(table: Table) -> Any:
 
         members = {name: _member(table.fields[name]) for name in table.fields}
         members |= {name: NotRequired[_evaluated(one)] for name, one in table.relations.items()}
-        twin = TypedDict(table.model.__name__, members)  # type: ignore[operator]  # made at run time
+        make: Any = TypedDict
+        twin = make(table.model.__name__, members)
         twin.__module__ = table.model.__module__
         twin.__qualname__ = table.model.__qualname__
         twin.__doc__ = table.model.__doc__
