@@ -7,20 +7,18 @@ the only one with ``__getattr__``: so complete objects are as fast as any slotte
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-import typing
 from reprlib import recursive_repr
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from stretto.errors import ModelError
+from stretto.model import making
 from stretto.model.fields import UNSET, Field, field
 from stretto.model.relations import Relation, not_loaded, relation
 from stretto.model.shapes import Field as ShapeField
 from stretto.model.shapes import Shape
-from stretto.model.table import Table, register
+from stretto.model.table import OPTIONS, Table, register
 
-_MUTABLE = (list, dict, set, bytearray)
 _HIDDEN = ("_origin_", "_loaded_")
 
 
@@ -42,37 +40,46 @@ class ModelType(type):
     ) -> Any:
         if not any(isinstance(base, ModelType) for base in bases):
             return super().__new__(mcls, name, bases, namespace)
-        own = _own(name, namespace)
-        inherited = _inherited(name, bases, table)
-        everything = {**inherited, **own}
-        present = {slot for base in bases for one in base.__mro__ for slot in vars(one).get("__slots__", ())}
-        slots = [] if abstract else [_slot(key, one) for key, (one, _) in everything.items()]
-        namespace["__slots__"] = tuple(slot for slot in slots if slot not in present)
+        if abstract and table is not None:
+            raise ModelError(f"{name}: an abstract base has no table")
+        own = making.own_members(name, namespace)
+        members = {**making.inherited_members(name, bases, own, namespace), **own}
+        namespace["__slots__"] = _slots_for(bases, {} if abstract else members, namespace)
         namespace.setdefault("__match_args__", ())
+        written = namespace.get("__init__")
+        keywords = {"table": table, "schema": schema, "abstract": abstract, **options}
         try:
-            cls: Any = super().__new__(mcls, name, bases, namespace)
+            cls: Any = super().__new__(mcls, name, bases, namespace, **keywords)
         except TypeError as error:
-            if "layout" not in str(error):
+            if "lay-out" not in str(error):
                 raise
             raise ModelError(
                 f"{name}: only one base may have columns of its own: make the others abstract=True"
             ) from None
-        bound = {key: one.bind(cls, key, annotation) for key, (one, annotation) in everything.items()}
+        bound = {key: one.bind(cls, key, annotation) for key, (one, annotation) in members.items()}
         fields = {key: one for key, one in bound.items() if isinstance(one, Field)}
         relations = {key: one for key, one in bound.items() if isinstance(one, Relation)}
         for key, one in relations.items():
             if not abstract:
                 one.slot = type.__getattribute__(cls, f"_{key}_")
             type.__setattr__(cls, key, one)
-        cls.__table__ = Table(cls, table, schema, fields, relations, options)
+        known = {key: value for key, value in options.items() if key in OPTIONS}
+        local_names = making.local_names(own, sys._getframe(1))
+        cls.__table__ = Table(cls, table, schema, fields, relations, known, abstract, local_names)
         cls._fields_ = fields
-        _as_dataclass(cls, fields, relations)
-        if not abstract:
-            if "__init__" not in namespace:
-                cls.__init__ = _make_init(cls, fields, relations)
-            cls.__table__.partial = _make_partial(mcls, cls)
-            cls._shape_ = _shape
-            register(cls)
+        making.as_dataclass(cls, fields, relations, values_of)
+        if abstract:
+            if written is None:
+                cls.__init__ = _abstract
+            return cls
+        cls.__table__.slots = tuple((key, type.__getattribute__(cls, key)) for key in fields)
+        cls.__table__.partial = _make_partial(mcls, cls)
+        cls.__post_init__ = making.PostInit(making.written_post_init(cls), tidy)
+        if written is None:
+            cls.__init__ = making.make_init(cls, fields, relations, settle)
+        else:
+            cls.__init__ = making.settling_init(written, settle)
+        register(cls)
         return cls
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> None:
@@ -81,6 +88,31 @@ class ModelType(type):
     def __getattribute__(cls, name: str) -> Any:
         found = type.__getattribute__(cls, "_fields_").get(name)
         return type.__getattribute__(cls, name) if found is None else found
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if name in type.__getattribute__(cls, "_fields_"):
+            raise ModelError(f"{cls.__qualname__}.{name} is a field of all objects, and can't be set on the class")
+        type.__setattr__(cls, name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        if name in type.__getattribute__(cls, "_fields_"):
+            raise ModelError(
+                f"{cls.__qualname__}.{name} is a field of all objects, and can't be deleted from the class"
+            )
+        type.__delattr__(cls, name)
+
+
+def _slots_for(bases: tuple[type, ...], members: making.Members, namespace: dict[str, Any]) -> tuple[str, ...]:
+    """The slots of a class: its columns, its relations by hidden names, and what its body wants beside."""
+    beside = namespace.get("__slots__", ())
+    present = {slot for base in bases for one in base.__mro__ for slot in vars(one).get("__slots__", ())}
+    slots = [f"_{key}_" if isinstance(one, Relation) else key for key, (one, _) in members.items()]
+    slots.extend((beside,) if isinstance(beside, str) else beside)
+    return tuple(slot for slot in dict.fromkeys(slots) if slot not in present)
+
+
+def _abstract(self: Any, **values: Any) -> None:
+    raise ModelError(f"{self.__class__.__qualname__} is abstract: it only lends its fields to others")
 
 
 @dataclass_transform(eq_default=True, kw_only_default=True, field_specifiers=(field, relation))
@@ -95,12 +127,18 @@ class Model(metaclass=ModelType):
 
     Attributes are columns, described by their annotations, defaults and ``field()``, or relations (``relation()``).
     Objects are made with keywords, equal when their columns are, and are dataclasses: ``dataclasses.asdict``,
-    ``replace`` and their kin take them, with what is loaded.
+    ``replace`` and their kin take them, with what is loaded. They have no ``__dict__`` and, unless the class asks for
+    it by ``__slots__ = ("__weakref__",)``, no weak references.
     """
 
     __slots__ = _HIDDEN
-    __table__: ClassVar[Any] = None
-    _fields_: ClassVar[dict[str, Field]] = {}
+    __hash__ = None  # type: ignore[assignment]  # as of any dataclass that can be changed
+    if TYPE_CHECKING:
+        __table__: ClassVar[Any]
+        _fields_: ClassVar[dict[str, Field]]
+    else:  # not annotated: typing.get_type_hints tells of columns and relations only
+        __table__ = None
+        _fields_ = {}
 
     def __init_subclass__(
         cls,
@@ -117,12 +155,33 @@ class Model(metaclass=ModelType):
     ) -> None:
         super().__init_subclass__()
 
+    @classmethod
+    def _shape_(cls) -> Shape:
+        """What ``into=`` needs to know: all columns, by column name or attribute."""
+        from stretto.model.loading import maker_of
+
+        table: Table | None = cls.__table__
+        if table is None or table.abstract:
+            raise ModelError(f"into={cls.__qualname__}: it is abstract, and has no objects")
+        fields = tuple(
+            ShapeField(one.name, () if one.column == one.name else (one.column,), True, one.annotation)
+            for one in table.fields.values()
+        )
+        return Shape(cls, fields, lambda names: maker_of(table, names))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """How pydantic validates and writes objects of this class."""
+        from stretto.model.validation import schema_of
+
+        return schema_of(cls, handler)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Model) or other.__class__ is not self.__class__:
             return NotImplemented
-        return _compared(self) == _compared(other)
-
-    __hash__ = None  # type: ignore[assignment]  # as of any dataclass that can be changed
+        table: Table = self.__class__.__table__
+        slots = [slot for name, slot in table.slots if table.fields[name].compare]
+        return [read(self, slot) for slot in slots] == [read(other, slot) for slot in slots]
 
     @recursive_repr()
     def __repr__(self) -> str:
@@ -131,20 +190,56 @@ class Model(metaclass=ModelType):
         shown = (f"{key}={value!r}" for key, value in values_of(self).items() if key not in hidden)
         return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
+    def __replace__(self, /, **changes: Any) -> Any:
+        """A new object with some values changed: what ``copy.replace`` calls."""
+        return self.__class__(**{**values_of(self), **changes})
+
     def __getstate__(self) -> Any:
-        return values_of(self), getattr(self, "_origin_", None), getattr(self, "_loaded_", None)
+        values = values_of(self)
+        beside = _beside(type(self))
+        values.update((name, getattr(self, name)) for name in beside if hasattr(self, name))
+        return values, getattr(self, "_origin_", None), getattr(self, "_loaded_", None)
 
     def __setstate__(self, state: Any) -> None:
         values, origin, loaded = state
         for key, value in values.items():
-            setattr(self, key, value)
+            object.__setattr__(self, key, value)
+        settle(self)
         if origin is not None:
             self._origin_ = origin
         if loaded is not None:
             self._loaded_ = loaded
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _rebuild, (self.__class__, complete(self)), self.__getstate__()
+        return _rebuild, (self.__class__,), self.__getstate__()
+
+
+class Lacking:
+    """What the hidden subclass of objects that lack a value has beside its Model: reading it raises NotLoaded."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """It is no subclass that anybody wrote: nobody else is told of it."""
+
+    @property  # type: ignore[misc]  # for isinstance, match and whoever asks, it is the Model
+    def __class__(self) -> Any:
+        table: Table = type(self).__table__  # type: ignore[attr-defined]  # the other base has it
+        return table.model
+
+    def __getattr__(self, name: str) -> Any:
+        cls: Any = self.__class__
+        if name in cls.__table__.fields or name in cls.__table__.relations:
+            raise not_loaded(self, name)
+        above: Any = super()
+        if hasattr(cls, "__getattr__"):
+            return above.__getattr__(name)
+        raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in self.__class__.__table__.fields:
+            settle(self)
 
 
 class Origin:
@@ -159,14 +254,20 @@ class Origin:
     def __str__(self) -> str:
         return self.text
 
+    def __reduce__(self) -> Any:
+        return Origin, (self.text, self.names)
+
+    def __deepcopy__(self, memo: Any) -> Origin:
+        return self
+
 
 def values_of(obj: Any) -> dict[str, Any]:
     """What an object has: the values of its columns and loaded relations by attribute."""
     table: Table = obj.__class__.__table__
-    found = {key: value for key, slot in _slots(table) if (value := read(obj, slot)) is not UNSET}
+    found = {key: value for key, slot in table.slots if (value := read(obj, slot)) is not UNSET}
     for key, one in table.relations.items():
-        if one.is_loaded(obj):
-            found[key] = one.__get__(obj)
+        if (value := read(obj, one.slot)) is not UNSET:
+            found[key] = value
     return found
 
 
@@ -183,16 +284,14 @@ def slot_of(table: Table, name: str) -> Any:
     return type.__getattribute__(table.model, name)
 
 
-def _slots(table: Table) -> list[tuple[str, Any]]:
-    found: Any = table.caches.get("slots")
-    if found is None:
-        found = table.caches["slots"] = [(name, slot_of(table, name)) for name in table.fields]
-    return found  # type: ignore[no-any-return]  # caches are untyped
-
-
 def complete(obj: Any) -> bool:
     """Whether an object has a value for each column."""
-    return all(read(obj, slot) is not UNSET for _, slot in _slots(obj.__class__.__table__))
+    try:
+        for _, slot in obj.__class__.__table__.slots:
+            slot.__get__(obj)
+    except AttributeError:
+        return False
+    return True
 
 
 def settle(obj: Any) -> None:
@@ -201,180 +300,35 @@ def settle(obj: Any) -> None:
     _CLASS.__set__(obj, table.model if complete(obj) else table.partial)
 
 
+def tidy(obj: Any) -> None:
+    """Take out what another library has set to say that there is no value, and settle."""
+    table: Table = obj.__class__.__table__
+    for slot in (*(slot for _, slot in table.slots), *(one.slot for one in table.relations.values())):
+        try:
+            if slot.__get__(obj) is UNSET:
+                slot.__delete__(obj)
+        except AttributeError:
+            continue
+    settle(obj)
+
+
 _CLASS: Any = object.__dict__["__class__"]
 
 
-def _compared(obj: Any) -> list[Any]:
-    table: Table = obj.__class__.__table__
-    return [read(obj, slot) for name, slot in _slots(table) if table.fields[name].compare]
+def _beside(cls: type) -> list[str]:
+    """The slots that class bodies want beside those of their fields."""
+    table: Table = cls.__table__  # type: ignore[attr-defined]  # a Model's
+    known = {*_HIDDEN, *table.fields, *(f"_{name}_" for name in table.relations), "__weakref__", "__dict__"}
+    return [slot for base in cls.__mro__ for slot in vars(base).get("__slots__", ()) if slot not in known]
 
 
-def _rebuild(cls: Any, whole: bool) -> Any:
-    return object.__new__(cls if whole else cls.__table__.partial)
-
-
-# Making a class ---------------------------------------------------------------------------------------------------
-
-
-def _own(title: str, namespace: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The fields and relations of a class body, with their annotations; they are taken out of it."""
-    found: dict[str, tuple[Any, Any]] = {}
-    annotations = _annotations(namespace)
-    for key, annotation in annotations.items():
-        if _is_class_variable(annotation):
-            continue
-        if key.startswith("_"):
-            raise ModelError(f"{title}.{key}: an attribute can't begin with an underscore: name the column by column=")
-        value = namespace.pop(key, UNSET)
-        if isinstance(value, _MUTABLE):
-            kind = type(value).__name__
-            raise ModelError(f"{title}.{key}: all objects would share this {kind}: use field(default_factory={kind})")
-        if not isinstance(value, Field | Relation):
-            value = Field(default=value)
-        found[key] = (value, annotation)
-    for key, value in namespace.items():
-        if isinstance(value, Field | Relation) and not key.startswith("__"):
-            raise ModelError(f"{title}.{key} has no annotation: write {key}: <type> = ...")
-    return found
-
-
-def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
-        if annotate is not None:
-            return annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
-    return dict(namespace.get("__annotations__", {}))
-
-
-def _is_class_variable(annotation: Any) -> bool:
-    if isinstance(annotation, str):
-        return annotation.startswith(("ClassVar", "typing.ClassVar", "t.ClassVar"))
-    return typing.get_origin(annotation) is ClassVar or annotation is ClassVar
-
-
-def _inherited(title: str, bases: tuple[type, ...], table: str | None) -> dict[str, tuple[Any, Any]]:
-    found: dict[str, tuple[Any, Any]] = {}
-    for base in reversed(bases):
-        known: Table | None = getattr(base, "__table__", None)
-        if known is None:
-            continue
-        if known.name is not None:
-            raise ModelError(
-                f"{title} inherits from {known.model.__qualname__}, which is a table: put what they share into a base"
-                " with abstract=True"
-            )
-        lent: list[Field | Relation] = [*known.fields.values(), *known.relations.values()]
-        found.update({one.name: (one, _evaluable(one)) for one in lent})
-    return found
-
-
-def _evaluable(one: Field | Relation) -> Any:
-    """The annotation of an inherited field, evaluated where its own class was written, if that can be done by now."""
-    if isinstance(one._annotation, str):
-        try:
-            return one.model.__table__.evaluate(one._annotation, one.name)
-        except ModelError:
-            return one._annotation
-    return one._annotation
-
-
-def _slot(key: str, one: Field | Relation) -> str:
-    return f"_{key}_" if isinstance(one, Relation) else key
-
-
-class _Fields:
-    """``__dataclass_fields__``: on the class all fields, on an object those that it has."""
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self._fields = fields
-
-    def __get__(self, obj: Any, owner: Any) -> dict[str, Any]:
-        if obj is None:
-            return self._fields
-        has = values_of(obj)
-        return {key: one for key, one in self._fields.items() if key in has}
-
-
-def _as_dataclass(cls: Any, fields: dict[str, Field], relations: dict[str, Relation]) -> None:
-    """Give a class what the standard library knows dataclasses by."""
-    specs: list[Any] = []
-    for key, one in fields.items():
-        options: dict[str, Any] = {"repr": one.repr, "compare": one.compare}
-        if one.default_factory is not None:
-            options["default_factory"] = one.default_factory
-        elif not one.required:
-            options["default"] = one.default
-        specs.append((key, one._annotation, dataclasses.field(**options)))
-    for key, other in relations.items():
-        spec = dataclasses.field(default=UNSET, repr=False, compare=False)
-        specs.append((key, other._annotation, spec))
-    twin = dataclasses.make_dataclass(cls.__name__, specs, kw_only=True, init=False, repr=False, eq=False)
-    cls.__dataclass_fields__ = _Fields(twin.__dataclass_fields__)  # type: ignore[attr-defined]  # it is what makes them
-    cls.__dataclass_params__ = twin.__dataclass_params__  # type: ignore[attr-defined]  # typeshed has it from 3.12 on
-
-
-def _make_init(cls: Any, fields: dict[str, Field], relations: dict[str, Relation]) -> Any:
-    """Write ``__init__``, as dataclasses do: keywords only, and no loop at run time."""
-    scope: dict[str, Any] = {"UNSET": UNSET, "settle": settle}
-    parameters, body = [], []
-    may_lack = False
-    for key, one in fields.items():
-        lacks = one.from_server or one.version
-        may_lack |= lacks and one.default is UNSET and one.default_factory is None
-        if one.required:
-            parameters.append(key)
-        else:
-            scope[f"_default_{key}"] = one.default if one.default_factory is None else UNSET
-            parameters.append(f"{key}=_default_{key}")
-        if one.default_factory is not None:
-            scope[f"_make_{key}"] = one.default_factory
-            body.append(f"self.{key} = _make_{key}() if {key} is UNSET else {key}")
-        elif lacks and one.default is UNSET:
-            body.append(f"if {key} is not UNSET: self.{key} = {key}")
-        else:
-            body.append(f"self.{key} = {key}")
-    for key in relations:
-        parameters.append(f"{key}=UNSET")
-        body.append(f"if {key} is not UNSET: self.{key} = {key}")
-    if may_lack:
-        body.append("settle(self)")
-    if hasattr(cls, "__post_init__"):
-        body.append("self.__post_init__()")
-    head = f"def __init__(self{', *, ' if parameters else ''}{', '.join(parameters)}):"
-    exec("\n    ".join([head, *body, "pass"]), scope)  # noqa: S102  # names are the class's own identifiers
-    init = scope["__init__"]
-    init.__qualname__ = f"{cls.__qualname__}.__init__"
-    init.__module__ = cls.__module__
-    return init
+def _rebuild(cls: Any) -> Any:
+    return object.__new__(cls)
 
 
 def _make_partial(mcls: Any, cls: Any) -> Any:
-    """The hidden subclass of objects that lack a value: reading it raises NotLoaded."""
-
-    def missing(self: Any, name: str) -> Any:
-        if name in cls._fields_ or name in cls.__table__.relations:
-            raise not_loaded(self, name)
-        raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}", name=name, obj=self)
-
-    namespace = {
-        "__slots__": (),
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "__getattr__": missing,
-        "__class__": property(lambda self: cls),
-    }
-    return type.__new__(mcls, cls.__name__, (cls,), namespace)
-
-
-def _shape(cls: Any) -> Shape:
-    """What ``into=`` needs to know: all columns, by column name or attribute."""
-    from stretto.model.loading import maker_of
-
-    table: Table = cls.__table__
-    fields = tuple(
-        ShapeField(one.name, () if one.column == one.name else (one.column,), True, one.annotation)
-        for one in table.fields.values()
-    )
-    return Shape(cls, fields, lambda names: maker_of(table, names))
+    """The hidden subclass of objects that lack a value."""
+    # Some look for the last two in the very class (orjson).
+    same = ("__module__", "__doc__", "__dataclass_fields__", "__dataclass_params__")
+    namespace = {"__slots__": (), **{name: vars(cls).get(name) for name in same}, "__qualname__": cls.__qualname__}
+    return type.__new__(mcls, cls.__name__, (Lacking, cls), namespace)

@@ -13,6 +13,7 @@ from stretto.model.expressions import Expression, Ref
 
 T = TypeVar("T")
 OnDelete = Literal["cascade", "restrict", "set null", "set default", "no action"]
+_ACTIONS = typing.get_args(OnDelete)
 
 
 class _Unset:
@@ -28,7 +29,65 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
-class Field(Expression):
+class Lent:
+    """The annotation of an inherited field or relation: its own, with the types that stand for type variables."""
+
+    def __init__(self, member: Any, types: dict[Any, Any]) -> None:
+        self.member = member
+        self._types = types
+
+    def evaluated(self) -> Any:
+        """The annotation, evaluated where it was written."""
+        found = self.member.annotation
+        if isinstance(found, TypeVar):
+            return self._types.get(found, found)
+        variables = getattr(found, "__parameters__", ())
+        if variables and self._types:
+            return found[tuple(self._types.get(one, one) for one in variables)]
+        return found
+
+
+class Annotated:
+    """What has an annotation: it is evaluated when it is first asked for, as it may name what is defined later."""
+
+    __slots__ = ("_annotation", "_evaluated", "model", "name")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.model: Any = None
+        self._annotation: Any = None
+        self._evaluated = False
+
+    def __repr__(self) -> str:
+        owner = self.model.__qualname__ if self.model is not None else "?"
+        return f"{owner}.{self.name}"
+
+    def belong(self, model: Any, name: str, annotation: Any) -> None:
+        """Become an attribute of a class."""
+        self.model = model
+        self.name = name
+        self._annotation = annotation
+        self._evaluated = False
+
+    @property
+    def annotation(self) -> Any:
+        """The annotation, evaluated. Raises ModelError where it names what is not known."""
+        if not self._evaluated:
+            found = self._annotation
+            lent = isinstance(found, Lent)
+            found = found.evaluated() if lent else self.model.__table__.evaluate(found, self.name)
+            self._annotation = self.model if found is typing.Self else found
+            self._evaluated = True
+        return self._annotation
+
+    @property
+    def written_annotation(self) -> Any:
+        """The annotation as it is written."""
+        found = self._annotation
+        return found.member.written_annotation if isinstance(found, Lent) else found
+
+
+class Field(Annotated, Expression):
     """One column of a Model.
 
     ``name`` is the attribute, ``column`` its name in the table, ``model`` the class that it was bound to. ``type`` is
@@ -37,7 +96,6 @@ class Field(Expression):
     """
 
     __slots__ = (
-        "_annotation",
         "check",
         "column",
         "compare",
@@ -46,8 +104,6 @@ class Field(Expression):
         "default_factory",
         "generated",
         "index",
-        "model",
-        "name",
         "on_delete",
         "on_update",
         "primary_key",
@@ -61,18 +117,16 @@ class Field(Expression):
     )
 
     def __init__(self, **options: Any) -> None:
-        self.name = ""
+        super().__init__()
         self.column: str = options.pop("column", None) or ""
-        self.model: Any = None
         self.ref = Ref((), self)
-        self._annotation: Any = None
         self.default: Any = options.pop("default", UNSET)
         self.default_factory: Callable[[], Any] | None = options.pop("default_factory", None)
         self.primary_key: bool = options.pop("primary_key", False)
         self.generated: bool | str = options.pop("generated", False)
         self.server_default: str | None = options.pop("server_default", None)
         self.computed: str | None = options.pop("computed", None)
-        self.references: str | None = options.pop("references", None)
+        self.references: str | None = _column_of(options.pop("references", None))
         self.on_delete: str | None = options.pop("on_delete", None)
         self.on_update: str | None = options.pop("on_update", None)
         self.unique: bool = options.pop("unique", False)
@@ -85,26 +139,13 @@ class Field(Expression):
         if options:
             raise TypeError(f"field() has no option {', '.join(options)}")
 
-    def __repr__(self) -> str:
-        owner = self.model.__qualname__ if self.model is not None else "?"
-        return f"{owner}.{self.name}"
-
     def bind(self, model: Any, name: str, annotation: Any) -> Field:
         """Return a copy that belongs to a class."""
         bound = copy.copy(self)
-        bound.model = model
-        bound.name = name
+        bound.belong(model, name, annotation)
         bound.column = self.column or name
-        bound._annotation = annotation
         bound.ref = Ref((), bound)
         return bound
-
-    @property
-    def annotation(self) -> Any:
-        """The annotation, evaluated."""
-        if isinstance(self._annotation, str):
-            self._annotation = self.model.__table__.evaluate(self._annotation, self.name)
-        return self._annotation
 
     @property
     def nullable(self) -> bool:
@@ -127,6 +168,18 @@ class Field(Expression):
         return self.default is UNSET and self.default_factory is None and not self.from_server and not self.version
 
 
+def _column_of(reference: Any) -> str | None:
+    """``"table.column"`` of what ``references=`` is given: that, or a Field."""
+    if isinstance(reference, Field):
+        table = reference.model.__table__ if reference.model is not None else None
+        if table is None or table.name is None:
+            raise ModelError(f"field(): references={reference!r} is no field of a Model with a table")
+        return f"{table.full_name}.{reference.column}"
+    if reference is None or (isinstance(reference, str) and all(reference.rpartition(".")[::2])):
+        return reference
+    raise ModelError(f'field(): references={reference!r}: give "table.column", or a field as Author.id')
+
+
 def _takes_none(annotation: Any) -> bool:
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
@@ -147,7 +200,7 @@ def field(
     unique: bool = ...,
     index: bool | str = ...,
     check: str | None = ...,
-    references: str | None = ...,
+    references: Any = ...,
     on_delete: OnDelete | None = ...,
     on_update: OnDelete | None = ...,
     repr: bool = ...,
@@ -164,7 +217,7 @@ def field(
     unique: bool = ...,
     index: bool | str = ...,
     check: str | None = ...,
-    references: str | None = ...,
+    references: Any = ...,
     on_delete: OnDelete | None = ...,
     on_update: OnDelete | None = ...,
     repr: bool = ...,
@@ -206,7 +259,7 @@ def field(
     unique: bool = ...,
     index: bool | str = ...,
     check: str | None = ...,
-    references: str | None = ...,
+    references: Any = ...,
     on_delete: OnDelete | None = ...,
     on_update: OnDelete | None = ...,
     repr: bool = ...,
@@ -224,7 +277,7 @@ def field(
     unique: bool = ...,
     index: bool | str = ...,
     check: str | None = ...,
-    references: str | None = ...,
+    references: Any = ...,
     on_delete: OnDelete | None = ...,
     on_update: OnDelete | None = ...,
     repr: bool = ...,
@@ -240,7 +293,7 @@ def field(
     unique: bool = ...,
     index: bool | str = ...,
     check: str | None = ...,
-    references: str | None = ...,
+    references: Any = ...,
     on_delete: OnDelete | None = ...,
     on_update: OnDelete | None = ...,
     repr: bool = ...,
@@ -254,9 +307,10 @@ def field(*, init: bool = True, **options: Any) -> Any:
     back with the insert. ``computed``: an SQL expression that the column always has (GENERATED ALWAYS AS ... STORED).
     ``default``, ``default_factory``: what a new object has in Python. ``column``: the name in the table where it is
     not the attribute's. ``type``: the SQL type where it is not the annotation's, as ``"varchar(40)"``. ``references``:
-    ``"table.column"``, a foreign key, with ``on_delete`` and ``on_update``. ``unique``, ``index`` (True or a method,
-    as ``"gin"``), ``check`` (an SQL condition): for create_tables. ``version``: an int that grows with each update; an
-    update of an object that is not the latest raises StaleObject. ``init`` is for type checkers: a value that the
+    ``"table.column"`` or a field of another Model (``Author.id``), a foreign key, with ``on_delete`` and ``on_update``.
+    ``unique``, ``index`` (True or a method, as ``"gin"``), ``check`` (an SQL condition): for create_tables.
+    ``version``: an int that grows with each update; an update of an object that is not the latest raises StaleObject.
+    ``repr``, ``compare``: whether it is shown, and compared by ``==``. ``init`` is for type checkers: a value that the
     server makes need not be given. Raises ModelError for options that contradict each other.
     """
     if options.get("default", UNSET) is not UNSET and options.get("default_factory") is not None:
@@ -267,7 +321,14 @@ def field(*, init: bool = True, **options: Any) -> Any:
         raise ModelError("field(): computed= excludes server_default=, generated= and primary_key=")
     if options.get("generated") and options.get("server_default") is not None:
         raise ModelError("field(): generated= and server_default= exclude each other")
-    if isinstance(options.get("default"), list | dict | set | bytearray):
-        kind = type(options["default"]).__name__
+    default = options.get("default", UNSET)
+    if default is not UNSET and type(default).__hash__ is None:
+        kind = type(default).__name__
         raise ModelError(f"field(): all objects would share a default of {kind}: use default_factory={kind}")
+    for name in ("on_delete", "on_update"):
+        action = options.get(name)
+        if action is not None and options.get("references") is None:
+            raise ModelError(f"field(): {name}= is said of a foreign key: give references= too")
+        if action is not None and action not in _ACTIONS:
+            raise ModelError(f"field(): {name}={action!r} is none of {', '.join(map(repr, _ACTIONS))}")
     return Field(**options)

@@ -11,7 +11,7 @@ from typing import Any
 from stretto.codecs.ranges import Range
 from stretto.codecs.values import Interval
 from stretto.model.live import Column
-from stretto.model.plan import bare
+from stretto.model.shapes import bare
 from stretto.model.sqltypes import LISTS, SCALARS, is_choice, is_json, values_of
 
 # What comes out of each type, by pg_type's name, where a Model could say otherwise.

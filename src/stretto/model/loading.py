@@ -40,7 +40,7 @@ class Whole:
         self.names = names
         self.text = text
 
-    def _shape_(self, _: Any) -> Shape:
+    def _shape_(self) -> Shape:
         table = self.table
         wanted = [table.fields[name] for name in self.names]
         fields = tuple(ShapeField(one.column, (), True, one.annotation) for one in wanted)

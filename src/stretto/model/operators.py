@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.errors import UsageError
 from stretto.model.expressions import Ref
 from stretto.model.keys import Key
-from stretto.model.plan import bare
+from stretto.model.shapes import bare
 from stretto.model.rawsql import cut
 
 if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from stretto.errors import ModelError, NotLoaded, UsageError
 from stretto.model.expressions import Expression, Ref
-from stretto.model.fields import Field
+from stretto.model.fields import Annotated, Field
 
 Kind = Literal["many-to-one", "one-to-many", "one-to-one", "many-to-many"]
 
@@ -38,32 +39,24 @@ class Join:
     through: Through | None = None
 
 
-class Relation:
+class Relation(Annotated):
     """One relation of a Model: on the class a Path, on an object what was loaded; else NotLoaded is raised."""
 
-    __slots__ = ("_annotation", "_join", "_keys", "_through", "_through_keys", "model", "name", "path", "slot")
+    __slots__ = ("_join", "_keys", "_through", "_through_keys", "path", "slot")
 
     def __init__(self, keys: tuple[str, ...], through: Any, through_keys: Any) -> None:
-        self.name = ""
-        self.model: Any = None
+        super().__init__()
         self.slot: Any = None
         self.path = Path((self,))
         self._keys = keys
         self._through = through
         self._through_keys = through_keys
-        self._annotation: Any = None
         self._join: Join | None = None
-
-    def __repr__(self) -> str:
-        owner = self.model.__qualname__ if self.model is not None else "?"
-        return f"{owner}.{self.name}"
 
     def bind(self, model: Any, name: str, annotation: Any) -> Relation:
         """Return a copy that belongs to a class."""
         bound = Relation(self._keys, self._through, self._through_keys)
-        bound.model = model
-        bound.name = name
-        bound._annotation = annotation
+        bound.belong(model, name, annotation)
         return bound
 
     # On objects -------------------------------------------------------------------------------------------------------
@@ -128,14 +121,11 @@ class Relation:
 
     def _target(self) -> tuple[Any, bool]:
         """The Model on the other side, and whether there are many of it."""
-        if isinstance(self._annotation, str):
-            self._annotation = self.model.__table__.evaluate(self._annotation, self.name)
-        annotation = _bare(self._annotation)
+        annotation = _bare(self.annotation)
         many = typing.get_origin(annotation) is list
         target = _bare(typing.get_args(annotation)[0]) if many else annotation
-        if isinstance(target, typing.ForwardRef | str):
-            name = target if isinstance(target, str) else target.__forward_arg__
-            target = self.model.__table__.evaluate(name, self.name)
+        if target is typing.Self:
+            target = self.model
         if getattr(target, "__table__", None) is None or target.__table__.name is None:
             raise ModelError(f"{self!r}: its annotation is no Model with a table, nor a list of one, but {target!r}")
         return target, many
@@ -165,21 +155,23 @@ class Relation:
         """relation() without a name: by the only foreign key between the two tables."""
         mine, theirs = self.model.__table__, target.__table__
         outgoing = [] if many else _foreign_keys(mine, theirs)
-        incoming = _foreign_keys(theirs, mine)
-        found = outgoing + incoming if mine is not theirs or many else outgoing
+        incoming = _foreign_keys(theirs, mine) if mine is not theirs or many else []
+        found = outgoing + incoming
         if not found:
+            here, there = f"{self.model.__qualname__} references {theirs.name}", target.__qualname__
+            sides = there if many else f"{here}, and none of {there}"
             raise ModelError(
-                f"{self!r}: no field of {target.__qualname__ if many else self.model.__qualname__} references the"
-                f" other's table: give relation() the name of the foreign key's field"
+                f"{self!r}: no field of {sides} references {mine.name}: give relation() the name of the foreign key's"
+                " field"
             )
-        if len(found) > 1:
+        if len(found) > 1 and not (_one_key(outgoing, theirs, incoming) or _one_key(incoming, mine, outgoing)):
             names = _listed(f"{key.model.__qualname__}.{key.name}" for key in found)
             raise ModelError(f"{self!r} is ambiguous: {names} are foreign keys: give relation() the name of one")
-        (key,) = found
-        if key in outgoing:
-            return Join("many-to-one", target, (key,), self._pointed((key,), theirs), False)
+        keys = tuple(found)
+        if outgoing:
+            return Join("many-to-one", target, keys, self._pointed(keys, theirs), False)
         kind: Kind = "one-to-many" if many else "one-to-one"
-        return Join(kind, target, self._pointed((key,), mine), (key,), many)
+        return Join(kind, target, self._pointed(keys, mine), keys, many)
 
     def _by_table(self, target: Any, many: bool) -> Join:
         """relation(through=...): by a table that points to both sides."""
@@ -187,22 +179,21 @@ class Relation:
             raise ModelError(f"{self!r}: a relation through a table is a list")
         mine, theirs = self.model.__table__, target.__table__
         between = getattr(self._through, "__table__", None)
+        if self._through_keys and (isinstance(self._through_keys, str) or len(self._through_keys) != 2):
+            raise ModelError(f"{self!r}: through_keys= are two, the one to {mine.name} and the one to {theirs.name}")
         if between is None:
             schema, _, name = str(self._through).rpartition(".")
             names = self._through_keys or (f"{mine.name}_id", f"{theirs.name}_id")
-            if len(names) != 2:
-                raise ModelError(
-                    f"{self!r}: through_keys= are two, the one to {mine.name} and the one to {theirs.name}"
-                )
+            if mine is theirs and not self._through_keys:
+                raise ModelError(f"{self!r}: both sides are {mine.name}: name the columns of each by through_keys=")
             local, remote = (_tuple(one) for one in names)
             through = Through(name, schema or None, local, remote)
         else:
             sides = [self._to(between, table) for table in (mine, theirs)]
             if self._through_keys:
-                sides = [
-                    tuple(between.fields[key].column if key in between.fields else key for key in _tuple(one))
-                    for one in self._through_keys
-                ]
+                sides = [self._columns(between, one) for one in self._through_keys]
+            elif mine is theirs:
+                raise ModelError(f"{self!r}: both sides are {mine.name}: name the fields of each by through_keys=")
             through = Through(between.name, between.schema, sides[0], sides[1])
         for side, table in ((through.local, mine), (through.remote, theirs)):
             if len(side) != len(table.primary_key):
@@ -211,6 +202,12 @@ class Relation:
                     f" {through.table} points to it by {len(side)} columns: name them by through_keys="
                 )
         return Join("many-to-many", target, mine.primary_key, theirs.primary_key, True, through)
+
+    def _columns(self, between: Any, names: Any) -> tuple[str, ...]:
+        unknown = [name for name in _tuple(names) if name not in between.fields]
+        if unknown:
+            raise ModelError(f"{self!r}: {between.model.__qualname__} has no field {_listed(unknown)}")
+        return tuple(between.fields[name].column for name in _tuple(names))
 
     def _to(self, between: Any, table: Any) -> tuple[str, ...]:
         keys = _foreign_keys(between, table)
@@ -221,6 +218,10 @@ class Relation:
                 f"{self!r} is ambiguous: {_listed(key.name for key in keys)} of {between.model.__qualname__} all"
                 f" reference {table.name}: name them by through_keys="
             )
+        by_column = {str(key.references).rpartition(".")[2]: key.column for key in keys}
+        wanted = [one.column for one in table.primary_key]
+        if set(by_column) == set(wanted):
+            return tuple(by_column[column] for column in wanted)  # in the order of the primary key
         return tuple(key.column for key in keys)
 
 
@@ -291,6 +292,12 @@ def _foreign_keys(source: Any, target: Any) -> list[Field]:
     ]
 
 
+def _one_key(keys: list[Field], target: Any, others: list[Field]) -> bool:
+    """Whether several fields are the one foreign key: each references another field of the same composite key."""
+    pointed = {str(key.references).rpartition(".")[2] for key in keys}
+    return not others and len(pointed) == len(keys) and pointed == {key.column for key in target.primary_key}
+
+
 def _tuple(names: Any) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
@@ -306,8 +313,10 @@ def _bare(annotation: Any) -> Any:
         if origin is typing.Annotated:
             annotation = typing.get_args(annotation)[0]
             continue
+        if origin is not typing.Union and origin is not types.UnionType:
+            return annotation
         others = [one for one in typing.get_args(annotation) if one is not type(None)]
-        if origin in (None, list) or len(others) != 1:
+        if len(others) != 1:
             return annotation
         annotation = others[0]
 
@@ -317,10 +326,13 @@ def not_loaded(obj: Any, name: str) -> NotLoaded:
     model = obj.__class__
     what = f"{model.__qualname__}.{name}"
     origin = obj._origin_ if hasattr(obj, "_origin_") else None
-    relation = name in model.__table__.relations
+    field = model.__table__.fields.get(name)
+    relation = field is None
     if origin is None:
         if relation:
             fix = f"this object was made in Python: set it, or db.load([obj], {what}) when its keys are set"
+        elif not (field.from_server or field.version):
+            fix = "it was never set"
         else:
             fix = "this object was not inserted yet, and the server makes the value: db.insert(obj) fills it in"
         return NotLoaded(f"{what} has no value: {fix}", name=name, obj=obj)
@@ -339,4 +351,10 @@ def relation(*keys: str, through: Any = None, through_keys: Any = None, init: Li
     that points to both sides, for many-to-many; its columns are ``<table>_id`` of either side, or ``through_keys``, or
     what the Model references. Raises ModelError when it is first used and it can't be told what is meant.
     """
+    if not all(isinstance(key, str) for key in keys):
+        raise ModelError('relation() takes the names of fields: relation("author_id")')
+    if through is not None and keys:
+        raise ModelError("relation(): through= excludes the name of a foreign key: its columns are through_keys=")
+    if through is None and through_keys is not None:
+        raise ModelError("relation(): through_keys= are the columns of a table: give through= too")
     return Relation(keys, through, through_keys)

@@ -27,7 +27,7 @@ from stretto.codecs.oids import OID_OF
 from stretto.codecs.ranges import Range
 from stretto.errors import ModelError
 from stretto.model.fields import Field
-from stretto.model.plan import bare
+from stretto.model.shapes import bare
 
 SCALARS: dict[Any, str] = {
     bool: "boolean",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import typing
 import weakref
@@ -11,7 +12,9 @@ from stretto.errors import ModelError
 from stretto.model.fields import Field
 from stretto.model.relations import Relation
 
+OPTIONS = ("unique", "checks", "indexes", "insert", "update")  # keywords of a class, beside those of Table
 _MODELS: dict[str, list[weakref.ref[Any]]] = {}
+_NUMBERS = itertools.count(1)
 
 
 class Table:
@@ -19,7 +22,8 @@ class Table:
 
     ``fields`` and ``relations`` by attribute, ``columns`` the fields by column. ``options``: further keywords of the
     class (``unique``, ``checks``, ``indexes``: for create_tables; ``insert``, ``update``: statements of its own).
-    ``partial``: the class of objects that lack a value.
+    ``slots``: the fields' attributes, each with the descriptor of its slot. ``partial``: the class of objects that lack
+    a value. ``abstract``: it only lends its fields.
     """
 
     def __init__(
@@ -30,17 +34,36 @@ class Table:
         fields: dict[str, Field],
         relations: dict[str, Relation],
         options: dict[str, Any],
+        abstract: bool = False,
+        local_names: dict[str, Any] | None = None,
     ) -> None:
         self.model = model
         self.name = name
         self.schema = schema
         self.fields = fields
         self.relations = relations
-        self.columns = {field.column: field for field in fields.values()}
+        self.columns: dict[str, Field] = {}
+        for field in fields.values():
+            twin = self.columns.setdefault(field.column, field)
+            if twin is not field:
+                raise ModelError(
+                    f"{model.__qualname__}: {twin.name} and {field.name} are both of column {field.column!r}"
+                )
         self.primary_key = tuple(field for field in fields.values() if field.primary_key)
-        self.version = next((field for field in fields.values() if field.version), None)
+        versions = [field for field in fields.values() if field.version]
+        if len(versions) > 1:
+            names = " and ".join(field.name for field in versions)
+            raise ModelError(f"{model.__qualname__}: {names} are both version=True: there can be one")
+        self.version = versions[0] if versions else None
+        if name is not None:
+            for identifier in (name, *self.columns, *([schema] if schema is not None else [])):
+                quote(identifier)
         self.options = options
+        self.abstract = abstract
+        self.slots: tuple[tuple[str, Any], ...] = ()
         self.partial: Any = None
+        self.number = 0  # in the order of definition
+        self._local_names = local_names or {}
         self.caches: dict[Any, Any] = {}  # what others compile for this model, once
 
     def __repr__(self) -> str:
@@ -62,8 +85,9 @@ class Table:
         """Evaluate the annotation of an attribute; a Model defined later is found by its name."""
         module = sys.modules.get(self.model.__module__)
         holder = type("holder", (), {"__annotations__": {"it": annotation}})
-        nested = {key: value for key, value in vars(self.model).items() if isinstance(value, type)}
-        scope = _Scope(self.model, nested, vars(module) if module else {})
+        nested = {one.__name__: one for one in getattr(self.model, "__type_params__", ())}
+        nested |= {key: value for key, value in vars(self.model).items() if isinstance(value, type)}
+        scope = _Scope(self.model, nested, self._local_names, vars(module) if module else {})
         try:
             return typing.get_type_hints(holder, {}, scope, include_extras=True)["it"]
         except NameError as error:
@@ -82,6 +106,9 @@ class _Scope(dict[str, Any]):
         self._namespaces = namespaces
 
     def __missing__(self, name: str) -> Any:
+        beside = _beside(name, self._model)
+        if beside is not None:
+            return beside
         for namespace in self._namespaces:
             if name in namespace:
                 return namespace[name]
@@ -93,21 +120,33 @@ class _Scope(dict[str, Any]):
 
 def register(model: Any) -> None:
     """Let a Model be found by its name."""
+    model.__table__.number = next(_NUMBERS)
     known = _MODELS.setdefault(model.__name__, [])
     known[:] = [one for one in known if one() is not None]
     known.append(weakref.ref(model))
 
 
 def find_model(name: str, near: Any) -> Any:
-    """The Model of this name: the one defined last, in the same function or module where there is one."""
-    found = [model for one in _MODELS.get(name, ()) if (model := one()) is not None]
+    """The Model of this name: the one defined last, in the same module where there is one."""
+    return max(reversed(_named(name)), key=lambda model: bool(model.__module__ == near.__module__), default=None)
+
+
+def _beside(name: str, near: Any) -> Any:
+    """The Model of this name in the same function as another one: the first one defined after it."""
     place = near.__qualname__.rpartition(".")[0]
+    if not place.endswith("<locals>"):
+        return None
+    number = near.__table__.number
+    found = [
+        model
+        for model in _named(name)
+        if model.__module__ == near.__module__ and model.__qualname__ == f"{place}.{name}"
+    ]
+    return next((model for model in found if model.__table__.number >= number), None)
 
-    def nearness(model: Any) -> tuple[bool, bool]:
-        same = model.__module__ == near.__module__
-        return same and model.__qualname__.rpartition(".")[0] == place, same
 
-    return max(reversed(found), key=nearness, default=None)
+def _named(name: str) -> list[Any]:
+    return [model for one in _MODELS.get(name, ()) if (model := one()) is not None]
 
 
 def quote(name: str | None) -> str:
