@@ -41,6 +41,7 @@ from stretto.context import deadline, detached, transactional  # noqa: E402
 from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
+from stretto.pool.lifetime import Stats  # noqa: E402
 
 __version__ = "0.1.0.dev0"
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Polygon",
     "Range",
     "Row",
+    "Stats",
     "Transaction",
     "core_info",
     "deadline",
