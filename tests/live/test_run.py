@@ -29,6 +29,7 @@ from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import Connection
 from stretto._sync.database import Database
 from stretto.errors import UsageError
+from stretto.runtime.aturns import pause
 from stretto.runtime.bridge import Side, await_
 from stretto.sqlstate import DivisionByZero, QueryCanceled
 
@@ -469,6 +470,46 @@ def test_the_end_of_the_loop_cancels_what_still_runs(
         assert not task.done()
     assert task.cancelled()
     assert seen == ["begun", "finally"]
+
+
+@pytest.mark.parametrize("loop_factory", LOOPS.values(), ids=LOOPS)
+def test_a_loop_that_is_closed_by_hand_ends_what_still_waits(
+    server_url: str, loop_factory: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[Any] = []
+
+    class Value:
+        """What only the function refers to."""
+
+    def work(own: Database, fails: bool) -> None:
+        value = None if fails else Value()  # the log refers to where it has failed
+        values.extend(() if value is None else (weakref.ref(value),))
+        try:
+            seen.append(own.fetchval("select 'begun'"))
+            own.fetchval("select pg_sleep(60)")
+        except GreenletExit:
+            seen.append("exit")
+            if fails:
+                raise ValueError("at the end") from None
+            raise
+
+    async def main() -> None:
+        waiting.extend(asyncio.ensure_future(db.run(work, fails)) for fails in (True, False))
+        while seen != ["begun", "begun"]:
+            await pause(0)
+
+    values: list[weakref.ref[Value]] = []
+    waiting: list[asyncio.Task[None]] = []
+    db = AsyncDatabase(server_url)
+    loop = loop_factory()
+    loop.run_until_complete(main())
+    loop.close()
+    assert seen == ["begun", "begun", "exit", "exit"]
+    assert "ValueError: at the end" in caplog.text
+    waiting.clear()
+    gc.collect()
+    assert [value() for value in values] == [None]
+    assert db.stats().in_flight == 0
 
 
 # --- nothing is left behind -------------------------------------------------------------------------------------------

@@ -188,3 +188,32 @@ def test_a_large_reply_that_ends_in_the_bytes_that_made_it_ready_is_counted_once
     scheduler.answered(lane, [request, request], 2.0)
     assert lane.depth == 0
     assert scheduler.place(Request(b"", b"Y", statement(READ)), 3.0) is lane
+
+
+def short_read() -> Request:
+    request = Request(b"x", b"Q")
+    request.kind, request.cost = READ, POINT
+    return request
+
+
+# When a request comes, of a lane used last at 0, and whether the lane is looked at: alone and behind another one.
+LOOKS = {
+    "at once": (1e-5, False),
+    "after a rest": (0.1, True),
+    "while wary": (1e-5, True),
+    "long after that": (0.6, True),
+}
+
+
+@pytest.mark.parametrize("case", LOOKS)
+def test_a_lane_is_looked_at_after_a_rest_and_for_a_while_after_another_was_lost(case: str) -> None:
+    now, looked_at = LOOKS[case]
+    for take in ("place", "hold"):
+        scheduler = Scheduler(1)
+        lane = scheduler.add("link", 0.0)
+        scheduler.wary = 0.5 if "wary" in case or "that" in case else 0.0
+        assert (scheduler.place(short_read(), now) if take == "place" else scheduler.hold(now)) is lane
+        assert lane.rested is looked_at
+        if take == "place":
+            assert scheduler.place(short_read(), now) is lane
+            assert lane.rested is ("wary" in case)

@@ -227,6 +227,28 @@ def test_an_error_that_nobody_asked_for_is_kept_as_the_farewell() -> None:
     assert machine.farewell == b"Mbye\0\0"
 
 
+# Fields of a notice, and whether it is the farewell of a server that goes as a whole.
+NOTICES = {
+    "immediate stop": (b"SWARNUNG\0VWARNING\0C57P01\0Mx\0Rquickdie\0\0", True),
+    "crash": (b"SWARNING\0VWARNING\0C57P02\0Mx\0Rquickdie\0\0", True),
+    "raised by a function": (b"SWARNING\0VWARNING\0C57P01\0Mquickdie\0Rexec_stmt_raise\0\0", False),
+    "another code": (b"SWARNING\0VWARNING\0C01000\0Mx\0Rquickdie\0\0", False),
+    "another severity": (b"SNOTICE\0VNOTICE\0C57P01\0Mx\0Rquickdie\0\0", False),
+    "empty": (b"", False),
+}
+
+
+@pytest.mark.parametrize("script", [None, b"Q"])
+@pytest.mark.parametrize("case", NOTICES)
+def test_the_notice_of_a_server_that_goes_is_its_farewell(case: str, script: bytes | None) -> None:
+    body, going = NOTICES[case]
+    machine = Machine({}) if script is None else machine_with(script)[0]
+    machine.receive_data(message(b"N", body))
+    assert machine.going is going
+    assert machine.farewell == (body if going else None)
+    assert list(machine.notices) == [body]
+
+
 def test_a_closed_machine_takes_no_request() -> None:
     machine = Machine({})
     machine.lost()

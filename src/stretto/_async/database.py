@@ -111,14 +111,14 @@ class AsyncDatabase(AsyncTransacting):
         """What the pool of connections is doing, and has done."""
         return self._pool.stats()
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
         now = ambient()
         if now is not None:
-            return self._within(now, flow, timeout)
-        return self._pool.run(flow, timeout)
+            return self._within(now, flow, timeout, exclusive)
+        return self._pool.run(flow, timeout, exclusive)
 
     async def _take(self, timeout: float | None) -> Link:
         return await self._pool.acquire(timeout)
@@ -126,8 +126,8 @@ class AsyncDatabase(AsyncTransacting):
     async def _give(self, link: Link) -> None:
         await self._pool.release(link)
 
-    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        return await self._pool.run(flow, timeout)
+    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+        return await self._pool.run(flow, timeout, exclusive)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -30,7 +30,7 @@ class AsyncTransacting(AsyncVerbs):
     async def _give(self, link: Link) -> None:
         raise NotImplementedError
 
-    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         """Run a statement outside of any transaction."""
         raise NotImplementedError
 
@@ -129,12 +129,14 @@ class AsyncTransacting(AsyncVerbs):
             now.explain(error, monotonic())
             raise
 
-    async def _within(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    async def _within(
+        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False
+    ) -> Any:
         """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
         scope = now.scope_of(self)
         try:
             if scope is None:
-                return await self._alone(flow, now.remaining(timeout, monotonic()))
+                return await self._alone(flow, now.remaining(timeout, monotonic()), exclusive)
             door = scope.door()
             if door is None:
                 scope.closed = True

@@ -75,7 +75,7 @@ class AsyncTransaction(AsyncVerbs):
 
     # A statement --------------------------------------------------------------------------------------------------
 
-    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         now = ambient() or NOTHING
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
@@ -330,5 +330,5 @@ class AsyncFinal(AsyncVerbs):
         self._transaction = transaction
         self._shared = transaction._shared
 
-    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         return await self._transaction._run_last(flow, timeout)

@@ -18,84 +18,139 @@ T = TypeVar("T")
 class AsyncVerbs(AsyncObjects):
     """What can be asked of a Database, and of one Connection, alike.
 
-    ``args`` are the values of ``$1``, ``$2`` ... ; ``timeout`` is in seconds, for the whole call. Every verb raises the
-    server's error by its SQLSTATE (``stretto.sqlstate``), ``EncodeError`` and ``UsageError`` before anything was sent,
-    ``StatementTimeout`` and ``ConnectionLost`` with what became of the statement.
+    ``args`` are the values of ``$1``, ``$2`` ... ; ``timeout`` is in seconds, for the whole call. ``exclusive``: on
+    a connection that nobody else uses meanwhile, as for what is known to take long (a Connection and a transaction have
+    theirs for themselves anyway). Every verb raises the server's error by its SQLSTATE (``stretto.sqlstate``),
+    ``EncodeError`` and ``UsageError`` before anything was sent, ``StatementTimeout`` and ``ConnectionLost`` with what
+    became of the statement.
     """
 
     _shared: Shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         raise NotImplementedError
 
     @overload
-    async def fetch(self, query: Query[T], /, *, into: None = None, timeout: float | None = None) -> list[T]: ...
+    async def fetch(
+        self, query: Query[T], /, *, into: None = None, timeout: float | None = None, exclusive: bool = False
+    ) -> list[T]: ...
     @overload
-    async def fetch(self, query: Query[Any], /, *, into: type[T], timeout: float | None = None) -> list[T]: ...
+    async def fetch(
+        self, query: Query[Any], /, *, into: type[T], timeout: float | None = None, exclusive: bool = False
+    ) -> list[T]: ...
     @overload
-    async def fetch(self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None) -> list[Row]: ...
+    async def fetch(
+        self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None, exclusive: bool = False
+    ) -> list[Row]: ...
     @overload
-    async def fetch(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> list[T]: ...
-    async def fetch(self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None) -> list[Any]:
+    async def fetch(
+        self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None, exclusive: bool = False
+    ) -> list[T]: ...
+    async def fetch(
+        self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None, exclusive: bool = False
+    ) -> list[Any]:
         """Run a statement and return its rows: Rows, or objects of the class ``into``. One round trip; cold, two.
 
         A query (``select(Author)``) in the place of SQL has its values in it, and gives objects of its Model.
         """
-        return await self._run(query.fetch(self._shared, sql, args, into), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        return await self._run(query.fetch(self._shared, sql, args, into), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
-    @overload
-    async def fetchrow(self, query: Query[T], /, *, into: None = None, timeout: float | None = None) -> T | None: ...
-    @overload
-    async def fetchrow(self, query: Query[Any], /, *, into: type[T], timeout: float | None = None) -> T | None: ...
     @overload
     async def fetchrow(
-        self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None
+        self, query: Query[T], /, *, into: None = None, timeout: float | None = None, exclusive: bool = False
+    ) -> T | None: ...
+    @overload
+    async def fetchrow(
+        self, query: Query[Any], /, *, into: type[T], timeout: float | None = None, exclusive: bool = False
+    ) -> T | None: ...
+    @overload
+    async def fetchrow(
+        self, sql: str, /, *args: Any, into: None = None, timeout: float | None = None, exclusive: bool = False
     ) -> Row | None: ...
     @overload
-    async def fetchrow(self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None) -> T | None: ...
-    async def fetchrow(self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None) -> Any:
+    async def fetchrow(
+        self, sql: str, /, *args: Any, into: type[T], timeout: float | None = None, exclusive: bool = False
+    ) -> T | None: ...
+    async def fetchrow(
+        self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None, exclusive: bool = False
+    ) -> Any:
         """Run a statement and return its first row, or None when there is none. Round trips as fetch."""
-        return await self._run(query.fetchrow(self._shared, sql, args, into), timeout)
+        return await self._run(query.fetchrow(self._shared, sql, args, into), timeout, exclusive)
 
-    @overload
-    async def fetchval(self, query: Scalar[T], /, *, timeout: float | None = None) -> T: ...
     @overload
     async def fetchval(
-        self, sql: str | Query[Any], /, *args: Any, column: int = 0, timeout: float | None = None
+        self, query: Scalar[T], /, *, timeout: float | None = None, exclusive: bool = False
+    ) -> T: ...
+    @overload
+    async def fetchval(
+        self,
+        sql: str | Query[Any],
+        /,
+        *args: Any,
+        column: int = 0,
+        timeout: float | None = None,
+        exclusive: bool = False,
     ) -> Any: ...
-    async def fetchval(self, sql: Any, /, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
+    async def fetchval(
+        self, sql: Any, /, *args: Any, column: int = 0, timeout: float | None = None, exclusive: bool = False
+    ) -> Any:
         """Run a statement and return one value of its first row, or None when there is none. Round trips as fetch."""
-        return await self._run(query.fetchval(self._shared, sql, args, column), timeout)
+        return await self._run(query.fetchval(self._shared, sql, args, column), timeout, exclusive)
 
-    async def execute(self, sql: str | Query[Any], /, *args: Any, timeout: float | None = None) -> str:
+    async def execute(
+        self, sql: str | Query[Any], /, *args: Any, timeout: float | None = None, exclusive: bool = False
+    ) -> str:
         """Run a statement or query and return its command tag, as ``'INSERT 0 1'``.
 
         Without ``args`` several statements may be given, separated by semicolons; they are one implicit transaction,
         and the last one's tag is returned. One round trip.
         """
-        return await self._run(query.execute(self._shared, sql, args), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        return await self._run(query.execute(self._shared, sql, args), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
-    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None) -> None:
+    async def executemany(
+        self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None, exclusive: bool = False
+    ) -> None:
         """Run a statement for each of ``rows`` (its arguments), all or nothing. One round trip; cold, two."""
-        await self._run(query.executemany(self._shared, sql, rows), timeout)
+        await self._run(query.executemany(self._shared, sql, rows), timeout, exclusive)
 
     @overload
     async def fetchmany(
-        self, sql: str, rows: Iterable[Sequence[Any]], /, *, into: None = None, timeout: float | None = None
+        self,
+        sql: str,
+        rows: Iterable[Sequence[Any]],
+        /,
+        *,
+        into: None = None,
+        timeout: float | None = None,
+        exclusive: bool = False,
     ) -> list[Row]: ...
     @overload
     async def fetchmany(
-        self, sql: str, rows: Iterable[Sequence[Any]], /, *, into: type[T], timeout: float | None = None
+        self,
+        sql: str,
+        rows: Iterable[Sequence[Any]],
+        /,
+        *,
+        into: type[T],
+        timeout: float | None = None,
+        exclusive: bool = False,
     ) -> list[T]: ...
     async def fetchmany(
-        self, sql: str, rows: Iterable[Sequence[Any]], /, *, into: Any = None, timeout: float | None = None
+        self,
+        sql: str,
+        rows: Iterable[Sequence[Any]],
+        /,
+        *,
+        into: Any = None,
+        timeout: float | None = None,
+        exclusive: bool = False,
     ) -> list[Any]:
         """As executemany, and return the rows of all executions as one list."""
-        return await self._run(query.fetchmany(self._shared, sql, rows, into), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        return await self._run(query.fetchmany(self._shared, sql, rows, into), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
-    def batch(self, *, timeout: float | None = None) -> AsyncBatch:
+    def batch(self, *, timeout: float | None = None, exclusive: bool = False) -> AsyncBatch:
         """Collect several statements to be sent under one Sync: one fate, one round trip (see Batch)."""
-        return AsyncBatch(self, timeout)
+        return AsyncBatch(self, timeout, exclusive)
 
 
 class AsyncBatch:
@@ -105,9 +160,10 @@ class AsyncBatch:
     for each, in order. Leaving by an exception sends nothing.
     """
 
-    def __init__(self, verbs: AsyncVerbs, timeout: float | None) -> None:
+    def __init__(self, verbs: AsyncVerbs, timeout: float | None, exclusive: bool = False) -> None:
         self._verbs = verbs
         self._timeout = timeout
+        self._exclusive = exclusive
         self._items: list[tuple[Any, tuple[Any, ...], Any]] = []
         self.results: list[BatchResult] = []
 
@@ -121,4 +177,4 @@ class AsyncBatch:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         if kind is None:
             flow = batch(self._verbs._shared, self._items)
-            self.results = await self._verbs._run(flow, self._timeout)
+            self.results = await self._verbs._run(flow, self._timeout, self._exclusive)

@@ -21,7 +21,7 @@ class BridgedConnection(BridgedTransacting, Connection):
         self._link = connection._link
         self._shared = connection._shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         return await_(self._there._run(flow, timeout))
 
     def on_notice(self, listener: Callable[[Notice], None] | None) -> None:

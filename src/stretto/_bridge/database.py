@@ -35,9 +35,9 @@ class BridgedDatabase(BridgedTransacting, Database):
     def close(self, timeout: float | None = CLOSING) -> None:
         await_(self._there.close(timeout))
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         db = self._origin if getcurrent() is self._call.side else self._there  # without a call more
-        return await_(db._run(flow, timeout))
+        return await_(db._run(flow, timeout, exclusive))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

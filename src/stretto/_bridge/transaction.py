@@ -33,7 +33,7 @@ class BridgedTransaction(Facade, Transaction):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         await_(self._there.__aexit__(kind, error, trace))
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         return await_(self._there._run(flow, timeout))
 
     def on_commit(self, function: Callable[[], Any]) -> None:
@@ -55,7 +55,7 @@ class BridgedFinal(Facade, Final):
         self._origin = final
         self._shared = final._shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         return await_(self._there._run(flow, timeout))
 
 

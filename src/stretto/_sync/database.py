@@ -112,14 +112,14 @@ class Database(Transacting):
         """What the pool of connections is doing, and has done."""
         return self._pool.stats()
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
         now = ambient()
         if now is not None:
-            return self._within(now, flow, timeout)
-        return self._pool.run(flow, timeout)
+            return self._within(now, flow, timeout, exclusive)
+        return self._pool.run(flow, timeout, exclusive)
 
     def _take(self, timeout: float | None) -> Link:
         return self._pool.acquire(timeout)
@@ -127,8 +127,8 @@ class Database(Transacting):
     def _give(self, link: Link) -> None:
         self._pool.release(link)
 
-    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        return self._pool.run(flow, timeout)
+    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+        return self._pool.run(flow, timeout, exclusive)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -31,7 +31,7 @@ class Transacting(Verbs):
     def _give(self, link: Link) -> None:
         raise NotImplementedError
 
-    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         """Run a statement outside of any transaction."""
         raise NotImplementedError
 
@@ -130,12 +130,14 @@ class Transacting(Verbs):
             now.explain(error, monotonic())
             raise
 
-    def _within(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _within(
+        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False
+    ) -> Any:
         """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
         scope = now.scope_of(self)
         try:
             if scope is None:
-                return self._alone(flow, now.remaining(timeout, monotonic()))
+                return self._alone(flow, now.remaining(timeout, monotonic()), exclusive)
             door = scope.door()
             if door is None:
                 scope.closed = True

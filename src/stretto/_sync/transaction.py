@@ -76,7 +76,7 @@ class Transaction(Verbs):
 
     # A statement --------------------------------------------------------------------------------------------------
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         now = ambient() or NOTHING
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
@@ -329,5 +329,5 @@ class Final(Verbs):
         self._transaction = transaction
         self._shared = transaction._shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         return self._transaction._run_last(flow, timeout)

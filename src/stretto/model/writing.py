@@ -330,7 +330,9 @@ class Writer:
         unknown = [name for name in names if name not in self.places]
         if unknown:
             known = ", ".join(f":{name}" for name in self.names)
-            raise ModelError(f"{self.title}: {verb}= has the parameter :{unknown[0]}, which is no field; it has {known}")
+            raise ModelError(
+                f"{self.title}: {verb}= has the parameter :{unknown[0]}, which is no field; it has {known}"
+            )
         return tuple([self.places[name] for name in names])
 
     def results(self, verb: str, columns: Sequence[str]) -> tuple[int, ...]:

@@ -40,6 +40,7 @@ cdef class Scheduler:
     cdef readonly object waiting
     cdef public double base
     cdef public bint grow
+    cdef public double wary
     cdef bint _packs
     cdef bint _rides
     cdef public double _wake

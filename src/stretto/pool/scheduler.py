@@ -37,8 +37,9 @@ class Lane:
 
     ``depth``: requests placed and not answered. ``load``: the seconds that they are expected to take. ``shut``: nobody
     may join until it is empty. ``held``: somebody has it for himself. ``retired``: it takes nobody any more.
-    ``since``: when the first of its requests began to be served, or when it was used last. ``rested``: it was unused
-    for a while before the last request was placed. ``end``: when it is too old. ``holder``: who has it.
+    ``since``: when the first of its requests began to be served, or when it was used last. ``rested``: its end
+    may not have been noticed, so it is looked at before what was placed last is sent. ``end``: when it is too old.
+    ``holder``: who has it.
     """
 
     def __init__(self, link: Any, now: float) -> None:
@@ -60,7 +61,8 @@ class Scheduler:
     """Up to ``lanes`` lanes. ``packs``: statements may share one; otherwise each has a lane for itself.
 
     ``rides``: a write may be placed behind reads, for which it must be sent in the step in which it is placed.
-    ``wake``: see above; 0 takes an idle lane first. ``queue``: how many may wait.
+    ``wake``: see above; 0 takes an idle lane first. ``queue``: how many may wait. ``wary``: until when each
+    lane counts as rested, because one was lost.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Scheduler:
         self.waiting: deque[Any] = deque()
         self.base = 0.0
         self.grow = False
+        self.wary = 0.0
         self._packs = packs
         self._rides = rides
         self._wake = wake
@@ -136,12 +139,11 @@ class Scheduler:
         return best if idle is None else idle
 
     def _put(self, lane: Lane, request: Request, cost: float, now: float) -> None:
+        lane.rested = now < self.wary
         if lane.depth == 0:
-            lane.rested = now - lane.since > _REST
+            lane.rested = lane.rested or now - lane.since > _REST
             lane.since = now
             lane.fresh = True
-        else:
-            lane.rested = False
         lane.depth += 1
         lane.size += len(request.data)
         if request.kind != _READ or cost < 0 or cost > _SLOW or not self._packs:
@@ -163,7 +165,7 @@ class Scheduler:
             if lane.depth == 0 and not lane.shut:
                 lane.shut = True
                 lane.held = True
-                lane.rested = now - lane.since > _REST
+                lane.rested = now < self.wary or now - lane.since > _REST
                 lane.since = now
                 return lane
         return None

@@ -34,6 +34,7 @@ cdef class Machine:
     cdef public bint shared
     cdef public bint changed
     cdef public bytes farewell
+    cdef readonly bint going
     cdef public int pid
     cdef double _now
     cdef double _last_sent

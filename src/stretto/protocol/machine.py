@@ -59,7 +59,8 @@ class Machine:
     the session was said. ``finished``: requests that are done or ready (``Request.ready``), for the runtime to wake
     whoever waits and to clear. ``shared``: the session is several callers', so a statement that leaves it changed ends
     it: ``receive_data`` raises UsageError. ``pid``: the server's process, where it is known. ``notices``,
-    ``notifications``: bodies of what came unasked.
+    ``notifications``: bodies of what came unasked. ``farewell``: the server's last words; ``going``: they say that it
+    goes as a whole, with all its sessions.
     """
 
     def __init__(self, parameters: dict[str, str], statements: int = 256) -> None:
@@ -76,6 +77,7 @@ class Machine:
         self.shared = False
         self.changed = False
         self.farewell: bytes | None = None
+        self.going = False
         self.pid = 0
         self._now = 0.0
         self._last_sent = 0.0
@@ -506,6 +508,9 @@ class Machine:
         elif kind == 0x4E:
             if self._head is None or not self._head.snapshot:  # it warns that there is no transaction block
                 self.notices.append(body)
+            if backend.says_goodbye(body):
+                self.farewell = body
+                self.going = True
         else:
             if len(self.notifications) >= NOTIFICATIONS_KEPT:
                 self.notifications.popleft()

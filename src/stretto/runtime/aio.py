@@ -451,6 +451,9 @@ class Link:
         machine = self.machine
         if machine.closed or request.done:
             return
+        if self._loop.is_closed():
+            self.abort()
+            return
         if machine.withdraw(request):
             if self.traffic is not None:
                 self.traffic.withdrawn(request)

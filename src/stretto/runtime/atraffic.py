@@ -416,7 +416,10 @@ class Traffic(Keeper):
 
     def gone(self, lane: Lane) -> None:
         """A connection is closed."""
-        if self.scheduler.remove(lane):
-            self._closed += 1
-            if not self._over:
-                self._dispatch()
+        empty = self._lose(lane)
+        if empty is None:
+            return
+        for other in empty:
+            other.link.leave()
+        if not self._over:
+            self._dispatch()

@@ -40,7 +40,7 @@ def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
     """The connection is gone: give each request that waits an error that says what became of it; return them.
 
     The server takes requests in turn and flushes each reply. So where it told why it goes (FATAL, as the answer to the
-    oldest request or to none), those behind the oldest have certainly not run.
+    oldest request or to none, or the notice of its end), those behind the oldest have certainly not run.
     """
     requests = machine.lost()
     if machine.farewell is None and requests:
@@ -48,7 +48,8 @@ def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
     ordered = False
     if machine.farewell is not None:
         cause = told(machine.farewell)
-        ordered = isinstance(cause, DatabaseError) and cause.severity in ("FATAL", "PANIC")
+        fatal = isinstance(cause, DatabaseError) and cause.severity in ("FATAL", "PANIC")
+        ordered = fatal or machine.going
     outcome: Outcome = "unknown"
     for request in requests:
         if request.failure is None:

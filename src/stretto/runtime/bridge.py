@@ -7,8 +7,11 @@ for: a traceback reads from one to the other, and what is called back from below
 
 from __future__ import annotations
 
+import logging
 import threading
 import types
+import weakref
+from asyncio import AbstractEventLoop, _get_running_loop
 from collections.abc import Awaitable, Callable, Generator
 from types import CoroutineType
 from typing import Any, TypeVar
@@ -19,6 +22,8 @@ from stretto.errors import UsageError
 from stretto.runtime.call import plain
 
 T = TypeVar("T")
+_log = logging.getLogger("stretto")
+_NEVER = 1e9  # seconds
 _KEPT = 100  # greenlets that a thread keeps for the next call: making one takes ten times as long as a switch
 
 
@@ -61,12 +66,52 @@ def _run(side: Side) -> None:
             side.call = None
 
 
-class _Idle(threading.local):
+class _Kept(threading.local):
+    """What a thread keeps: greenlets for the next calls, and those that are in a call, by their loop."""
+
     def __init__(self) -> None:
-        self.sides: list[Side] = []
+        self.idle: list[Side] = []
+        self.busy: set[Side] = set()
+        self.loop: Callable[[], AbstractEventLoop | None] = lambda: None  # the one that ``busy`` is of
+        self._loops: weakref.WeakKeyDictionary[AbstractEventLoop, set[Side]] = weakref.WeakKeyDictionary()
+
+    def move(self, loop: AbstractEventLoop | None) -> None:
+        """Come to another loop."""
+        if loop is None:
+            self.busy, self.loop = set(), lambda: None
+            return
+        busy = self._loops.get(loop)
+        if busy is None:
+            busy = self._loops[loop] = set()
+            loop.call_later(_NEVER, _End(busy))
+        self.busy, self.loop = busy, weakref.ref(loop)
 
 
-_idle = _Idle()
+class _End:
+    """Is kept by a loop's timers and nothing else: whoever still waits when the loop is closed gets GreenletExit.
+
+    The collector would not find him: it does not see what the stack of a greenlet refers to.
+    """
+
+    def __init__(self, busy: set[Side]) -> None:
+        self._busy = busy
+        self._thread = threading.get_ident()
+
+    def __call__(self) -> None:
+        """Be the callback of a timer that is never due."""
+
+    def __del__(self) -> None:
+        if self._thread != threading.get_ident():
+            return  # greenlets can't be reached from another thread
+        for side in list(self._busy):
+            side.parent = getcurrent()
+            try:
+                side.throw(GreenletExit)
+            except Exception:
+                _log.exception("a function of run() has failed when its event loop was closed")
+
+
+_kept = _Kept()
 
 
 @types.coroutine
@@ -74,13 +119,17 @@ def drive(call: Call) -> Generator[Any, Any, Any]:
     """Await a call: what its function returns or raises. A cancellation is raised in it at where it waits.
 
     The function runs in the very context (``contextvars``) of the awaiting task. If the task is destroyed without being
-    cancelled, the function gets GreenletExit.
+    cancelled, or its loop is closed, the function gets GreenletExit.
     """
-    idle = _idle.sides
+    loop = _get_running_loop()
+    if _kept.loop() is not loop:
+        _kept.move(loop)
+    idle, busy = _kept.idle, _kept.busy
     call.side = side = idle.pop() if idle else Side(_serve)
     side.call = call
     side.parent = here = getcurrent()
     side.gr_context = here.gr_context
+    busy.add(side)
     try:
         item = side.switch()
         while side.call is call:
@@ -97,6 +146,7 @@ def drive(call: Call) -> Generator[Any, Any, Any]:
                 side.parent = getcurrent()
                 item = side.switch(value)
     finally:
+        busy.discard(side)
         call.side = None  # the db that is among the arguments is of no use any more
         call.args = ()
     if not side.dead and len(idle) < _KEPT:

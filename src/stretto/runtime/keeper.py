@@ -20,6 +20,7 @@ from stretto.runtime.base import told
 
 _LOG = logging.getLogger("stretto.pool")
 logging.getLogger("stretto").addHandler(logging.NullHandler())  # a program that set up no logging is not disturbed
+_WARY = 0.25  # seconds for the end of all sessions to be noticed where the first said nothing of it
 _FRAMES = 3  # places that a holder is remembered by
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
 _READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
@@ -156,6 +157,23 @@ class Keeper:
     def _retire_all(self) -> list[Lane]:
         """Let no connection take anybody any more; return those that are empty."""
         return [lane for lane in list(self.scheduler.lanes) if self.scheduler.retire(lane)]
+
+    def _lose(self, lane: Lane) -> list[Lane] | None:
+        """Take note that a connection is closed; None: that was known. Return the empty ones that are of no use either.
+
+        Where the server has said that it goes as a whole, its other sessions are about to end as well, and take nobody
+        any more. After another end they are looked at for a while before each use.
+        """
+        last = lane.retired  # it took nobody any more: it is the last of those that were open together, or was too old
+        if not self.scheduler.remove(lane):
+            return None
+        self._closed += 1
+        if last or self._over:
+            return []
+        if lane.link.machine.going:
+            return self._retire_all()
+        self.scheduler.wary = monotonic() + _WARY
+        return []
 
     def _forget_parent(self) -> None:
         """This is a child process: the connections are its parent's."""

@@ -415,7 +415,8 @@ class Traffic(Keeper):
     def gone(self, lane: Lane) -> None:
         """A connection is closed."""
         with self._lock:
-            if self.scheduler.remove(lane):
-                self._closed += 1
-                if not self._over:
-                    self._dispatch()
+            empty = self._lose(lane)
+            if empty is not None and not self._over:
+                self._dispatch()
+        for other in empty or ():
+            other.link.leave()

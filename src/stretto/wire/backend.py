@@ -93,6 +93,17 @@ def fields(body: bytes) -> dict[str, str]:
     return found
 
 
+def says_goodbye(body: bytes) -> bool:
+    """Tell whether a NoticeResponse says that the server goes as a whole, on an immediate stop or after a crash.
+
+    Each session ends with it (``quickdie`` in PostgreSQL's postgres.c); a function may raise the same code by itself.
+    """
+    if b"quickdie" not in body:
+        return False
+    found = fields(body)
+    return found.get("R") == "quickdie" and found.get("V") == "WARNING" and found.get("C") in ("57P01", "57P02")
+
+
 def parameter_status(body: bytes) -> tuple[str, str]:
     """Read ParameterStatus ('S'): name and value."""
     buf = ReadBuffer(body)
