@@ -32,8 +32,9 @@ test-all:       ## the same with each Python of 3.11 to 3.13 that is found
 	    $$py -c '' 2>/dev/null || continue; echo "==== Python $$v: $$py"; \
 	    $(MAKE) --no-print-directory test PY=$$py VENV=.venv-$$v || exit 1; break; done; done
 
-fuzz: $(VENV)/.test $(VENV)/.core  ## the generated tests with CASES values each (a million: hours)
-	STRETTO_FUZZ_CASES=$(CASES) $(PYTEST) --timeout=0 $$(grep -rlw CASES tests --include='test_*.py')
+fuzz: $(VENV)/.test $(VENV)/.core  ## the generated tests with CASES values, and what was tried as a table
+	@$(RUN) tools/say_core.py
+	STRETTO_FUZZ_CASES=$(CASES) $(PYTEST) --timeout=0 -m fuzz $(T)
 
 bench: $(VENV)/.test $(VENV)/.core  ## stretto beside its peers, in turn
 	@$(RUN) tools/say_core.py
