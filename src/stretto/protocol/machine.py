@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from stretto.errors import DecodeError, ProtocolError, UsageError
+from stretto.errors import CommitUnknown, DecodeError, ProtocolError, UsageError
 from stretto.protocol import state as states
 from stretto.protocol.classify import SESSION
 from stretto.protocol.request import LARGE, Request
@@ -42,6 +42,12 @@ _CHANGED = (
     "and their like need a connection of your own, from connection() or transaction()"
 )
 
+# The place in PostgreSQL that warns of a commit whose wait for a synchronous standby was cancelled; the text is translated.
+_UNREPLICATED = b"\0RSyncRepWaitForLSN\0"
+_COMMITTED_HERE = (
+    "the commit took place on this server, but the wait for its synchronous standby was cancelled: after a failover it "
+    "may be missing"
+)
 _OTHERWISE = "the statement has other columns on this connection than where it was described"
 
 # Notices and notifications wait for whoever listens; a flood drops the oldest.
@@ -503,6 +509,9 @@ class Machine:
                 raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")
         elif kind == 0x4E:
             self.notices.append(body)
+            if _UNREPLICATED in body and self._head is not None:
+                said = {"D": backend.fields(body).get("D", "")}
+                self._head.failure = CommitUnknown(_COMMITTED_HERE, fields=said)
         else:
             if len(self.notifications) >= NOTIFICATIONS_KEPT:
                 self.notifications.popleft()
