@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from chaos.server import Target, fresh
 from tests.live.cutting import Proxy
 from tests.live.support import until
 
-import stretto
+import stretto.embedded
 from stretto._async.database import AsyncDatabase
+from stretto.embedded import Server
 from stretto.errors import CommitUnknown, ConnectionLost
 
+PORT = "select current_setting('port')::int4"
 WAITING = "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and application_name = %s"
 ONE_WAITS = "select {}(pid) from pg_stat_activity where wait_event = 'SyncRep' and application_name = %s"
 
@@ -150,3 +158,64 @@ async def test_a_commit_that_waits_longer_than_its_deadline_is_unknown_and_not_c
     assert lonely.execute("select count(*) from t") == [(0,)], "it still waits"
     assert lonely.execute("select pg_xact_status(%s::text::xid8)", caught.value.xid) == [("in progress",)]
     lonely.execute("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+
+
+# --- Failover ---------------------------------------------------------------------------------------------------------
+
+
+def standby_of(primary: Server, home: Path, port: int | None = None) -> Server:
+    """Copy a running server to an empty directory, and start the copy as its standby."""
+    owner = primary.data_directory.stat()
+    home.mkdir()
+    os.chown(home, owner.st_uid, owner.st_gid)
+    program = primary.bin_directory / "pg_basebackup"
+    command = [program, "-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "-D", home / "data", "-R"]
+    other = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    subprocess.run([*command, "-c", "fast", "--no-sync"], check=True, cwd="/", **other)  # type: ignore[call-overload]  # a mapping of them
+    return stretto.embedded.start(home, port=port)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="stretto-failover-") as name:
+        os.chmod(name, 0o711)
+        yield Path(name)
+
+
+@pytest.mark.slow
+async def test_a_pool_follows_a_failover_and_the_return_of_the_old_primary_as_a_standby(
+    open_db: Any, beside: Any, place: Path
+) -> None:
+    with contextlib.ExitStack() as running:
+        first = running.enter_context(stretto.embedded.start(place / "first"))
+        second = running.enter_context(standby_of(first, place / "second"))
+
+        def open_for(target: str) -> Any:
+            hosts, ports = "127.0.0.1,127.0.0.1", f"{first.port},{second.port}"
+            return open_db(first.url, host=hosts, port=ports, target_session_attrs=target, connections=3)
+
+        writer, reader = open_for("read-write"), open_for("standby")
+        await writer.execute("create table t (i int)")
+        await writer.execute("insert into t values (1)")
+        assert await writer.fetchval(PORT) == first.port
+        assert await reader.fetchval(PORT) == second.port
+
+        with psycopg.connect(second.url, autocommit=True) as look:
+            until(look, "select count(*) from pg_class where relname = 't'", wanted=1)
+            until(look, "select pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()")
+            until(look, "select count(*) from t", wanted=1)
+            first.stop("immediate")
+            waits = beside.start(writer.execute, "insert into t values (2)")
+            look.execute("select pg_promote()")
+            await beside.result(waits)
+            assert await writer.fetchval(PORT) == second.port
+            assert await writer.fetchval("select array_agg(i order by i) from t") == [1, 2]
+
+            running.enter_context(standby_of(second, place / "third", first.port))
+            async with writer.connection() as a, writer.connection() as b, writer.connection() as c:
+                assert [await each.fetchval(PORT) for each in (a, b, c)] == [second.port] * 3
+            await reader.fetchval("select 1")  # an idle session is told of the promotion with its next answer
+            assert await reader.fetchval(PORT) == first.port, "what was promoted is no standby any more"
+            assert await reader.fetchval("select pg_is_in_recovery()")
+            await writer.execute("insert into t values (3)")
+            assert look.execute("select count(*) from t").fetchone() == (3,)
