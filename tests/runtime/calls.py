@@ -63,6 +63,7 @@ def _asyncio(url: str, calls: Sequence[Call], options: dict[str, Any], until_err
                     try:
                         if verb == "block":
                             found.append(args[0]())
+                            threading.Event().wait(0.01)  # a connection that was just used is not looked at
                             continue
                         made = asyncio.to_thread(args[0]) if verb == "wait" else getattr(db, verb)(*args, **keywords)
                         found.append(await made)

@@ -42,7 +42,7 @@ _CHANGED = (
     "and their like need a connection of your own, from connection() or transaction()"
 )
 
-# The place in PostgreSQL that warns of a commit whose wait for a synchronous standby was cancelled; the text is translated.
+# Where PostgreSQL warns of a commit whose wait for a synchronous standby was cancelled (its text is translated).
 _UNREPLICATED = b"\0RSyncRepWaitForLSN\0"
 _COMMITTED_HERE = (
     "the commit took place on this server, but the wait for its synchronous standby was cancelled: after a failover it "

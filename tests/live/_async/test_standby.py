@@ -1,4 +1,4 @@
-"""Servers with standbys: commits that wait for one that is not there, and an old primary that comes back as a standby."""
+"""Servers with standbys: commits that wait for one that is not there, and an old primary that comes back as one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Generated from tests/live/_async/test_standby.py by tools/make_sync.py: do not edit.
-"""Servers with standbys: commits that wait for one that is not there, and an old primary that comes back as a standby."""
+"""Servers with standbys: commits that wait for one that is not there, and an old primary that comes back as one."""
 
 from __future__ import annotations
 
