@@ -1,7 +1,7 @@
 """A network of a test's own between a Database and the server, whose cable can be pulled.
 
-A network namespace with a forwarder to the server's Unix socket, and a pair of virtual interfaces. With the far one down
-whatever is sent is lost without a word: no reset, no refusal. Needs root and ``ip``; elsewhere the tests are skipped.
+A network namespace with a forwarder to the server's Unix socket, and a pair of virtual interfaces. With the far one
+down whatever is sent is lost without a word: no reset, no refusal. Needs root and ``ip``; else the tests are skipped.
 """
 
 from __future__ import annotations
