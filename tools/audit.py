@@ -1,8 +1,8 @@
 """Write the bill of materials of an environment, and look its packages up among the known vulnerabilities.
 
 ``python tools/audit.py PYTHON FILE``: PYTHON of an environment that has stretto and what it needs, and nothing else;
-FILE becomes its bill of materials (CycloneDX, JSON). The advisories are PyPI's. Status 1 where one is known, and where a
-package could not be looked up: what was not looked at is not clean.
+FILE becomes its bill of materials (CycloneDX, JSON). The advisories are PyPI's. Status 1 where one is known, and where
+a package could not be looked up: what was not looked at is not clean.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def choose() -> None:
         if not is_compiled(buffer):
             raise ImportError("STRETTO_CORE=c, but the core is not compiled: run 'make build'")
     if not _has_gil():
-        from stretto.wire import buffer  # noqa: F401  # a compiled module switches the GIL on, unless that is forbidden
+        from stretto.wire import buffer  # a compiled module switches the GIL on, unless that is forbidden
 
         if not _has_gil():
             raise ImportError("stretto is not made for Python without the GIL: start it with PYTHON_GIL=1")
