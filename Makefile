@@ -14,7 +14,7 @@ COMPILE = $(if $(filter off,$(STRETTO_EXT)),find src -name '*.so' -delete,$(RUN)
 PYTEST  = $(RUN) -m pytest -n $(JOBS) $(ARGS)
 VERSIONS = 3.11 3.12 3.13
 
-.PHONY: help demo test test-all fuzz bench chaos soak lint format types generated docs build wheel clean
+.PHONY: help demo test test-all fuzz bench chaos soak lint audit format types generated docs build wheel clean
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -32,8 +32,9 @@ test-all:       ## the same with each Python of 3.11 to 3.13 that is found
 	    $$py -c '' 2>/dev/null || continue; echo "==== Python $$v: $$py"; \
 	    $(MAKE) --no-print-directory test PY=$$py VENV=.venv-$$v || exit 1; break; done; done
 
-fuzz: $(VENV)/.test $(VENV)/.core  ## the generated tests with CASES values each (a million: hours)
-	STRETTO_FUZZ_CASES=$(CASES) $(PYTEST) --timeout=0 $$(grep -rlw CASES tests --include='test_*.py')
+fuzz: $(VENV)/.test $(VENV)/.core  ## the generated tests with CASES values, and what was tried as a table
+	@$(RUN) tools/say_core.py
+	STRETTO_FUZZ_CASES=$(CASES) $(PYTEST) --timeout=0 -m fuzz $(T)
 
 bench: $(VENV)/.test $(VENV)/.core  ## stretto beside its peers, in turn
 	@$(RUN) tools/say_core.py
@@ -52,6 +53,11 @@ lint: $(VENV)/.lint  ## ruff, the floors, and that what is generated is in step
 	$(VENV)/bin/lint-imports
 	$(RUN) tools/make_sync.py --check
 	$(RUN) tools/make_sqlstate.py --check
+audit:          ## known vulnerabilities of what an installation brings along, and its bill of materials (dist/)
+	PY="$(PY)" sh tools/venv.sh $(VENV)/audit -r tools/audit.txt
+	rm -rf $(VENV)/plain
+	STRETTO_EXT=off PY="$(PY)" sh tools/venv.sh $(VENV)/plain .
+	$(VENV)/audit/bin/python tools/audit.py $(VENV)/plain/bin/python dist/stretto.cdx.json
 format: $(VENV)/.lint  ## put the files in order, and make what is generated
 	$(RUN) -m ruff check --fix-only
 	$(RUN) -m ruff format

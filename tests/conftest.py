@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cases import FUZZED
 
 from stretto import _core
 from stretto.errors import Error
@@ -125,12 +126,35 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test in which a canary was logged, printed or put into an error."""
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test in which a canary was logged, printed or put into an error. Note how many cases it had."""
     report = yield
+    mark = item.get_closest_marker("fuzz")
+    if mark is not None:
+        report.user_properties.append(("cases", mark.args[0]))
     for where, text in report.sections:
         WATCH.look(where, text)
     if WATCH.seen and report.passed:
         report.outcome, report.longrepr = "failed", "\n".join(WATCH.seen)
     WATCH.seen.clear()
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Behind ``make fuzz``, say what was tried, how often, and how often something differed."""
+    if not FUZZED:
+        return
+    tried: dict[str, list[float]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, number in report.user_properties:
+                if name == "cases" and report.when == "call":
+                    entry = tried.setdefault(report.nodeid.partition("[")[0], [0, 0, 0])
+                    each = (1, number, outcome == "failed")
+                    entry[:] = [sum(pair) for pair in zip(entry, each, strict=True)]
+    terminalreporter.section("generated cases (hypothesis stops early where a type has no more values)")
+    terminalreporter.line(f"{'tests':>6} {'cases':>11} {'failed':>6}")
+    for place, (tests, number, failed) in sorted(tried.items()):
+        terminalreporter.line(f"{tests:>6} {number:>11,} {failed:>6}  {place}")
+    tests, number, failed = (sum(column) for column in zip(*tried.values(), strict=True)) if tried else (0, 0, 0)
+    terminalreporter.line(f"{tests:>6} {number:>11,} {failed:>6}  in all; differences and errors: {failed}")

@@ -7,12 +7,14 @@ beside an interpreted one that it cimports does not load.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 
 class _SourceOnly:
@@ -30,7 +32,15 @@ class _SourceOnly:
 
 
 def choose() -> None:
-    """Act on STRETTO_CORE; raises ImportError for another value than ``py``, ``c`` or none."""
+    """Act on STRETTO_CORE; raises ImportError for another value than ``py``, ``c`` or none.
+
+    Also where the package can't be relied on: in a subinterpreter, and without the GIL.
+    """
+    if _in_subinterpreter():
+        raise ImportError(
+            "stretto can't be loaded in a subinterpreter: its compiled modules belong to the main one. Under mod_wsgi: "
+            "WSGIApplicationGroup %{GLOBAL}"
+        )
     wanted = os.environ.get("STRETTO_CORE", "")
     if wanted not in ("", "py", "c"):
         raise ImportError(f"STRETTO_CORE must be 'py' or 'c', not {wanted!r}")
@@ -41,6 +51,26 @@ def choose() -> None:
 
         if not is_compiled(buffer):
             raise ImportError("STRETTO_CORE=c, but the core is not compiled: run 'make build'")
+    if not _has_gil():
+        from stretto.wire import buffer  # a compiled module switches the GIL on, unless that is forbidden
+
+        if not _has_gil():
+            raise ImportError("stretto is not made for Python without the GIL: start it with PYTHON_GIL=1")
+
+
+def _in_subinterpreter() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):  # of Python 3.13, and before
+        try:
+            interpreters: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        return bool(interpreters.get_current() != interpreters.get_main())
+    return False
+
+
+def _has_gil() -> bool:
+    """Tell whether only one thread runs at a time; only a free-threaded Python has to be asked."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 def is_compiled(module: ModuleType) -> bool:

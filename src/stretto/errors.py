@@ -262,7 +262,9 @@ class TransactionAborted(OperationalError):
 
 
 class CommitUnknown(OperationalError):
-    """The connection was lost at COMMIT, and whether it took place could not be found out.
+    """The connection was lost at COMMIT, and whether it took place could not be found out; or it took place, but the
+    wait for a synchronous standby was cancelled (pg_cancel_backend), so that a failover may undo it. Not to be repeated
+    blindly.
 
     ``xid``: the transaction's number, where it is known: ``select pg_xact_status(xid)`` on the same server tells later.
     """

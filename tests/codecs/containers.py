@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,8 +13,6 @@ from stretto.codecs import catalog
 from stretto.codecs.base import Codec, decode_value, encode_value
 from stretto.codecs.registry import CodecMap
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
-
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "40"))
 
 
 def encode(codec: Codec, value: Any) -> bytes:

@@ -1,6 +1,6 @@
 """Containers under hypothesis: hostile payloads in, values out and back, values through a real server.
 
-STRETTO_FUZZ_CASES is the number of cases of each test.
+A case is one value or payload.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.codecs.containers import CASES, create_extensions, decode, echo, encode, get, resolve, skip_without
+from tests.cases import cases
+from tests.codecs.containers import create_extensions, decode, echo, encode, get, resolve, skip_without
 from tests.oracle import Oracle
 
 from stretto.codecs.base import Codec, UnknownTypes
@@ -23,6 +24,8 @@ from stretto.codecs.ranges import Range
 from stretto.codecs.registry import CodecMap
 from stretto.errors import DecodeError, ProtocolError
 
+TYPES = 20  # about as many share the cases of a test
+CASES = cases(40, TYPES, cost=10)
 few = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 
 CODECS = CodecMap()
@@ -105,6 +108,7 @@ VALUES: dict[int, st.SearchStrategy[Any]] = {
 TARGETS = [*VALUES, 2249, 2287, 2277, 22]
 
 
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("oid", VALUES)
 def test_what_is_written_is_read(oid: int) -> None:
     codec = get(CODECS, oid)
@@ -161,6 +165,7 @@ def test_what_was_found_once_stays_mended(data: str) -> None:
         judge(get(CODECS, target), bytes.fromhex(data))
 
 
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("oid", VALUES)
 def test_bent_payloads_raise_protocol_errors_only(oid: int) -> None:
     @few
@@ -177,6 +182,7 @@ words = st.sampled_from(
 )
 
 
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("oid", TARGETS)
 def test_random_words_raise_protocol_errors_only(oid: int) -> None:
     @few
@@ -221,6 +227,7 @@ def oracle(server_url: str) -> Iterator[Oracle]:
     oracle.close()
 
 
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("type_name", LIVE)
 def test_values_survive_the_server_and_mean_what_it_shows(oracle: Oracle, type_name: str) -> None:
     skip_without(oracle, type_name)

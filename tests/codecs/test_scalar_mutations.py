@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 
 import pytest
+from tests.cases import cases
 from tests.codecs.support import CODECS, GOLDEN, INFINITE, SENTINELS, value
 
 from stretto.errors import DecodeError, ProtocolError
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "300"))
 NAMES = sorted(CODECS)
+CASES = cases(300, len(NAMES))
 EXAMPLES = {name: [bytes.fromhex(data) for n, _, data in GOLDEN + INFINITE if n == name] for name in NAMES}
 
 
@@ -32,6 +32,7 @@ def mutations(name: str, count: int) -> Iterator[bytes]:
         yield rng.randbytes(rng.randrange(40))
 
 
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("name", NAMES)
 def test_only_two_errors_leave_a_codec(name: str) -> None:
     for data in mutations(name, CASES):

@@ -1,13 +1,12 @@
 """The codecs against a real server: its text of our bytes, and our value of its bytes.
 
-STRETTO_FUZZ_CASES says how many values of each type are tried.
+A case is one value.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.cases import cases
 from tests.codecs.support import REG, SENTINELS, payload, value
 from tests.oracle import Oracle
 
@@ -39,8 +39,6 @@ from stretto.codecs.values import (
     Snapshot,
 )
 from stretto.errors import DecodeError
-
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "30"))
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +281,10 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other and (isinstance(one, (dict, list)) or repr(one) == repr(other))
 
 
+CASES = cases(30, len(SPECS), cost=10)
+
+
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("name", sorted(SPECS))
 def test_the_server_reads_what_we_write_and_writes_what_we_read(name: str, oracle: Oracle) -> None:
     spec, codec = SPECS[name], SENTINELS[name]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.cases import cases
 from tests.flows.driver import (
     READY,
     WELCOME,
@@ -24,7 +25,7 @@ from tests.flows.driver import (
 from stretto.errors import Error
 from stretto.flows.connect import Greeting, connect
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "300"))
+CASES = cases(300, 2, cost=10)
 
 PIECES = [
     WELCOME,
@@ -55,6 +56,7 @@ def check(stage: Stage, flow: Any) -> None:
     assert "hunter2" not in str(result)
 
 
+@pytest.mark.fuzz(CASES)
 @given(
     st.lists(REPLIES, min_size=1, max_size=4),
     st.sampled_from([1, 5, 1 << 20]),
@@ -74,6 +76,7 @@ def test_any_replies_make_a_session_or_an_error(
 RECORDED = b"".join((sasl("SCRAM-SHA-256"), WELCOME, parameter("a", "b"), notice(), error()))
 
 
+@pytest.mark.fuzz(CASES)
 @given(st.integers(0, len(RECORDED) - 1), st.integers(0, 255), st.integers(0, len(RECORDED)), st.booleans())
 @settings(max_examples=CASES, deadline=None)
 def test_a_bent_session_makes_a_session_or_an_error(place: int, byte: int, end: int, honest_start: bool) -> None:

@@ -1,6 +1,6 @@
 """parse_dsn and Config.parse held against libpq itself (the one inside psycopg), on generated texts.
 
-STRETTO_FUZZ_CASES sets the number of texts: half of them URLs, half pairs.
+A case is one text, or one choice of settings.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from psycopg import pq
+from tests.cases import cases
 
 from stretto._conninfo import OPTIONS
 from stretto.config import Config, parse_dsn
 from stretto.errors import ConfigError
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "5000"))
-FUZZ = settings(max_examples=max(CASES // 2, 1), deadline=None, suppress_health_check=list(HealthCheck))
+CASES, CHOICES = cases(2500, 2, cost=4), cases(500, cost=20)
+FUZZ = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 
 NEWER = {"servicefile"}  # what libpq 18 has not
 KEYWORDS = sorted(set(OPTIONS) - NEWER)
@@ -122,6 +123,7 @@ def stretto_s(dsn: str) -> dict[str, str] | None:
         return None
 
 
+@pytest.mark.fuzz(CASES)
 @FUZZ
 @given(url | bent(url) | odd_url | st.text(st.sampled_from("ah1@:/?&=,[]% "), max_size=20).map("postgresql://".__add__))
 @example("postgresql://?a@b")
@@ -136,6 +138,7 @@ def test_a_url_is_read_as_libpq_reads_it(dsn: str) -> None:
     assert stretto_s(dsn) == theirs
 
 
+@pytest.mark.fuzz(CASES)
 @FUZZ
 @given(line | bent(line) | odd_line | st.text(st.sampled_from("user=port ab'\\ \t\n"), max_size=20))
 @example("user=a\\")
@@ -211,7 +214,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(parent=FUZZ, max_examples=max(CASES // 10, 1))
+@pytest.mark.fuzz(CHOICES)
+@settings(parent=FUZZ, max_examples=CHOICES)
 @given(given_values, given_values, st.none() | st.sampled_from(["one", "two", "none"]))
 def test_options_are_resolved_as_libpq_resolves_them(
     home: Path, said: dict[str, str], around: dict[str, str], service: str | None

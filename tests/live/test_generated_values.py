@@ -1,7 +1,7 @@
 """Generated values against the real server: what we write is what it has, by its own text, and what we read back.
 
 Each value goes there in binary, comes back in binary and as the server's text; that text is cast back on the server and
-read again. STRETTO_FUZZ_CASES is how many values in all.
+read again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.cases import cases
 from tests.live.generated import TYPES, own_types, same
 
 import stretto
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "100000"))
+CASES = cases(-(-100_000 // len(TYPES)), len(TYPES))
 BATCH = 500
 
 
@@ -54,10 +55,11 @@ def settings(server_url: str) -> Iterator[dict[str, str]]:
         yield settings
 
 
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("name", TYPES)
 def test_values_are_the_servers_own(server_url: str, name: str, settings: dict[str, str]) -> None:
     r = random.Random(f"{name} {CASES}")
-    count = -(-CASES // len(TYPES))
+    count = CASES
     with stretto.Database(server_url, connections=1, server_settings=settings) as db:
         while count > 0:
             values = [TYPES[name](r) for _ in range(min(BATCH, count))]

@@ -1,6 +1,6 @@
 """A second opinion: psycopg reads what we wrote as the same values, and what it writes is the same to the server.
 
-STRETTO_FUZZ_CASES is how many values in all.
+A case is one value.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int4BinaryLoader
 from psycopg.types.string import TextBinaryLoader
+from tests.cases import cases
 from tests.live.generated import DAY, TYPES, R, own_types, same
 
 import stretto
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "20000"))
 BATCH = 100
 
 
@@ -108,6 +108,10 @@ def other(server_url: str, settings: dict[str, str]) -> Iterator[psycopg.Connect
         yield connection
 
 
+CASES = cases(-(-20_000 // len(SHARED)), len(SHARED))
+
+
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("name", SHARED)
 def test_psycopg_reads_and_writes_the_same_values(
     server_url: str, name: str, settings: dict[str, str], other: psycopg.Connection[Any]
@@ -119,7 +123,7 @@ def test_psycopg_reads_and_writes_the_same_values(
         stretto.Database(server_url, connections=1, server_settings=settings) as db,
         other.cursor(binary=True) as cursor,
     ):
-        for _ in range(-(-CASES // len(SHARED) // BATCH)):
+        for _ in range(-(-CASES // BATCH)):
             values = [SHARED[name](r) for _ in range(BATCH)]
             texts = [row[0] for row in db.fetch(written, values)]
             found = cursor.execute(read, [texts]).fetchall()  # type: ignore[call-overload]  # not a literal

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.cases import cases
 from tests.pool.simulation import Simulation, statement
 
 from stretto.errors import PoolFull
@@ -16,7 +16,7 @@ from stretto.pool.scheduler import WAKE, Scheduler
 from stretto.protocol.classify import READ, WRITE
 from stretto.protocol.request import Request
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "60"))
+CASES = cases(60, cost=200)  # simulations
 POINT, REPORT, SLEEP = 10e-6, 800e-6, 0.2
 
 
@@ -33,6 +33,7 @@ def closed_loop(simulation: Simulation, ask: Callable[[Callable[[], None]], None
     simulation.at(simulation.now, again)
 
 
+@pytest.mark.fuzz(CASES)
 @given(
     size=st.integers(1, 10),
     packs=st.booleans(),

@@ -1,19 +1,20 @@
 """Every reply reaches the statement that it answers, however the two sides' bytes interleave.
 
-``STRETTO_FUZZ_CASES`` is how many tagged statements the long run sends.
+A case is one tagged statement of the long run.
 """
 
 from __future__ import annotations
 
-import os
 import random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
+from tests.cases import cases
 from tests.protocol.model import PREPARED_AT_MOST, SQL, World
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "20000"))
+CASES = cases(20_000)
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -46,6 +47,7 @@ TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
 
 
+@pytest.mark.fuzz(CASES)
 def test_each_of_many_tagged_statements_gets_its_own_reply() -> None:
     chance = random.Random(CASES)
     world = World()

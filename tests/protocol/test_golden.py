@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.cases import cases
 from tests.protocol.conversations import CONVERSATIONS, GOLDEN, STATEMENTS, converse, message_of
 
 from stretto.protocol.machine import Machine
@@ -15,7 +15,7 @@ from stretto.wire.trace import Tracer
 
 Cut = Callable[[bytes], Iterator[bytes]]
 
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "150"))
+CASES = cases(150, cost=20)
 
 
 def whole(data: bytes) -> Iterator[bytes]:
@@ -57,6 +57,7 @@ def test_a_conversation_goes_as_recorded(name: str, cut: Cut) -> None:
     play(name, cut)
 
 
+@pytest.mark.fuzz(CASES)
 @given(name=st.sampled_from(sorted(CONVERSATIONS)), sizes=st.lists(st.integers(1, 40), min_size=1))
 @settings(max_examples=CASES, deadline=None)
 def test_random_pieces_make_no_difference(name: str, sizes: list[int]) -> None:

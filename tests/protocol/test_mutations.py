@@ -1,14 +1,13 @@
 """A server that says anything: recorded conversations, bent at random. Each call ends with a result or with an error of
 stretto; only ProtocolError leaves the machine, and the work is bounded by what was received.
 
-STRETTO_FUZZ_CASES is how many bent conversations there are; then each has a second of processor time for 64 KiB. A new
+A case is one bent conversation; in `make fuzz` each has a second of processor time for 64 KiB. A new
 finding is put into ``findings/`` as the failure prints it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import sys
 import time
@@ -18,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from tests.cases import FUZZED, cases
 from tests.flows.driver import message, notice, parameter
 from tests.protocol.conversations import CONVERSATIONS, GOLDEN, STATEMENTS, converse, message_of
 from tests.protocol.mutations import bent, messages, pieces
@@ -28,8 +28,7 @@ from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.base import fail_all
 
-FUZZED = "STRETTO_FUZZ_CASES" in os.environ
-CASES = int(os.environ.get("STRETTO_FUZZ_CASES", "10000"))
+CASES = cases(-(-10_000 // len(CONVERSATIONS)), len(CONVERSATIONS))
 FINDINGS = sorted(Path(__file__).with_name("findings").glob("*.txt"))
 
 
@@ -77,10 +76,11 @@ def play(name: str, turns: list[bytes], seed: str) -> None:
         raise AssertionError("\n".join(["keep this in findings/:", *lines])) from error
 
 
+@pytest.mark.fuzz(CASES)
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_a_bent_conversation_ends_with_results_and_errors_of_ours(name: str) -> None:
     r = random.Random(f"{name} {CASES}")
-    for number in range(-(-CASES // len(CONVERSATIONS))):
+    for number in range(CASES):
         turns = list(SAID[name])
         for place in r.sample(range(len(turns)), min(r.choice((1, 1, 2)), len(turns))):
             turns[place] = bent(r, turns[place], OTHERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 import tracemalloc
 
 import pytest
@@ -13,6 +14,7 @@ from tests.runtime.scripted import (
     COLUMNS,
     DONE,
     PARSED,
+    PATIENCE,
     ROW,
     SQL,
     Peer,
@@ -183,15 +185,30 @@ def test_a_server_that_hangs_up_loses_the_statement(runtime: str, case: str, whe
 
 
 @both
-def test_a_server_that_hangs_up_between_statements_is_not_noticed_by_the_next(runtime: str) -> None:
+@pytest.mark.parametrize("wait", ["wait", "block"])
+@pytest.mark.parametrize(
+    "farewell",
+    [error(b"SFATAL\0C57P05\0Midle\0\0"), notice(b"immediate shutdown"), b""],
+    ids=["fatal", "notice", "nothing"],
+)
+def test_a_server_that_hangs_up_between_statements_is_not_noticed_by_the_next(
+    runtime: str, farewell: bytes, wait: str
+) -> None:
+    heard = threading.Event()
+
     def script(peer: Peer) -> None:
         peer.greet()
         peer.serve(count=6)
-        peer.send(error(b"SFATAL\0C57P05\0Midle\0\0"))
+        heard.wait(PATIENCE)
+        peer.send(farewell)
         peer.sock.close()
 
+    def until_hung_up() -> None:
+        heard.set()
+        server.hung_up()
+
     with scripted(script, honest) as server:
-        first, second, third = outcomes(runtime, server.url, [FETCH, ("wait", server.hung_up), FETCH])
+        first, second, third = outcomes(runtime, server.url, [FETCH, (wait, until_hung_up), FETCH])
     assert (first, second, third) == ([(7,)], None, [(7,)])
 
 

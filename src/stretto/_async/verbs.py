@@ -78,9 +78,7 @@ class AsyncVerbs(AsyncObjects):
         return await self._run(query.fetchrow(self._shared, sql, args, into), timeout, exclusive)
 
     @overload
-    async def fetchval(
-        self, query: Scalar[T], /, *, timeout: float | None = None, exclusive: bool = False
-    ) -> T: ...
+    async def fetchval(self, query: Scalar[T], /, *, timeout: float | None = None, exclusive: bool = False) -> T: ...
     @overload
     async def fetchval(
         self,

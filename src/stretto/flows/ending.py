@@ -27,6 +27,8 @@ def committed(scope: Scope) -> None:
     request = scope.trunk.committing
     if request is None:
         return
+    if isinstance(request.failure, CommitUnknown):
+        request.failure.xid = (scope.trunk.xid.read() or (None,))[0]
     if request.failure is not None:
         raise request.failure
     if request.error is not None:

@@ -270,12 +270,12 @@ class Scope:
     def told(self, request: Request, error: DatabaseError) -> BaseException:
         """What the caller gets for an error: the root cause stays the one object; who follows it is told of it."""
         self.trunk.unshift(request, error)
-        if request is self._root_request and error.sqlstate is not None:
+        if isinstance(error, ConnectionLost) and self.trunk.committing is None:
+            rolled_back(error)
+        if request is self._root_request and (error.sqlstate is not None or isinstance(error, ConnectionLost)):
             self.root = error
         elif error.sqlstate == "25P02" and self.root is not None:
             return aborted(self.root)
-        elif isinstance(error, ConnectionLost) and self.trunk.committing is None:
-            return rolled_back(error)
         return error
 
     def interrupted(self, error: BaseException) -> None:

@@ -7,6 +7,7 @@ on the timeline of the server that gave it: after a failover another transaction
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from stretto.codecs.registry import shared_scalars
 from stretto.flows.query import Flow, maker_for
@@ -21,7 +22,12 @@ _TIMELINE = (
     "else left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) end"
 )
 _OWN = f"select pg_catalog.pg_current_xact_id_if_assigned()::text::int8 as xid, {_TIMELINE} as timeline"
-STATUS = f"select pg_catalog.pg_xact_status($1::int8::text::xid8), {_TIMELINE}"
+# Who waits for synchronous standbys is only answered when they have all that was written before, as a lost COMMIT.
+_CONFIRMED = (
+    "case when pg_catalog.current_setting('synchronous_standby_names') <> '' and not pg_catalog.pg_is_in_recovery() "
+    "then pg_catalog.pg_logical_emit_message(true, 'stretto', '')::text end"
+)
+STATUS = f"select pg_catalog.pg_xact_status($1::int8::text::xid8), {_TIMELINE}, {_CONFIRMED}"
 _INT8, _TEXT = 20, 25
 
 
@@ -72,9 +78,9 @@ class Xid:
         return self._found
 
 
-def outcome_of(row: tuple[str | None, str], timeline: str) -> str | None:
+def outcome_of(row: tuple[Any, ...], timeline: str) -> str | None:
     """What the answer to STATUS says of a xid: 'committed', 'aborted' or 'in progress'; None: it can't tell."""
-    status, there = row
+    status, there = row[:2]
     return status if there == timeline else None
 
 

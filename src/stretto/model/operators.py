@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from stretto.errors import UsageError
 from stretto.model.expressions import Ref
 from stretto.model.keys import Key
-from stretto.model.shapes import bare
 from stretto.model.rawsql import cut
+from stretto.model.shapes import bare
 
 if TYPE_CHECKING:
     from stretto.model.compile import Scope, Writer

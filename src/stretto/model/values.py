@@ -26,7 +26,8 @@ _PLAIN = frozenset({int, str, bool, bytes, float, date, datetime, time, timedelt
 _FIXED = _PLAIN | {Decimal, complex}
 _LISTS: dict[Any, Callable[[Any], Any]] = {
     **dict.fromkeys((list, Sequence, Collection, Iterable), list),
-    **{set: set, frozenset: frozenset},
+    set: set,
+    frozenset: frozenset,
 }
 _PARSED: dict[Any, Converter] = {
     datetime: datetime.fromisoformat,

@@ -91,4 +91,6 @@ cdef class Machine:
     @cython.locals(status=int)
     cdef _ready(self, Request request, Py_ssize_t length)
     cdef _asynchronous(self, int kind, Py_ssize_t length)
+    @cython.locals(request=Request)
+    cdef _notice(self, bytes body)
     cpdef list lost(self)

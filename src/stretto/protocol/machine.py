@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from stretto.errors import DecodeError, ProtocolError, UsageError
+from stretto.errors import CommitUnknown, DecodeError, ProtocolError, UsageError
 from stretto.protocol import state as states
 from stretto.protocol.classify import SESSION
 from stretto.protocol.request import LARGE, Request
@@ -42,6 +42,12 @@ _CHANGED = (
     "and their like need a connection of your own, from connection() or transaction()"
 )
 
+# Where PostgreSQL warns of a commit whose wait for a synchronous standby was cancelled (its text is translated).
+_UNREPLICATED = b"\0RSyncRepWaitForLSN\0"
+_COMMITTED_HERE = (
+    "the commit took place on this server, but the wait for its synchronous standby was cancelled: after a failover it "
+    "may be missing"
+)
 _OTHERWISE = "the statement has other columns on this connection than where it was described"
 
 # Notices and notifications wait for whoever listens; a flood drops the oldest.
@@ -506,16 +512,23 @@ class Machine:
             if value != _REQUIRED.get(name, value):
                 raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")
         elif kind == 0x4E:
-            if self._head is None or not self._head.snapshot:  # it warns that there is no transaction block
-                self.notices.append(body)
-            if backend.says_goodbye(body):
-                self.farewell = body
-                self.going = True
+            self._notice(body)
         else:
             if len(self.notifications) >= NOTIFICATIONS_KEPT:
                 self.notifications.popleft()
                 self.dropped += 1
             self.notifications.append(body)
+
+    def _notice(self, body: bytes) -> None:
+        request = self._head
+        if request is None or not request.snapshot:  # there it warns that there is no transaction block
+            self.notices.append(body)
+        if backend.says_goodbye(body):
+            self.farewell = body
+            self.going = True
+        if _UNREPLICATED in body and request is not None:
+            said = {"D": backend.fields(body).get("D", "")}
+            request.failure = CommitUnknown(_COMMITTED_HERE, fields=said)
 
     def lost(self) -> list[Request]:
         """The connection is gone: take all requests whose replies were due, the oldest first."""

@@ -63,7 +63,7 @@ class Watch:
             fd = self._epoll.fileno()
         self._fd = fd
 
-    def start(self, callback: Callable[[], None]) -> None:
+    def start(self, callback: Callable[[], object]) -> None:
         self._loop.add_reader(self._fd, callback)
 
     def stop(self) -> None:
@@ -137,11 +137,12 @@ class Link:
 
     def alive(self) -> bool:
         """Tell whether an idle connection can be used; what the server said meanwhile is heard."""
-        if not self.machine.closed:
-            self._readable()
-        if self.machine.farewell is not None:
+        machine = self.machine
+        while not machine.closed and self._readable():
+            pass  # the end of the stream may stand behind a notice
+        if machine.farewell is not None:
             self.abort()  # the server has said goodbye, the end of the stream is on its way
-        return not self.machine.closed
+        return not machine.closed
 
     async def run(self, flow: Flow, timeout: float | None = None, waited: float = 0.0) -> Any:
         """Drive a flow here; after ``timeout`` seconds, ``waited`` of them gone, it is cancelled: StatementTimeout."""
@@ -270,18 +271,20 @@ class Link:
 
     # The socket ---------------------------------------------------------------------------------------------------
 
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
+        """Hear what has come; tell whether there was something."""
         try:
             data = self._sock.recv(RECEIVE)
         except WOULD_BLOCK:
-            return
+            return False
         except OSError as error:
             self._lost(error)
-            return
+            return True
         self._feed(data)
         if isinstance(self._sock, ssl.SSLSocket):
             while not self.machine.closed and self._sock.pending():
                 self._feed(self._sock.recv(RECEIVE))
+        return True
 
     def _feed(self, data: bytes) -> None:
         if not data:

@@ -6,13 +6,14 @@ Apart from ``runtime.blocking`` so that TLS and all that connecting needs is loa
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import time
 from collections.abc import Generator
 from typing import Any
 
-from stretto.errors import Error, ProtocolError
+from stretto.errors import Error, ProtocolError, UsageError
 from stretto.flows import steps
 from stretto.flows.cancel import cancel
 from stretto.flows.connect import Greeting, connect
@@ -106,7 +107,9 @@ class Plug:
 
 
 def open_session(shared: Shared, until: float | None) -> tuple[socket.socket, Greeting]:
-    """Connect by the Database's configuration; raises ConnectError and its kin."""
+    """Connect by the Database's configuration; raises ConnectError and its kin, UsageError where nothing can wait."""
+    if not hasattr(select, "poll"):
+        raise UsageError("select.poll is missing, as under eventlet's monkey patching: use gevent, threads or asyncio")
     plug = Plug(shortest(shared.config.connect_timeout, until, time.monotonic()))
     shared.connecting.add(plug)
     try:

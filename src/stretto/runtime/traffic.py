@@ -191,12 +191,12 @@ class Traffic(Keeper):
         """Wait for a lane (or a failure), opening a connection meanwhile where one is wanted; False: the time is up."""
         try:
             while waiter.lane is None and waiter.failure is None:
-                if self._may_open():
-                    self._open(until)
-                    continue
                 now = monotonic()
                 if until is not None and now >= until:
                     return not self._withdraw(waiter)
+                if self._may_open():
+                    self._open(until)
+                    continue
                 bell.wait(self._pause(now, until))
         except BaseException:  # an interrupt: nobody is there to take what is given
             if not self._withdraw(waiter) and waiter.lane is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import psycopg
@@ -148,3 +149,14 @@ async def test_a_timeout_covers_the_wait_for_a_connection(one: AsyncDatabase) ->
         with pytest.raises(PoolTimeout):
             await one.fetchval("select 1", timeout=0.05)
     assert await one.fetchval("select 1") == 1
+
+
+async def test_a_timeout_covers_the_making_of_a_connection(open_db: Any, beside: Any) -> None:
+    """At a port where nobody answers, while the pool would have room for more."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/postgres"
+        db = open_db(url, connections=3, acquire_timeout=10)
+        for _ in range(2):
+            with pytest.raises(PoolTimeout):
+                await beside.result(beside.start(lambda: db.fetchval("select 1", timeout=0.05)))
+        assert db.stats().waiting == 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import psycopg
@@ -147,3 +148,14 @@ def test_a_timeout_covers_the_wait_for_a_connection(one: Database) -> None:
         with pytest.raises(PoolTimeout):
             one.fetchval("select 1", timeout=0.05)
     assert one.fetchval("select 1") == 1
+
+
+def test_a_timeout_covers_the_making_of_a_connection(open_db: Any, beside: Any) -> None:
+    """At a port where nobody answers, while the pool would have room for more."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/postgres"
+        db = open_db(url, connections=3, acquire_timeout=10)
+        for _ in range(2):
+            with pytest.raises(PoolTimeout):
+                beside.result(beside.start(lambda: db.fetchval("select 1", timeout=0.05)))
+        assert db.stats().waiting == 0

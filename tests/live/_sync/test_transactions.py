@@ -19,6 +19,7 @@ from stretto.sqlstate import (
     IdleInTransactionSessionTimeout,
     ReadOnlySqlTransaction,
     SqlSyntaxError,
+    TransactionTimeout,
     UniqueViolation,
 )
 
@@ -430,18 +431,46 @@ def test_a_connection_lost_before_commit_was_rolled_back(
     assert one.fetchval(SEEN) is None
 
 
-def test_an_idle_transaction_that_the_server_ends_says_why(
-    open_db: Any, t: str, outside: psycopg.Connection[Any]
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("idle_in_transaction_session_timeout", IdleInTransactionSessionTimeout),
+        ("transaction_timeout", TransactionTimeout),
+    ],
+)
+def test_a_transaction_that_the_server_ends_says_why(
+    open_db: Any, t: str, outside: psycopg.Connection[Any], setting: str, why: type[Exception]
 ) -> None:
-    settings = {"search_path": t, "idle_in_transaction_session_timeout": "50ms", "application_name": t}
-    one = open_db(connections=1, server_settings=settings)
+    """Between two statements; the server's reason is the root cause of all that follows, and the session is gone."""
+    one = open_db(connections=1, server_settings={"search_path": t, setting: "50ms", "application_name": t})
+    called: list[str] = []
     with pytest.raises(ConnectionLost) as caught:
-        with one.transaction():
+        with one.transaction() as transaction:
+            transaction.on_rollback(lambda: called.append("rollback"))
             put(one, 1)
+            pid = one.fetchval("select pg_backend_pid()")
             while outside.execute("select 1 from pg_stat_activity where application_name = %s", (t,)).fetchone():
                 pass
-            one.fetchval("select 1")
-    assert isinstance(caught.value.__cause__, IdleInTransactionSessionTimeout)
+            with pytest.raises(ConnectionLost):
+                one.fetchval("select 1")
+            with pytest.raises(TransactionAborted) as after:
+                one.fetchval("select 2")
+            assert isinstance(after.value.__cause__, ConnectionLost)
+    assert isinstance(caught.value.__cause__, why)
+    assert caught.value.outcome in ("rolled_back", "not_sent")
+    assert called == ["rollback"]
+    assert one.fetchval(SEEN) is None
+    assert one.fetchval("select pg_backend_pid()") != pid
+
+
+def test_a_statement_that_a_transactions_timeout_ends_says_so(open_db: Any, t: str) -> None:
+    one = open_db(connections=1, server_settings={"search_path": t, "transaction_timeout": "50ms"})
+    with pytest.raises(ConnectionLost, match="transaction timeout") as caught:
+        with one.transaction():
+            put(one, 1)
+            one.fetchval("select pg_sleep(60)")
+    assert isinstance(caught.value.__cause__, TransactionTimeout)
+    assert caught.value.outcome == "rolled_back"
     assert one.fetchval(SEEN) is None
 
 

@@ -1,0 +1,54 @@
+"""A network that loses everything without a word: callers are freed in time, and dead connections are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.live.wire import Wire, wire_to
+
+from stretto.errors import ConnectionLost, OperationalError, StatementTimeout
+
+# Two seconds of silence are enough: a probe after one, and the end after another.
+PROBES = {"keepalives_idle": 1, "keepalives_interval": 1, "keepalives_count": 1, "tcp_user_timeout": 1500}
+
+
+@pytest.fixture
+def wire(server_url: str) -> Iterator[Wire]:
+    with wire_to(server_url) as wire:
+        yield wire
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_a_statement_ends_at_its_timeout_and_the_pool_recovers(
+    open_db: Any, beside: Any, wire: Wire, size: int
+) -> None:
+    db = open_db(wire.url, connections=size, connect_timeout=2)
+    assert await db.fetchval("select 1") == 1
+    wire.down()
+    for _ in range(2):  # the second finds no connection, or a new one is not made in time
+        with pytest.raises(OperationalError) as caught:
+            await beside.result(beside.start(lambda: db.fetchval("select 2", timeout=0.3)))
+        assert isinstance(caught.value, StatementTimeout)
+    wire.up()
+    assert await beside.result(beside.start(lambda: db.fetchval("select 3"))) == 3
+
+
+async def test_dead_connections_are_found_by_the_sockets_settings(open_db: Any, beside: Any, wire: Wire) -> None:
+    """One waits for an answer, without a timeout, and fails; the other is idle, and nobody notices."""
+    db = open_db(wire.url, connections=2, **PROBES)
+    async with db.connection() as first, db.connection() as second:
+        assert [await each.fetchval("select 1") for each in (first, second)] == [1, 1]
+    assert db.stats().connections == 2
+    waits = beside.start(db.fetchval, "select pg_sleep(60)")
+    while not db.stats().in_flight:
+        await beside.turn()
+    wire.down()
+    with pytest.raises(ConnectionLost) as caught:
+        await beside.result(waits)
+    assert caught.value.outcome == "unknown"
+    while wire.established():
+        await beside.turn()
+    wire.up()
+    assert await beside.result(beside.start(db.fetchval, "select 2")) == 2
