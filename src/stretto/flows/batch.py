@@ -32,7 +32,7 @@ def batch(shared: Shared, items: Sequence[tuple[Any, tuple[Any, ...], Any]]) -> 
     perform.
     """
     healed = False
-    items = [item if isinstance(item[0], str) else compiled(*item) for item in items]
+    items = [item if isinstance(item[0], str) else compiled(*item, False) for item in items]
     while items:
         statements = []
         for sql, args, _ in items:

@@ -20,6 +20,7 @@ from stretto.model.table import Table, table_of
 T = TypeVar("T")
 Strategy = Literal["statement", "trip"]
 
+NO_ROWS: Any = object()  # what the rows of a statement become that gives none
 _SHAPES = 4096  # statements that are kept
 _new = object.__new__
 
