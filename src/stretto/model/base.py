@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import typing
 from reprlib import recursive_repr
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from stretto.errors import ModelError
 from stretto.model.fields import UNSET, Field, field
@@ -78,9 +78,11 @@ class ModelType(type):
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> None:
         super().__init__(name, bases, namespace)
 
-    def __getattribute__(cls, name: str) -> Any:
-        found = type.__getattribute__(cls, "_fields_").get(name)
-        return type.__getattribute__(cls, name) if found is None else found
+    if not TYPE_CHECKING:  # or checkers would take any name for an attribute of every Model
+
+        def __getattribute__(cls, name: str) -> Any:
+            found = type.__getattribute__(cls, "_fields_").get(name)
+            return type.__getattribute__(cls, name) if found is None else found
 
 
 @dataclass_transform(eq_default=True, kw_only_default=True, field_specifiers=(field, relation))

@@ -17,7 +17,7 @@ from stretto.errors import ModelError, UsageError
 from stretto.model.base import Model
 from stretto.model.expressions import Call, Condition, Exists, Operation, Order, Raw, Ref
 from stretto.model.fields import Field
-from stretto.model.relations import Path, Reached
+from stretto.model.paths import Path, Reached
 
 Key = Any  # int | None | Ref | tuple[Any, ...]
 Values = list[Any]

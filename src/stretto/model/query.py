@@ -14,7 +14,7 @@ from stretto.model.compile import Writer
 from stretto.model.expressions import Expression, Order, Ref
 from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
-from stretto.model.relations import Path
+from stretto.model.paths import Path
 from stretto.model.table import Table, table_of
 
 T = TypeVar("T")
