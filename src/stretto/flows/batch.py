@@ -45,7 +45,7 @@ def batch(shared: Shared, items: Sequence[tuple[Any, tuple[Any, ...], Any]]) -> 
     perform.
     """
     healed = False
-    items = [item if isinstance(item[0], str) else compiled(shared, *item) for item in items]
+    items = [item if isinstance(item[0], str) else compiled(shared, *item, False) for item in items]
     if any(type(into) is Going for _, _, into in items):
         raise UsageError('a query in a batch is one statement: include(..., strategy="statement")')
     while items:

@@ -85,9 +85,11 @@ class ModelType(type):
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> None:
         super().__init__(name, bases, namespace)
 
-    def __getattribute__(cls, name: str) -> Any:
-        found = type.__getattribute__(cls, "_fields_").get(name)
-        return type.__getattribute__(cls, name) if found is None else found
+    if not TYPE_CHECKING:  # or checkers would take any name for an attribute of every Model
+
+        def __getattribute__(cls, name: str) -> Any:
+            found = type.__getattribute__(cls, "_fields_").get(name)
+            return type.__getattribute__(cls, name) if found is None else found
 
     def __setattr__(cls, name: str, value: Any) -> None:
         if name in type.__getattribute__(cls, "_fields_"):

@@ -10,13 +10,14 @@ other modules add theirs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any
 
 from stretto.errors import ModelError, UsageError
 from stretto.model.base import Model
 from stretto.model.expressions import Call, Condition, Exists, Operation, Order, Raw, Ref
 from stretto.model.fields import Field
-from stretto.model.relations import Path, Reached
+from stretto.model.paths import Path, Reached
 
 Key = Any  # int | None | Ref | tuple[Any, ...]
 Values = list[Any]
@@ -26,9 +27,18 @@ def key_of(node: Any, values: Values) -> Key:
     """The key of one operand; its values are appended."""
     how = KEYS.get(type(node))
     if how is None:
-        values.append(node)
+        values.append(_plain(node))
         return len(values) - 1
     return how(node, values)
+
+
+def _plain(value: Any) -> Any:
+    """A value as codecs take it: of a member of an Enum, its own."""
+    if isinstance(value, Enum):
+        return value.value
+    if type(value) is list and value and isinstance(value[0], Enum):
+        return [one.value if isinstance(one, Enum) else one for one in value]
+    return value
 
 
 def keys_of(nodes: Iterable[Any], values: Values) -> tuple[Key, ...]:

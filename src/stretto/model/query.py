@@ -18,12 +18,13 @@ from stretto.model.graph import tree
 from stretto.model.grown import Going, Graph, Trips
 from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
-from stretto.model.relations import Path
+from stretto.model.paths import Path
 from stretto.model.table import Table, table_of
 
 T = TypeVar("T")
 Strategy = Literal["statement", "trip"]
 
+NO_ROWS: Any = object()  # what the rows of a statement become that gives none
 _SHAPES = 4096  # statements that are kept
 _FEW = 50  # objects whose relations come faster by one statement
 _new = object.__new__

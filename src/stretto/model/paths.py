@@ -1,0 +1,70 @@
+"""Paths along relations, as the class of a Model gives them: ``Book.author``, ``Book.author.country.name``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stretto.errors import ModelError, UsageError
+from stretto.model.expressions import Expression, Ref
+from stretto.model.fields import Field
+
+if TYPE_CHECKING:
+    from stretto.model.relations import Relation
+
+
+class Path(Expression):
+    """A relation as the class gives it (``Book.author``), and where it leads: ``Book.author.name``, and so on.
+
+    No public name is its own: they all are the other side's.
+    """
+
+    __slots__ = ("_reached", "_ref")
+
+    def __init__(self, relations: tuple[Relation, ...]) -> None:
+        self._ref = Ref(relations, None)
+        self._reached: dict[str, Expression] = {}
+
+    def __repr__(self) -> str:
+        return repr(self._ref)
+
+    def __getattr__(self, name: str) -> Any:
+        found = self._reached.get(name)
+        if found is None:
+            if name.startswith("_"):
+                raise AttributeError(f"{self!r} has no attribute {name!r}")
+            found = self._reached[name] = self._reach(name)
+        return found
+
+    def _reach(self, name: str) -> Expression:
+        relations = self._ref.path
+        join = relations[-1].join
+        table = join.target.__table__
+        if name not in table.fields and name not in table.relations:
+            raise ModelError(f"{self!r}.{name}: {join.target.__qualname__} has neither a field nor a relation {name!r}")
+        if join.many:
+            raise ModelError(
+                f"{self!r}.{name}: {self!r} is a list: ask by exists({self!r}, ...), with conditions on"
+                f" {join.target.__qualname__}.{name}"
+            )
+        if name in table.fields:
+            return Reached(relations, table.fields[name])
+        return Path((*relations, table.relations[name]))
+
+
+class Reached(Expression):
+    """A field on the other side of relations: ``Book.author.name``."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, path: tuple[Relation, ...], field: Field) -> None:
+        self.ref = Ref(path, field)
+
+    def __repr__(self) -> str:
+        return repr(self.ref)
+
+
+def relation_of(path: Any) -> Relation:
+    """The relation that ``Author.books`` on the class stands for; raises UsageError for anything else."""
+    if type(path) is not Path or len(path._ref.path) != 1:
+        raise UsageError(f"{path!r} is not a relation of a Model, as Author.books")
+    return path._ref.path[0]  # type: ignore[no-any-return]  # a Ref is below relations
