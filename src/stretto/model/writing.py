@@ -326,18 +326,20 @@ class Writer:
     # Statements of the model's own ------------------------------------------------------------------------------------
 
     def parameters(self, verb: str, names: Sequence[str]) -> tuple[int, ...]:
-        """The places of the named parameters of the model's own statement. Raises ModelError for one that is no field."""
+        """The places of the named parameters of the model's own statement. Raises ModelError for what is no field."""
         unknown = [name for name in names if name not in self.places]
         if unknown:
             known = ", ".join(f":{name}" for name in self.names)
-            raise ModelError(f"{self.title}: {verb}= has the parameter :{unknown[0]}, which is no field; it has {known}")
+            raise ModelError(
+                f"{self.title}: {verb}= has the parameter :{unknown[0]}, which is no field; it has {known}"
+            )
         return tuple([self.places[name] for name in names])
 
     def results(self, verb: str, columns: Sequence[str]) -> tuple[int, ...]:
-        """The places of the columns that the model's own statement gives. Raises ModelError for one that is no field."""
+        """The places of the columns that the model's own statement gives. Raises ModelError for what is no field."""
         table, found = self.table, []
         for name in columns:
-            one = table.columns.get(name) or table.fields.get(name)
+            one = table.columns.get(name, table.fields.get(name))
             if one is None or columns.count(name) > 1:
                 why = "no column of a field" if one is None else "there twice"
                 raise ModelError(f"{self.title}: {verb}= returns {name!r}, which is {why}")
