@@ -13,6 +13,7 @@ import typing
 from reprlib import recursive_repr
 from typing import Any, ClassVar, dataclass_transform
 
+from stretto.codecs.slots import Slots
 from stretto.errors import ModelError
 from stretto.model.fields import UNSET, Field, field
 from stretto.model.relations import Relation, not_loaded, relation
@@ -187,7 +188,15 @@ def _slots(table: Table) -> list[tuple[str, Any]]:
 
 def complete(obj: Any) -> bool:
     """Whether an object has a value for each column."""
-    return all(read(obj, slot) is not UNSET for _, slot in _slots(obj.__class__.__table__))
+    return reader_of(obj.__class__.__table__).complete(obj)
+
+
+def reader_of(table: Table) -> Slots:
+    """What reads all columns of an object at once, UNSET where there is no value."""
+    found: Any = table.caches.get("reader")
+    if found is None:
+        found = table.caches["reader"] = Slots(table.model, [slot for _, slot in _slots(table)], UNSET)
+    return found  # type: ignore[no-any-return]  # caches are untyped
 
 
 def settle(obj: Any) -> None:
