@@ -113,10 +113,10 @@ cdef extern from *:
         *place = value;
         Py_XDECREF(old);
     }
-    static inline PyObject *stretto_get_slot(PyObject *obj, Py_ssize_t slot) {
+    static inline PyObject *stretto_get_slot(PyObject *obj, Py_ssize_t slot, PyObject *unset) {
         PyObject *value = *(PyObject **)((char *)obj + slot);
-        if (value == NULL) PyErr_SetString(PyExc_AttributeError, "an empty slot");
-        else Py_INCREF(value);
+        if (value == NULL) value = unset;
+        Py_INCREF(value);
         return value;
     }
     static inline double stretto_float4_from_bits(unsigned int bits) {
@@ -168,6 +168,6 @@ cdef extern from *:
     int set_attribute "PyObject_GenericSetAttr" (object obj, object name, object value) except -1
     Py_ssize_t slot_of "stretto_slot_of" (object descriptor) except -1
     void set_slot "stretto_set_slot" (object obj, Py_ssize_t slot, object value)
-    object get_slot "stretto_get_slot" (object obj, Py_ssize_t slot)
+    object get_slot "stretto_get_slot" (object obj, Py_ssize_t slot, object unset)
     int gc_disable "PyGC_Disable" ()
     int gc_enable "PyGC_Enable" ()

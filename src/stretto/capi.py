@@ -119,9 +119,12 @@ def set_slot(obj: Any, slot: Any, value: Any) -> None:
     slot.__set__(obj, value)
 
 
-def get_slot(obj: Any, slot: Any) -> Any:
-    """Read a slot of an object of the slot's class; AttributeError where it is empty."""
-    return slot.__get__(obj)
+def get_slot(obj: Any, slot: Any, unset: Any) -> Any:
+    """Read a slot of an object that has it; ``unset`` where it has no value."""
+    try:
+        return slot.__get__(obj)
+    except AttributeError:
+        return unset
 
 
 def gc_disable() -> bool:

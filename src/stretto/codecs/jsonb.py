@@ -1,17 +1,21 @@
 """json and jsonb, decoded by default.
 
-In goes what ``dumps`` takes, out comes what ``loads`` makes; both can be replaced (orjson, or ``str`` and ``str`` for
-raw text). A str is a JSON string, not JSON already written; None is SQL's NULL, as everywhere. The default ``dumps``
-takes no NaN and no infinity; the default ``loads`` reads a number with a point or an exponent as the nearest float, and
-refuses one beyond them all.
+In goes what ``dumps`` takes (the default one: also objects of typed classes, see ``plain``), out comes what ``loads``
+makes; both can be replaced (orjson, or ``str`` and ``str`` for raw text). A str is a JSON string, not JSON already
+written; None is SQL's NULL, as everywhere. The default ``dumps`` takes no NaN and no infinity; the default ``loads``
+reads a number with a point or an exponent as the nearest float, and refuses one beyond them all.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
 from json import JSONDecoder, JSONEncoder
 from typing import Any
+from uuid import UUID
 
 from stretto.codecs.base import BINARY_FORMAT, Codec
 from stretto.codecs.checks import malformed, utf8
@@ -29,8 +33,35 @@ def finite(text: str) -> float:
     return value
 
 
+def plain(value: Any) -> Any:
+    """What the default ``dumps`` makes of a value that JSON has no place for. Raises TypeError for all others.
+
+    Objects become their fields: of a dataclass (a Model is one), an attrs class, a msgspec Struct, a pydantic model.
+    Members of Enums become their values; dates, times, UUIDs and Decimals their text.
+    """
+    kind = type(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, (UUID, Decimal)):
+        return str(value)
+    if hasattr(kind, "__pydantic_fields__"):
+        return value.model_dump(mode="json")
+    if not isinstance(value, type):
+        for name in ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__"):
+            fields = getattr(value, name, None)
+            if fields is not None:
+                return {key: getattr(value, key) for key in [getattr(one, "name", one) for one in _each(fields)]}
+    raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")
+
+
+def _each(fields: Any) -> Any:
+    return fields.values() if isinstance(fields, dict) else fields
+
+
 default_dumps: Callable[[Any], str | bytes] = JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain
 ).encode
 _decoder = JSONDecoder(parse_float=finite)
 _scan: Callable[[str, int], tuple[Any, int]] = vars(_decoder)["scan_once"]  # not in the type stubs

@@ -37,7 +37,7 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One statement for some objects, and what has come of it. ``own``: it is the Model's, and nobody checks its rows."""
+    """One statement for some objects, and what has come of it. ``own``: it is the Model's, which has no guard."""
 
     writer: Writer
     verb: str

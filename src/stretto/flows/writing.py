@@ -71,8 +71,8 @@ def _updated(writer: Writer, change: Change, obj: Any, rows: list[Any]) -> Any:
 
 
 def _nothing(result: Any) -> Flow:
+    yield from ()
     return result
-    yield
 
 
 def save(shared: Shared, obj: Any) -> Flow:

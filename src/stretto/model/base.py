@@ -11,6 +11,7 @@ import sys
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
+from stretto.codecs.slots import Slots
 from stretto.errors import ModelError
 from stretto.model import making
 from stretto.model.fields import UNSET, Field, field
@@ -288,12 +289,15 @@ def slot_of(table: Table, name: str) -> Any:
 
 def complete(obj: Any) -> bool:
     """Whether an object has a value for each column."""
-    try:
-        for _, slot in obj.__class__.__table__.slots:
-            slot.__get__(obj)
-    except AttributeError:
-        return False
-    return True
+    return reader_of(obj.__class__.__table__).complete(obj)
+
+
+def reader_of(table: Table) -> Slots:
+    """What reads all columns of an object at once, UNSET where there is no value."""
+    found: Any = table.caches.get("reader")
+    if found is None:
+        found = table.caches["reader"] = Slots(table.model, [slot for _, slot in table.slots], UNSET)
+    return found  # type: ignore[no-any-return]  # caches are untyped
 
 
 def settle(obj: Any) -> None:

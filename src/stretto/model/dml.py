@@ -4,6 +4,8 @@ The forms for many objects take one array of the table's own row type: so the se
 exact type, arrays too, and the text is the same for any number of objects.
 """
 
+# ruff: noqa: S608  # all names are quoted, and values are never in the text
+
 from __future__ import annotations
 
 import re
@@ -78,12 +80,10 @@ def guarded(sql: str, back: Names, wanted: str, number: str = "") -> str:
     SQL has no RAISE: a cast that can't be done is the error, and its text says how many are missing (``missing_of``).
     """
     guard = f"case when g.found = {wanted} then true else ('{_MISSING}' || ({wanted} - g.found))::bool end"
-    counted = f"with n as ({sql}) select %s from (select count(*) as found from n) as g"
-    if not back:
-        return f"{counted % 1} where {guard}"
-    order = f" order by n.{number}" if number else ""
-    columns = ", ".join(f"n.{name}" for name in back)
-    return f"{counted % columns} left join n on true where {guard}{order}"
+    order = f" order by n.{number}" if back and number else ""
+    columns = ", ".join(f"n.{name}" for name in back) or "1"
+    rows = "g left join n on true" if back else "g"
+    return f"with n as ({sql}) select {columns} from (select count(*) as found from n) as {rows} where {guard}{order}"
 
 
 def missing_of(error: DatabaseError) -> int | None:
@@ -95,7 +95,7 @@ def missing_of(error: DatabaseError) -> int | None:
 
 
 def _rows(table: str) -> str:
-    """$1, an array of the table's row type, as rows u with their number; WITH ORDINALITY would take a name of theirs."""
+    """$1, an array of the table's row type, as rows u with their number. (WITH ORDINALITY takes a name of theirs.)"""
     return f"rows from (generate_subscripts($1::{table}[], 1), unnest($1::{table}[])) as u({_NUMBER})"
 
 

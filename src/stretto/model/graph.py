@@ -7,7 +7,8 @@ from typing import Any
 
 from stretto.errors import UsageError
 from stretto.model.expressions import Expression
-from stretto.model.relations import Path, Relation, relation_of
+from stretto.model.paths import Path, relation_of
+from stretto.model.relations import Relation
 
 
 class Related(Expression):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stretto._places import places
-from stretto.codecs.makers import ModelMaker
+from stretto.codecs.makers import ArrangedMaker, CompositeMaker, ModelMaker
 from stretto.model.base import Model, Origin, slot_of
 from stretto.model.shapes import Field as ShapeField
 from stretto.model.shapes import Shape
@@ -23,6 +23,10 @@ def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMa
 
 def located(maker: Any, into: Any, sql: str) -> Any:
     """The same maker for objects of a statement of their own, which NotLoaded names, and where it was first asked."""
+    if isinstance(maker, ArrangedMaker):
+        return ArrangedMaker(located(maker.inner, into, sql), maker.order, maker.converters)
+    if isinstance(maker, CompositeMaker):
+        return CompositeMaker(located(maker.inner, into, sql))
     if type(maker) is not ModelMaker:
         return maker
     text = into.text if type(into) is Whole else sql

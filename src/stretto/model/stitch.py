@@ -22,11 +22,11 @@ class Key:
         """The key, or None where any of its values is None."""
         slot = self.slots[0]
         if self.single:
-            return capi.get_slot(obj, slot)
+            return capi.get_slot(obj, slot, None)
         values = []
         for i in range(len(self.slots)):
             slot = self.slots[i]
-            value = capi.get_slot(obj, slot)
+            value = capi.get_slot(obj, slot, None)
             if value is None:
                 return None
             values.append(value)

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from stretto.codecs.makers import Maker, shown
+from stretto.codecs.ranges import Range
 from stretto.errors import DecodeError
 from stretto.model.shapes import Shape, bare, shape_of
 
@@ -55,6 +56,8 @@ def is_fixed(value: Any) -> bool:
         return all(map(is_fixed, value))
     if kind.__module__ == "ipaddress":
         return True
+    if kind is Range:
+        return is_fixed(value.lower) and is_fixed(value.upper)
     parameters = getattr(kind, "__dataclass_params__", None)
     return bool(parameters and parameters.frozen) and all(
         is_fixed(getattr(value, one.name, None)) for one in dataclasses.fields(value)
@@ -71,7 +74,7 @@ def writer_of_values(annotation: Any) -> Converter | None:
         inner = writer_of_values(typing.get_args(annotation)[0])
         if inner is not None:
             return lambda values: [None if value is None else inner(value) for value in values]
-    return list if origin in (set, frozenset) else None
+    return None
 
 
 def _value_of(member: Any) -> Any:
@@ -100,7 +103,7 @@ def reader_of(annotation: Any) -> Converter | None:
     if origin in _PARSED or _is_enum(origin):
         return _parser(origin)
     if origin in _LISTS:
-        return _list_reader(_LISTS[origin], reader_of(arguments[0]) if arguments else None)
+        return _list_reader(reader_of(arguments[0]) if arguments else None)
     if origin is tuple:
         return tuple
     if origin is dict or origin is Mapping:
@@ -128,14 +131,14 @@ def _parser(cls: Any) -> Converter:
     return parse
 
 
-def _list_reader(make: Callable[[Any], Any], inner: Converter | None) -> Converter | None:
-    if inner is None and make is list:
+def _list_reader(inner: Converter | None) -> Converter | None:
+    if inner is None:
         return None
 
     def read(value: Any) -> Any:
         if not isinstance(value, list):
             raise DecodeError(f"the JSON has a {type(value).__name__} where a list must be")
-        return make(value if inner is None else [_read(inner, one) for one in value])
+        return [_read(inner, one) for one in value]
 
     return read
 

@@ -16,7 +16,7 @@ from typing import Any
 from stretto.codecs.oids import TYPES
 from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
 from stretto.model import dml
-from stretto.model.base import Origin, settle, slot_of
+from stretto.model.base import Origin, reader_of, settle, slot_of
 from stretto.model.fields import UNSET, Field
 from stretto.model.table import Table, quote, table_of
 from stretto.model.values import is_fixed, is_same, needs_reading, writer_of_values
@@ -80,7 +80,8 @@ class Writer:
         self.title = table.model.__qualname__
         self.names = tuple(table.fields)
         self.fields = list(table.fields.values())
-        self.slots = [slot_of(table, name) for name in self.names]
+        self.values = reader_of(table).values  # what an object has, by place
+        self.setters = [slot_of(table, name).__set__ for name in self.names]
         self.places = {name: place for place, name in enumerate(self.names)}
         self.key = tuple(self.places[one.name] for one in table.primary_key)
         self.version = -1 if table.version is None else self.places[table.version.name]
@@ -97,16 +98,6 @@ class Writer:
         self._delete = ""
 
     # Objects ----------------------------------------------------------------------------------------------------------
-
-    def values(self, obj: Any) -> Values:
-        """What the object has, by place."""
-        found = []
-        for slot in self.slots:
-            try:
-                found.append(slot.__get__(obj))
-            except AttributeError:
-                found.append(UNSET)
-        return found
 
     def loaded(self, obj: Any) -> Values | None:
         """What the object had when it came from the database, by place; None when it was made in Python."""
@@ -134,7 +125,7 @@ class Writer:
         """Put what came back into the object, and remember that all it has now is what the row has."""
         for place, value in zip(places, row):  # noqa: B905  # where nothing comes back, the row is the number 1
             values[place] = value
-            self.slots[place].__set__(obj, value)
+            self.setters[place](obj, value)
         self.remember(obj, values)
 
     def remember(self, obj: Any, values: Values) -> None:
@@ -326,7 +317,7 @@ class Writer:
     # Statements of the model's own ------------------------------------------------------------------------------------
 
     def parameters(self, verb: str, names: Sequence[str]) -> tuple[int, ...]:
-        """The places of the named parameters of the model's own statement. Raises ModelError for one that is no field."""
+        """The places of the named parameters of the model's own statement. Raises ModelError for what is no field."""
         unknown = [name for name in names if name not in self.places]
         if unknown:
             known = ", ".join(f":{name}" for name in self.names)
@@ -336,10 +327,10 @@ class Writer:
         return tuple([self.places[name] for name in names])
 
     def results(self, verb: str, columns: Sequence[str]) -> tuple[int, ...]:
-        """The places of the columns that the model's own statement gives. Raises ModelError for one that is no field."""
+        """The places of the columns that the model's own statement gives. Raises ModelError for what is no field."""
         table, found = self.table, []
         for name in columns:
-            one = table.columns.get(name) or table.fields.get(name)
+            one = table.columns.get(name, table.fields.get(name))
             if one is None or columns.count(name) > 1:
                 why = "no column of a field" if one is None else "there twice"
                 raise ModelError(f"{self.title}: {verb}= returns {name!r}, which is {why}")

@@ -1,0 +1,36 @@
+"""The slots of an object that may lack values, read all at once: an unset slot costs no exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stretto import capi
+
+
+class Slots:
+    """Some slots of one class; ``members`` are their descriptors, and ``unset`` stands for a value that is not there."""
+
+    def __init__(self, cls: Any, members: list[Any], unset: Any) -> None:
+        for member in members:
+            if not issubclass(cls, getattr(member, "__objclass__", ())):
+                raise TypeError(f"{member!r} is not a slot of {cls.__qualname__}")
+        self.cls = cls
+        self.unset = unset
+        self.slots = [capi.slot_of(member) for member in members]
+
+    def values(self, obj: Any) -> list[Any]:
+        """The values, in the order of the members. Raises TypeError for an object of another class."""
+        if not isinstance(obj, self.cls):
+            raise TypeError(f"a {self.cls.__qualname__} is needed, not a {type(obj).__name__}")
+        found = []
+        for slot in self.slots:
+            found.append(capi.get_slot(obj, slot, self.unset))  # noqa: PERF401  # compiled, append is the faster one
+        return found
+
+    def complete(self, obj: Any) -> bool:
+        """Whether each slot has a value."""
+        found = self.values(obj)
+        for value in found:
+            if value is self.unset:
+                return False
+        return True
