@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stretto._async.database import AsyncDatabase
     from stretto._async.transaction import AsyncTransaction
     from stretto._async.verbs import AsyncBatch
+    from stretto.model.differences import Difference
 
 _core.choose()
 
@@ -42,7 +43,6 @@ from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
-from stretto.model.differences import Difference  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
     and_,
     any_of,
@@ -110,22 +110,23 @@ __all__ = [
     "transactional",
 ]
 
-# asyncio is half of what the import would take, so only those who use it load it.
-_ASYNC = {
-    "AsyncBatch": "verbs",
-    "AsyncConnection": "connection",
-    "AsyncDatabase": "database",
-    "AsyncTransaction": "transaction",
+# asyncio is half of what the import would take, so only those who use it load it; few programs compare tables.
+_LATER = {
+    "AsyncBatch": "_async.verbs",
+    "AsyncConnection": "_async.connection",
+    "AsyncDatabase": "_async.database",
+    "AsyncTransaction": "_async.transaction",
+    "Difference": "model.differences",
 }
 
 
 def __getattr__(name: str) -> Any:
-    module = _ASYNC.get(name)
+    module = _LATER.get(name)
     if module is None:
         raise AttributeError(f"module 'stretto' has no attribute {name!r}")
     import importlib
 
-    value = globals()[name] = getattr(importlib.import_module(f"stretto._async.{module}"), name)
+    value = globals()[name] = getattr(importlib.import_module(f"stretto.{module}"), name)
     return value
 
 

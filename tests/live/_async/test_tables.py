@@ -426,6 +426,18 @@ async def test_a_relation_that_cannot_be_told_is_a_difference(db: AsyncDatabase)
         await db.check_tables()
 
 
+def tables_by_blocking_code(db: Any) -> tuple[int, int]:
+    before = len(db.check_tables(Weather, Flight))
+    db.create_tables(Weather, Flight)
+    after = len(db.check_tables(Weather, Flight))
+    db.drop_tables(Weather, Flight)
+    return before, after
+
+
+async def test_inside_run_it_is_the_same(db: AsyncDatabase) -> None:
+    assert await db.run(tables_by_blocking_code) == (2, 0)
+
+
 async def test_a_difference_reads_as_a_sentence(db: AsyncDatabase) -> None:
     (found,) = await db.check_tables(Weather)
     assert str(found) == "Weather (weather): there is no such table: create_tables() makes it"

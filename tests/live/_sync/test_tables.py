@@ -423,6 +423,18 @@ def test_a_relation_that_cannot_be_told_is_a_difference(db: Database) -> None:
         db.check_tables()
 
 
+def tables_by_blocking_code(db: Any) -> tuple[int, int]:
+    before = len(db.check_tables(Weather, Flight))
+    db.create_tables(Weather, Flight)
+    after = len(db.check_tables(Weather, Flight))
+    db.drop_tables(Weather, Flight)
+    return before, after
+
+
+def test_inside_run_it_is_the_same(db: Database) -> None:
+    assert db.run(tables_by_blocking_code) == (2, 0)
+
+
 def test_a_difference_reads_as_a_sentence(db: Database) -> None:
     (found,) = db.check_tables(Weather)
     assert str(found) == "Weather (weather): there is no such table: create_tables() makes it"
