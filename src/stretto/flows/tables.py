@@ -28,15 +28,20 @@ def drop(shared: Shared, models: tuple[Any, ...]) -> Flow:
 
 def check(shared: Shared, models: tuple[Any, ...]) -> Flow:
     """Return the Differences between Models and the tables that are there. One round trip, more when cold."""
+    from stretto.codecs.custom import Bridged, Custom
     from stretto.model import live
     from stretto.model.differences import asked, differences
 
     args = (asked(models),)
     statements = [
-        (live.TABLES, args, str),
+        (live.TABLES, args, tuple),
         (live.COLUMNS, args, live.Column),
         (live.KEYS, args, live.Key),
         (live.INDEXES, args, live.Index),
     ]
     tables, columns, keys, indexes = [one.rows for one in (yield from batch(shared, statements))]
-    return differences(models, live.Live(set(tables), columns, keys, indexes))
+    codecs = shared.codecs
+    told = [
+        one._replace(kind=live.UNTOLD) if isinstance(codecs.get(one.oid), Bridged | Custom) else one for one in columns
+    ]
+    return differences(models, live.Live(dict(tables), told, keys, indexes))
