@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stretto._async.database import AsyncDatabase
     from stretto._async.transaction import AsyncTransaction
     from stretto._async.verbs import AsyncBatch
+    from stretto.model.differences import Difference
 
 _core.choose()
 
@@ -43,7 +44,6 @@ from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
 from stretto.model.changes import Delete, Update, delete, update  # noqa: E402
-from stretto.model.differences import Difference  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
     and_,
     any_of,
@@ -137,22 +137,23 @@ __all__ = [
     "update",
 ]
 
-# asyncio is half of what the import would take, so only those who use it load it.
-_ASYNC = {
-    "AsyncBatch": "verbs",
-    "AsyncConnection": "connection",
-    "AsyncDatabase": "database",
-    "AsyncTransaction": "transaction",
+# asyncio is half of what the import would take, so only those who use it load it; few programs compare tables.
+_LATER = {
+    "AsyncBatch": "_async.verbs",
+    "AsyncConnection": "_async.connection",
+    "AsyncDatabase": "_async.database",
+    "AsyncTransaction": "_async.transaction",
+    "Difference": "model.differences",
 }
 
 
 def __getattr__(name: str) -> Any:
-    module = _ASYNC.get(name)
+    module = _LATER.get(name)
     if module is None:
         raise AttributeError(f"module 'stretto' has no attribute {name!r}")
     import importlib
 
-    value = globals()[name] = getattr(importlib.import_module(f"stretto._async.{module}"), name)
+    value = globals()[name] = getattr(importlib.import_module(f"stretto.{module}"), name)
     return value
 
 

@@ -584,6 +584,8 @@ FITS: list[tuple[Any, str, bool]] = [
     (Any, "text", True),
     (complex, "text", True),
     (str, "something_new", True),
+    (list[int], "label:d[]", True),
+    (int, "text:?", True),
 ]
 
 
@@ -591,5 +593,5 @@ FITS: list[tuple[Any, str, bool]] = [
 def test_a_column_fits_where_it_gives_what_the_annotation_says(annotation: Any, type: str, expected: bool) -> None:
     name, _, kind = type.removesuffix("[]").partition(":")
     array = type.endswith("[]")
-    column = Column("t", "c", type, name, kind or "b", array, True, False, "", False, [])
+    column = Column("t", "c", type, 0, name, kind or "b", array, True, False, "", False, [])
     assert fits(annotation, column) is expected

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stretto.flows import graph, tables, writing
 from stretto.flows.shared import Shared
-from stretto.model.differences import Difference
+
+if TYPE_CHECKING:
+    from stretto.model.differences import Difference
 
 T = TypeVar("T")
 

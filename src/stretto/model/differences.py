@@ -71,26 +71,29 @@ def differences(models: Sequence[Any], live: Live) -> list[Difference]:
 
 
 def _of_table(table: Table, tables: list[Table], live: Live) -> Found:
-    if table.sql in live.tables:
+    kind = live.tables.get(table.sql)
+    if kind is None:
+        yield None, "there is no such table: create_tables() makes it"
+    else:
         columns = {one.name: one for one in live.columns if one.table == table.sql}
         indexes = [one for one in live.indexes if one.table == table.sql]
-        yield from _columns(table, columns)
-        yield from _unique(table, columns, indexes)
-        yield from _keys(table, tables, columns, [one for one in live.keys if one.table == table.sql])
-        yield from _indexes(table, columns, indexes)
-    else:
-        yield None, "there is no such table: create_tables() makes it"
+        plain = kind in ("r", "p")  # a view, and a foreign table, have neither keys nor NOT NULL
+        yield from _columns(table, columns, plain)
+        if plain:
+            yield from _unique(table, columns, indexes)
+            yield from _keys(table, tables, columns, [one for one in live.keys if one.table == table.sql])
+            yield from _indexes(table, columns, indexes)
     yield from _relations(table, live)
 
 
-def _columns(table: Table, columns: dict[str, Column]) -> Found:
+def _columns(table: Table, columns: dict[str, Column], plain: bool) -> Found:
     for one in table.fields.values():
         column = columns.get(one.column)
         if column is None:
             yield one.name, f"the table has no column {one.column!r}"
             continue
         try:
-            found = list(_column(one, column))
+            found = [*_type(one, column), *(_column(one, column) if plain else ())]
         except ModelError as error:
             yield one.name, str(error)
         else:
@@ -100,11 +103,14 @@ def _columns(table: Table, columns: dict[str, Column]) -> Found:
             yield name, "the Model lacks this column, which is NOT NULL and has no default: no insert can succeed"
 
 
-def _column(one: Field, column: Column) -> Iterator[str]:
+def _type(one: Field, column: Column) -> Iterator[str]:
     if not fits(one.annotation, column):
         yield f"the column is {column.declared}, which does not give what the Model says: {title(one.annotation)}"
     elif column.kind == "e":
         yield from _labels(one, column)
+
+
+def _column(one: Field, column: Column) -> Iterator[str]:
     if not one.primary_key:
         if one.nullable and column.not_null and not column.has_default and one.default is None:
             yield "the Model has None, by default too, and the column is NOT NULL"

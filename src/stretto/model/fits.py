@@ -10,7 +10,7 @@ from typing import Any
 
 from stretto.codecs.ranges import Range
 from stretto.codecs.values import Interval
-from stretto.model.live import Column
+from stretto.model.live import UNTOLD, Column
 from stretto.model.shapes import bare
 from stretto.model.sqltypes import LISTS, SCALARS, is_choice, is_json, values_of
 
@@ -47,7 +47,7 @@ def fits(annotation: Any, column: Column) -> bool:
     """Whether the column's values can be what the annotation says; True where that is not known."""
     annotation = bare(annotation)
     origin = typing.get_origin(annotation)
-    if annotation in (Any, object):
+    if annotation in (Any, object) or column.kind in (UNTOLD, "d"):  # "d": an array of a domain
         return True
     if origin in (typing.Union, UnionType):
         return any(fits(one, column) for one in typing.get_args(annotation) if one is not type(None))

@@ -10,8 +10,8 @@ _ASKED = "from pg_catalog.unnest($1::pg_catalog.text[]) asked (name)"
 
 COLUMNS = f"""
 select asked.name as table, a.attname::text as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as declared,
-       item.typname::text as type, item.typtype::text as kind, item.oid <> base.oid as array, a.attnotnull as not_null,
-       a.atthasdef or a.attidentity <> '' as has_default, a.attidentity::text as identity,
+       item.oid, item.typname::text as type, item.typtype::text as kind, item.oid <> base.oid as array,
+       a.attnotnull as not_null, a.atthasdef or a.attidentity <> '' as has_default, a.attidentity::text as identity,
        a.attgenerated <> '' as computed,
        array(select e.enumlabel::text from pg_catalog.pg_enum e where e.enumtypid = item.oid
              order by e.enumsortorder) as labels
@@ -45,15 +45,23 @@ select asked.name as table, i.indisunique and i.indpred is null and i.indexprs i
   join pg_catalog.pg_index i on i.indrelid = pg_catalog.to_regclass(asked.name) and i.indisvalid
 """
 
-TABLES = f"select asked.name {_ASKED} where pg_catalog.to_regclass(asked.name) is not null"
+TABLES = f"""
+select asked.name, c.relkind::text {_ASKED} join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(asked.name)
+"""
+
+UNTOLD = "?"
 
 
 class Column(NamedTuple):
-    """A column: ``type`` (pg_type's name, of an array's items), ``kind`` (typtype), ``labels`` of an enum type."""
+    """A column: ``type`` (pg_type's name, of an array's items), its ``oid``, ``kind`` (typtype) and ``labels`` (enum).
+
+    Where nobody can tell what comes out of it, as it has a codec of the user's, the kind is UNTOLD.
+    """
 
     table: str
     name: str
     declared: str
+    oid: int
     type: str
     kind: str
     array: bool
@@ -86,9 +94,9 @@ class Index(NamedTuple):
 
 
 class Live(NamedTuple):
-    """All that was found of some tables."""
+    """All that was found of some tables; ``tables`` are their kinds (relkind) by name."""
 
-    tables: set[str]
+    tables: dict[str, str]
     columns: list[Column]
     keys: list[Key]
     indexes: list[Index]

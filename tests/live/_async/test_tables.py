@@ -413,6 +413,29 @@ async def test_what_does_no_harm_is_not_told(db: AsyncDatabase) -> None:
     assert await told(db, Author, Book, Tag) == {}
 
 
+async def test_of_a_view_only_the_columns_are_compared(db: AsyncDatabase) -> None:
+    class Warm(Model, table="warm"):
+        origin: str = field(primary_key=True)
+        temp: float
+        time_hour: date
+
+    await db.create_tables(Weather)
+    await db.execute("create view warm as select * from weather where temp > 20")
+    assert await told(db, Warm) == {
+        "Warm.time_hour": "the column is timestamp with time zone, which does not give what the Model says: date"
+    }
+
+
+async def test_a_column_with_a_codec_of_the_users_is_the_users(db: AsyncDatabase, outside: OUTSIDE) -> None:
+    class Price(Model, table="price"):
+        amount: float
+
+    outside.execute("create table price (amount numeric not null)")
+    assert "which does not give what the Model says: float" in (await told(db, Price))["Price.amount"]
+    db.set_type_codec("numeric", encoder=str, decoder=float)
+    assert await told(db, Price) == {}
+
+
 async def test_a_relation_that_cannot_be_told_is_a_difference(db: AsyncDatabase) -> None:
     class Lonely(Model, table="lonely"):
         id: int = field(primary_key=True)
@@ -424,6 +447,18 @@ async def test_a_relation_that_cannot_be_told_is_a_difference(db: AsyncDatabase)
         await db.check_tables(int)
     with pytest.raises(UsageError, match="name the Models"):
         await db.check_tables()
+
+
+def tables_by_blocking_code(db: Any) -> tuple[int, int]:
+    before = len(db.check_tables(Weather, Flight))
+    db.create_tables(Weather, Flight)
+    after = len(db.check_tables(Weather, Flight))
+    db.drop_tables(Weather, Flight)
+    return before, after
+
+
+async def test_inside_run_it_is_the_same(db: AsyncDatabase) -> None:
+    assert await db.run(tables_by_blocking_code) == (2, 0)
 
 
 async def test_a_difference_reads_as_a_sentence(db: AsyncDatabase) -> None:
