@@ -323,7 +323,7 @@ def _rebuild(cls: Any) -> Any:
 
 def _make_partial(mcls: Any, cls: Any) -> Any:
     """The hidden subclass of objects that lack a value."""
-    same = ("__module__", "__doc__")
+    same: tuple[str, ...] = ("__module__", "__doc__")
     same += ("__dataclass_fields__", "__dataclass_params__")  # some look for these in the very class (orjson)
     namespace = {"__slots__": (), **{name: vars(cls).get(name) for name in same}, "__qualname__": cls.__qualname__}
     return type.__new__(mcls, cls.__name__, (Lacking, cls), namespace)
