@@ -30,7 +30,7 @@ class Slots:
     def complete(self, obj: Any) -> bool:
         """Whether each slot has a value."""
         found = self.values(obj)
-        for value in found:
+        for value in found:  # noqa: SIM110  # a compiled method has no generator expressions
             if value is self.unset:
                 return False
         return True

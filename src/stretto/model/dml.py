@@ -4,7 +4,7 @@ The forms for many objects take one array of the table's own row type: so the se
 exact type, arrays too, and the text is the same for any number of objects.
 """
 
-# ruff: noqa: S608  # all names are quoted, and values are never in the text
+# all names are quoted, and values are never in the text
 
 from __future__ import annotations
 
