@@ -9,6 +9,7 @@ import pytest
 
 from stretto import Model, field, relation
 from stretto.errors import ModelError
+from stretto.model.paths import relation_of
 from stretto.model.relations import Through
 
 
@@ -99,7 +100,7 @@ class Shelf(Model, table="book", schema="library"):
 
 
 def followed(one: Any) -> tuple[str, str, list[str], list[str], bool]:
-    join = one.join
+    join = relation_of(one).join
     local, remote = ([repr(key) for key in keys] for keys in (join.local, join.remote))
     return join.kind, join.target.__name__, local, remote, join.many
 
@@ -132,7 +133,7 @@ FOLLOWED: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("one", "expected"), FOLLOWED, ids=[repr(one) for one, _ in FOLLOWED])
 def test_a_relation_is_followed_by_its_keys(one: Any, expected: Any) -> None:
     assert followed(one) == expected
-    assert one.join is one.join
+    assert relation_of(one).join is relation_of(one).join
 
 
 THROUGH: list[tuple[Any, Through]] = [
@@ -149,9 +150,9 @@ THROUGH: list[tuple[Any, Through]] = [
 
 @pytest.mark.parametrize(("one", "through"), THROUGH, ids=[repr(one) for one, _ in THROUGH])
 def test_a_relation_through_a_table(one: Any, through: Through) -> None:
-    join = one.join
+    join = relation_of(one).join
     assert (join.kind, join.many, join.through) == ("many-to-many", True, through)
-    assert join.local == one.model.__table__.primary_key
+    assert join.local == relation_of(one).model.__table__.primary_key
     assert join.remote == join.target.__table__.primary_key
 
 
@@ -260,7 +261,7 @@ UNCLEAR: list[tuple[Any, str]] = [
 def test_what_can_not_be_told(one: Any, said: str) -> None:
     for _ in range(2):  # it is not remembered as something else
         with pytest.raises(ModelError) as caught:
-            one.join  # noqa: B018  # reading is the test
+            relation_of(one).join  # noqa: B018  # reading is the test
         assert str(caught.value).startswith(said)
 
 
@@ -270,7 +271,7 @@ def test_one_column_of_a_composite_key_may_be_referenced_alone() -> None:
 
 def test_a_table_with_itself_through_a_model() -> None:
     through: Any = Paired.named
-    assert through.join.through == Through("pairs", None, ("one_id",), ("other_id",))
+    assert relation_of(through).join.through == Through("pairs", None, ("one_id",), ("other_id",))
 
 
 def test_wrong_arguments() -> None:
@@ -293,6 +294,6 @@ def test_annotations_that_are_no_strings() -> None:
         "more": relation("id"),
     }
     early = type(Model)("Early", (Model,), namespace, table="early")
-    assert (early.books.join.target, early.books.join.many) == (Book, True)
-    assert (early.author.join.target, early.author.join.many) == (Author, False)
-    assert (early.more.join.target, early.more.join.many) == (Book, True)
+    assert (relation_of(early.books).join.target, relation_of(early.books).join.many) == (Book, True)
+    assert (relation_of(early.author).join.target, relation_of(early.author).join.many) == (Author, False)
+    assert (relation_of(early.more).join.target, relation_of(early.more).join.many) == (Book, True)

@@ -26,7 +26,14 @@ class Related(Expression):
         self.limit = limit
 
     def __repr__(self) -> str:
-        return f"related({self.relation!r})"
+        parts = [self.relation, *self.nested]
+        shown = [repr(one) for one in parts]
+        for name, several in (("where", self.where), ("order_by", self.order_by)):
+            if several:
+                shown.append(f"{name}=[{', '.join(map(repr, several))}]")
+        if self.limit is not None:
+            shown.append(f"limit={self.limit}")
+        return shown[0] if len(shown) == 1 else f"related({', '.join(shown)})"
 
     @property
     def narrowed(self) -> bool:

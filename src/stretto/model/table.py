@@ -12,7 +12,14 @@ from stretto.errors import ModelError
 from stretto.model.fields import Field
 from stretto.model.relations import Relation
 
-OPTIONS = ("unique", "checks", "indexes", "insert", "update")  # keywords of a class, beside those of Table
+OPTIONS = (
+    "unique",
+    "checks",
+    "indexes",
+    "foreign_keys",
+    "insert",
+    "update",
+)  # keywords of a class, beside those of Table
 _MODELS: dict[str, list[weakref.ref[Any]]] = {}
 _NUMBERS = itertools.count(1)
 
@@ -21,7 +28,7 @@ class Table:
     """The table of a Model; without a ``name`` its objects only come from hand-written SQL.
 
     ``fields`` and ``relations`` by attribute, ``columns`` the fields by column. ``options``: further keywords of the
-    class (``unique``, ``checks``, ``indexes``: for create_tables; ``insert``, ``update``: statements of its own).
+    class (``unique``, ``checks`` ... for create_tables; ``insert``, ``update``: statements of its own).
     ``slots``: the fields' attributes, each with the descriptor of its slot. ``partial``: the class of objects that lack
     a value. ``abstract``: it only lends its fields.
     """

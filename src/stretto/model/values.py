@@ -109,7 +109,7 @@ def reader_of(annotation: Any) -> Converter | None:
     if origin is dict or origin is Mapping:
         inner = reader_of(arguments[1]) if arguments else None
         return None if inner is None else lambda value: {key: _read(inner, one) for key, one in value.items()}
-    if not isinstance(origin, type) or origin in _FIXED or origin is object:
+    if not isinstance(origin, type) or origin in _FIXED or origin in (object, Any):
         return None
     shape = shape_of(origin)
     return None if shape is None else _Reader(shape)
