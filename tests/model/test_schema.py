@@ -212,8 +212,8 @@ def test_an_enum_with_a_type_of_its_own_is_an_enum_type(annotation: Any, type: s
         (Range, {}, "Range could be many types"),
         (Mixed, {}, "the values of Mixed are neither all str nor all int"),
         (Literal["a", 1], {}, "neither all str nor all int"),
-        (Owner, {}, "a Owner is no column: write = relation(...)"),
-        (list[Owner], {}, "a Owner is no column: write = relation(...)"),
+        (Owner, {}, "Owner is a Model and no column: write = relation(...)"),
+        (list[Owner], {}, "Owner is a Model and no column: write = relation(...)"),
         (str, {"generated": True}, "generated= is for an int, not for text"),
         (uuid.UUID, {"generated": True}, "server_default='gen_random_uuid()'"),
     ],
@@ -427,6 +427,23 @@ def test_a_table_between_two_sides_is_made_once() -> None:
     ]
 
 
+def test_a_table_between_can_point_to_composite_keys_and_to_one_table_twice() -> None:
+    class Person(Model, table="person"):
+        id: int = field(primary_key=True)
+        friends: list[Person] = relation(through="friend", through_keys=("a", "b"))
+        rooms: list[Room] = relation(through="hotel.stay", through_keys=("person_id", ("house", "number")))
+
+    made = by_name(Person, Room)
+    assert [str(one) for one in made["friend"].foreign_keys] == [
+        'foreign key ("a") references "person" ("id") on delete cascade',
+        'foreign key ("b") references "person" ("id") on delete cascade',
+    ]
+    assert made["hotel.stay"].constraints == ['primary key ("person_id", "house", "number")']
+    assert str(made["hotel.stay"].foreign_keys[1]) == (
+        'foreign key ("house", "number") references "hotel"."room" ("house", "number") on delete cascade'
+    )
+
+
 def test_a_table_between_that_has_a_model_is_the_models() -> None:
     class BookTag(Model, table="book_tag"):
         book_id: int = field(primary_key=True, references="book.id")
@@ -569,7 +586,11 @@ FITS: list[tuple[Any, str, bool]] = [
     (list[Size], "jsonb", True),
     (list[Size], "size:c[]", True),
     (str, "jsonb", True),
+    (Mood, "jsonb", True),
+    (list, "json", True),
     (datetime, "jsonb", False),
+    (Range[int], "jsonb", False),
+    (list[str], "mood:e", False),
     (list[int], "int8[]", True),
     (list[list[int]], "int8[]", True),
     (list[int], "text[]", False),

@@ -20,10 +20,10 @@ UPPER_INC = 0x04
 LOWER_INF = 0x08
 UPPER_INF = 0x10
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-class Range(Generic[T]):
+class Range(Generic[_T]):
     """A range of anything ordered (``Range[int]``); cannot be changed, hashable, equal by value. None is "no bound".
 
     Attributes: ``lower``, ``upper``, ``lower_inc``, ``upper_inc`` (is the bound itself inside?), ``isempty``;
@@ -33,16 +33,16 @@ class Range(Generic[T]):
 
     __slots__ = ("isempty", "lower", "lower_inc", "upper", "upper_inc")
 
-    lower: T | None
-    upper: T | None
+    lower: _T | None
+    upper: _T | None
     lower_inc: bool
     upper_inc: bool
     isempty: bool
 
     def __init__(
         self,
-        lower: T | None = None,
-        upper: T | None = None,
+        lower: _T | None = None,
+        upper: _T | None = None,
         lower_inc: bool = True,
         upper_inc: bool = False,
         empty: bool = False,

@@ -52,25 +52,30 @@ def fits(annotation: Any, column: Column) -> bool:
     if origin in (typing.Union, UnionType):
         return any(fits(one, column) for one in typing.get_args(annotation) if one is not type(None))
     if column.type in _JSON and not column.array:
-        return _json(annotation, origin)
+        return _from_json(annotation, origin)
     if annotation in LISTS or origin in LISTS:
         return _list(annotation, column)
     if column.array:
         return not _known(annotation, origin)
     if is_choice(annotation):
         return all(_gives(type(value), column) for value in values_of(annotation))
+    if annotation in SCALARS:
+        return _gives(annotation, column)
     if is_json(annotation):
         return column.kind == "c" or dict in GIVES.get(column.type, ())
-    if origin is Range or annotation is Range:
-        bounds = [bare(one) for one in typing.get_args(annotation)]
-        return column.kind == "r" and bounds in ([], [Any], [BOUNDS.get(column.type, Any)])
-    return annotation not in SCALARS or _gives(annotation, column)
+    if origin is not Range and annotation is not Range:
+        return True
+    bounds = [bare(one) for one in typing.get_args(annotation)]
+    return column.kind == "r" and bounds in ([], [Any], [BOUNDS.get(column.type, Any)])
 
 
-def _json(annotation: Any, origin: Any) -> bool:
+def _from_json(annotation: Any, origin: Any) -> bool:
     """JSON gives dict, list, str, int, float and bool; what a class is made of is the class's to check."""
-    plain = (str, int, float, bool)
-    return annotation in plain or not _known(annotation, origin) or annotation in LISTS or origin in LISTS
+    if is_choice(annotation):
+        return True
+    return annotation in (str, int, float, bool) or not (
+        annotation in SCALARS or origin is Range or annotation is Range
+    )
 
 
 def _list(annotation: Any, column: Column) -> bool:
@@ -80,7 +85,7 @@ def _list(annotation: Any, column: Column) -> bool:
     if column.type in ("vector", "halfvec"):
         return True
     if not column.array:
-        return column.type not in GIVES
+        return column.kind == "b" and column.type not in GIVES
     item = bare(items[0]) if items else Any
     while typing.get_origin(item) in LISTS:  # an array of any depth has one type
         item = bare(typing.get_args(item)[0])

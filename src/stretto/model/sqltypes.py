@@ -139,7 +139,7 @@ def _type(annotation: Any) -> ColumnType:
     if is_json(annotation):
         return ColumnType("jsonb")
     if getattr(annotation, "__table__", None) is not None:
-        raise _NoType(f"a {title(annotation)} is no column: write = relation(...) for a relation to it")
+        raise _NoType(f"{title(annotation)} is a Model and no column: write = relation(...) for a relation to it")
     raise _NoType(f"no SQL type is known for {title(annotation)}: give it field(type=...)")
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import psycopg
 import pytest
+from tests.model.test_schema import TYPES
 
 from stretto import BitString, Box, Circle, Model, Path, Point, Range, field, relation
 from stretto._async.database import AsyncDatabase
@@ -238,6 +239,13 @@ async def test_what_each_type_holds_comes_back_as_the_annotation_says(db: AsyncD
             await db.execute(f"update everything set {column} = 'other'")
     with pytest.raises(CheckViolation):
         await db.execute("update everything set moods = '{happy,other}'")
+
+
+async def test_each_annotation_fits_the_column_that_is_made_of_it(db: AsyncDatabase) -> None:
+    namespace = {f"c{place}": annotation for place, (annotation, _) in enumerate(TYPES)}
+    kind: Any = type(Model)("Each", (Model,), {"__annotations__": namespace}, table="each")
+    await db.create_tables(kind)
+    assert await db.check_tables(kind) == []
 
 
 async def test_what_is_there_is_left_as_it_is(db: AsyncDatabase, outside: OUTSIDE, schema: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import psycopg
 import pytest
+from tests.model.test_schema import TYPES
 
 from stretto import BitString, Box, Circle, Model, Path, Point, Range, field, relation
 from stretto._sync.database import Database
@@ -237,6 +238,13 @@ def test_what_each_type_holds_comes_back_as_the_annotation_says(db: Database) ->
             db.execute(f"update everything set {column} = 'other'")
     with pytest.raises(CheckViolation):
         db.execute("update everything set moods = '{happy,other}'")
+
+
+def test_each_annotation_fits_the_column_that_is_made_of_it(db: Database) -> None:
+    namespace = {f"c{place}": annotation for place, (annotation, _) in enumerate(TYPES)}
+    kind: Any = type(Model)("Each", (Model,), {"__annotations__": namespace}, table="each")
+    db.create_tables(kind)
+    assert db.check_tables(kind) == []
 
 
 def test_what_is_there_is_left_as_it_is(db: Database, outside: OUTSIDE, schema: str) -> None:
