@@ -318,6 +318,11 @@ def tidy(obj: Any) -> None:
     settle(obj)
 
 
+def make_whole(obj: Any) -> None:
+    """As settle, for an object that has all values."""
+    _CLASS.__set__(obj, obj.__class__)
+
+
 _CLASS: Any = object.__dict__["__class__"]
 
 
