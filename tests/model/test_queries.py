@@ -35,10 +35,10 @@ from stretto import (
     update,
 )
 from stretto.errors import ModelError, UsageError
-from stretto.model import query as queries
+from stretto.model import statements
 from stretto.model.compile import Scope, Writer
 from stretto.model.keys import key_of, keys_of
-from stretto.model.query import statement_of
+from stretto.model.statements import statement_of
 
 
 class Thing(Model, table="thing"):
@@ -231,6 +231,17 @@ SELECTS: list[tuple[Any, str, tuple[Any, ...]]] = [
     ),
     # nested selects
     (
+        select(Book.id).where(any_of(Book.author_id, select(Author).where(Author.name == "n").limit(2))),
+        'select "book"."id" from "book" where "book"."author_id" in (select "author"."id" from "author"'
+        ' where "author"."name" = $1 limit $2)',
+        ("n", 2),
+    ),
+    (
+        select(Book.id).where(any_of(Book.author, select(Author))),
+        'select "book"."id" from "book" where "book"."author_id" in (select "author"."id" from "author")',
+        (),
+    ),
+    (
         select(Author.id).where(any_of(Author.id, select(Book.author_id).where(Book.title == "t")), Author.name == "n"),
         'select "author"."id" from "author" where ("author"."id" in (select "book"."author_id" from "book"'
         ' where "book"."title" = $1)) and ("author"."name" = $2)',
@@ -298,7 +309,7 @@ def test_a_query_is_sql_and_arguments(query: Any, sql: str, args: tuple[Any, ...
 
 
 def test_a_query_is_compiled_once_for_each_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "_compiled", {})
+    monkeypatch.setattr(statements, "_compiled", {})
 
     def ask(n: int) -> Any:
         return select(Thing).where(Thing.id == n, any_of(Thing.b, ["x"] * n)).order_by(desc(Thing.a)).limit(n)
@@ -308,7 +319,7 @@ def test_a_query_is_compiled_once_for_each_shape(monkeypatch: pytest.MonkeyPatch
     assert first[0] is again[0]
     assert first[2] is again[2]
     assert again[1] == (2, ["x", "x"], 2)
-    assert len(queries._compiled) == 1
+    assert len(statements._compiled) == 1
 
 
 @pytest.mark.parametrize(
@@ -334,11 +345,11 @@ def test_another_shape_is_another_statement(other: Any) -> None:
 
 
 def test_the_statements_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "_compiled", {})
-    monkeypatch.setattr(queries, "_SHAPES", 3)
+    monkeypatch.setattr(statements, "_compiled", {})
+    monkeypatch.setattr(statements, "_SHAPES", 3)
     for n in range(10):
         statement_of(select(Thing).where(*([Thing.id == 1] * n)))
-        assert len(queries._compiled) <= 3
+        assert len(statements._compiled) <= 3
 
 
 def test_queries_are_not_changed_by_their_methods() -> None:

@@ -17,7 +17,7 @@ from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
 from stretto.model.loading import located
 from stretto.model.plan import plan_for
-from stretto.model.query import NO_ROWS, statement_of
+from stretto.model.statements import NO_ROWS, statement_of
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
 from stretto.protocol.statement import Statement, check_count, close_request, describe_request, encode_sql, mark

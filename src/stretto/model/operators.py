@@ -64,8 +64,17 @@ def _any(writer: Writer, key: Key, scope: Scope) -> str:
     else:
         value = writer.sql(left, scope)
     if isinstance(right, tuple) and right[0] == "select":
-        return f"{value} in ({writer.select(right, scope)})"
+        return f"{value} in ({writer.select(_keys_only(right), scope)})"
     return f"{value} = any({writer.sql(right, scope)})"
+
+
+def _keys_only(key: Key) -> Key:
+    """A select of objects as one of their primary keys."""
+    kind, table, conditions, orders, limit, offset, rest = key
+    columns, _, *others = rest or (None, None, None, None, (), (), (), None)
+    if columns is not None:
+        return key
+    return (kind, table, conditions, orders, limit, offset, (None, tuple(f.name for f in table.primary_key), *others))
 
 
 def _null(writer: Writer, key: Key, scope: Scope) -> str:
