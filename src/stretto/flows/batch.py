@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.flows.query import Flow, as_here, compiled, decode_rest, heal, prepare
+from stretto.flows.query import Flow, as_here, decode_rest, heal, prepare
 from stretto.flows.shared import Shared
+from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.statement import check_count, mark
 from stretto.wire import backend, frontend
@@ -32,7 +33,7 @@ def batch(shared: Shared, items: Sequence[tuple[Any, tuple[Any, ...], Any]]) -> 
     perform.
     """
     healed = False
-    items = [item if isinstance(item[0], str) else compiled(*item, False) for item in items]
+    items = [item if isinstance(item[0], str) else unpack(*item, False) for item in items]
     while items:
         statements = []
         for sql, args, _ in items:

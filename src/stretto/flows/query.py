@@ -17,7 +17,7 @@ from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
 from stretto.model.loading import located
 from stretto.model.plan import plan_for
-from stretto.model.statements import NO_ROWS, statement_of
+from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
 from stretto.protocol.statement import Statement, check_count, close_request, describe_request, encode_sql, mark
@@ -296,21 +296,6 @@ def forget(statement: Statement) -> Generator[Request, Any, int]:
     return request.status
 
 
-def compiled(query: Any, args: tuple[Any, ...], into: Any, rows: bool = True) -> tuple[str, tuple[Any, ...], Any]:
-    """The SQL of a query, its arguments, and what its rows become where ``into`` does not say so.
-
-    Raises UsageError where ``rows`` are wanted and it gives none.
-    """
-    if args:
-        raise UsageError(f"a query has its values in it, and takes no arguments: {query!r:.200}")
-    sql, args, own = statement_of(query)
-    if own is NO_ROWS:
-        if rows:
-            raise UsageError(f"{query!r:.200} gives no rows: add .returning(), or run it by execute()")
-        own = None
-    return sql, args, own if into is None else into
-
-
 def fetch(
     shared: Shared,
     sql: Any,
@@ -320,7 +305,7 @@ def fetch(
 ) -> Flow:
     """Return the rows of SQL or a query as a list of ``into``, or what ``finish`` makes of it. Trips as perform."""
     if not isinstance(sql, str):
-        sql, args, into = compiled(sql, args, into)
+        sql, args, into = unpack(sql, args, into)
     return Fetch(shared, sql, args, into, finish, maker_for, _fetch)  # type: ignore[return-value]  # it does what a generator does
 
 
@@ -371,7 +356,7 @@ def _value(rows: list[Any], column: int) -> Any:
 def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
     """Return the command tag. Without arguments: the simple protocol, so several statements may be given; one trip."""
     if not isinstance(sql, str):
-        sql, args, _ = compiled(sql, args, None, False)
+        sql, args, _ = unpack(sql, args, None, False)
         request = yield from perform(shared, sql, args, None, None)
     elif args:
         check_count(args)

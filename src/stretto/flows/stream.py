@@ -10,8 +10,9 @@ from typing import Any
 
 from stretto.codecs.base import UnknownTypes
 from stretto.errors import DecodeError, UsageError
-from stretto.flows.query import Flow, as_here, check, compiled, fitting, heal, maker_for, prepare
+from stretto.flows.query import Flow, as_here, check, fitting, heal, maker_for, prepare
 from stretto.flows.shared import Shared
+from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
 from stretto.protocol.statement import Statement
@@ -32,7 +33,7 @@ class Portal:
         if batch < 1:
             raise UsageError(f"batch={batch}: at least one row at a time")
         if not isinstance(sql, str):
-            sql, args, into = compiled(sql, args, into)
+            sql, args, into = unpack(sql, args, into)
         self._shared = shared
         self._sql = sql
         self._args = args

@@ -68,3 +68,18 @@ def statement_of(query: Any) -> tuple[str, tuple[Any, ...], Any]:
     if found.order is not None:
         return found.sql, tuple([values[place] for place in found.order]), found.into
     return found.sql, tuple(values), found.into
+
+
+def unpack(query: Any, args: tuple[Any, ...], into: Any, rows: bool = True) -> tuple[str, tuple[Any, ...], Any]:
+    """What a verb was given in the place of SQL: its SQL and arguments, and what its rows become, by ``into`` first.
+
+    Raises UsageError for arguments beside a query, and where ``rows`` are wanted and it gives none.
+    """
+    if args:
+        raise UsageError(f"a query has its values in it, and takes no arguments: {query!r:.200}")
+    sql, args, own = statement_of(query)
+    if own is NO_ROWS:
+        if rows:
+            raise UsageError(f"{query!r:.200} gives no rows: add .returning(), or run it by execute()")
+        own = None
+    return sql, args, own if into is None else into
