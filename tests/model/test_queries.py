@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.model.library import Author, Book, Cell, Kind, Note, Part, Tag
 
 from stretto import (
@@ -38,7 +41,9 @@ from stretto.errors import ModelError, UsageError
 from stretto.model import statements
 from stretto.model.compile import Scope, Writer
 from stretto.model.keys import key_of, keys_of
+from stretto.model.rawsql import cut
 from stretto.model.statements import statement_of
+from stretto.protocol.lexer import tokenize
 
 
 class Thing(Model, table="thing"):
@@ -513,3 +518,18 @@ def test_aliases_are_never_taken_twice() -> None:
         '"q"""',
     ]
     assert writer.alias("ä" * 40) == '"t"'
+
+
+PIECES = ["\n", " ", *["'", '"', "$1", "$2", "$$", "$a$", "e", "E'", "\\", "--", "/*", "*/", "x", "1", "U&", "é", "''"]]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_raw_sql_is_cut_as_the_drivers_lexer_reads_it(sql: str) -> None:
+    tokens, ended = tokenize(sql)
+    if not ended:
+        with pytest.raises(UsageError, match="has no end"):
+            cut(sql)
+        return
+    parameters = [one for one in cut(sql) if isinstance(one, int)]
+    assert len(parameters) == sum(a == "$" and b == "0" for a, b in itertools.pairwise(tokens))
