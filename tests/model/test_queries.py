@@ -41,6 +41,7 @@ from stretto.errors import ModelError, UsageError
 from stretto.model import statements
 from stretto.model.compile import Scope, Writer
 from stretto.model.keys import key_of, keys_of
+from stretto.model.operators import narrowed
 from stretto.model.rawsql import cut
 from stretto.model.statements import statement_of
 from stretto.protocol.lexer import tokenize
@@ -455,6 +456,8 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: select(Thing).columns(), UsageError, "columns.. needs one"),
     (lambda: select(Thing).for_update(skip_locked=True, nowait=True), UsageError, "exclude each other"),
     (lambda: select(Thing).include(strategy="x"), UsageError, "strategy='x'"),
+    (lambda: select(Thing).include("books"), UsageError, "include.. takes relations.* not 'books'"),
+    (lambda: select(Book).include(Book.title), UsageError, "include.. takes relations.* not Book.title"),
     (lambda: asc(Thing.id, nulls="x"), UsageError, "nulls='x'"),
     (lambda: any_of(Thing.b, "abc"), UsageError, "takes a list of values, not one str"),
     (lambda: select(Thing).where(Book.title == "x"), ModelError, "Book.title is not a field of Thing"),
@@ -507,6 +510,14 @@ def test_a_select_can_hold_nested_selects_with_arguments_of_their_own() -> None:
         ' from "author" where "author"."name" = $3'
     )
     assert [values[place] for place in writer.order] == ["y", 3, "x"]
+
+
+def test_a_select_can_be_narrowed_to_what_another_one_needs() -> None:
+    values: list[Any] = []
+    key = select(Book).where(Book.title == "x").order_by(desc(Book.price)).limit(2)._key(values)
+    assert Writer().select(narrowed(key, ["author_id"])) == (
+        'select "book"."author_id" from "book" where "book"."title" = $1 order by "book"."price" desc limit $2'
+    )
 
 
 def test_aliases_are_never_taken_twice() -> None:

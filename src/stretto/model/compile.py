@@ -7,6 +7,8 @@ Given a scope, ``columns``, ``where``, ``order_by``, ``limits`` and ``sql`` writ
 written, ``scope.source()`` is what stands after FROM: the table and the joins that were needed. A field is looked for
 in the innermost scope of its Model, then outwards.
 
+``operators.narrowed(key, names)`` is the same select of these attributes only, as for ``in (select ...)``.
+
 ``parameter(place)`` gives the ``$n`` of a value; ``order`` has the places of the values in the order of their ``$n``.
 """
 

@@ -153,6 +153,9 @@ class Select(Query[T]):
         """
         if strategy not in (None, "statement", "trip"):
             raise UsageError(f'strategy={strategy!r}: "statement" or "trip"')
+        for one in relations:
+            if type(one) is not Path and (one is None or isinstance(one, Expression) or type(one) not in KEYS):
+                raise UsageError(f"include() takes relations, as Author.books or related(...), not {one!r:.200}")
         return self._but(includes=self._rest.includes + relations, strategy=strategy or self._rest.strategy)
 
     def distinct(self, *fields: object) -> Select[T]:
