@@ -67,8 +67,9 @@ from stretto.model.expressions import (  # noqa: E402
 )
 from stretto.model.fields import field  # noqa: E402
 from stretto.model.graph import related  # noqa: E402
-from stretto.model.query import Query, Select, select  # noqa: E402
+from stretto.model.query import Scalar, Select, select  # noqa: E402
 from stretto.model.relations import relation  # noqa: E402
+from stretto.model.statements import Query  # noqa: E402
 from stretto.pool.lifetime import Stats  # noqa: E402
 
 __version__ = "0.1.0.dev0"
@@ -100,6 +101,7 @@ __all__ = [
     "Query",
     "Range",
     "Row",
+    "Scalar",
     "Select",
     "Stats",
     "Transaction",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.model.library import Author, Book, Cell, Kind, Note, Part, Tag
 
 from stretto import (
@@ -35,10 +38,13 @@ from stretto import (
     update,
 )
 from stretto.errors import ModelError, UsageError
-from stretto.model import query as queries
+from stretto.model import statements
 from stretto.model.compile import Scope, Writer
 from stretto.model.keys import key_of, keys_of
-from stretto.model.query import statement_of
+from stretto.model.operators import narrowed
+from stretto.model.rawsql import cut
+from stretto.model.statements import statement_of
+from stretto.protocol.lexer import tokenize
 
 
 class Thing(Model, table="thing"):
@@ -231,6 +237,17 @@ SELECTS: list[tuple[Any, str, tuple[Any, ...]]] = [
     ),
     # nested selects
     (
+        select(Book.id).where(any_of(Book.author_id, select(Author).where(Author.name == "n").limit(2))),
+        'select "book"."id" from "book" where "book"."author_id" in (select "author"."id" from "author"'
+        ' where "author"."name" = $1 limit $2)',
+        ("n", 2),
+    ),
+    (
+        select(Book.id).where(any_of(Book.author, select(Author))),
+        'select "book"."id" from "book" where "book"."author_id" in (select "author"."id" from "author")',
+        (),
+    ),
+    (
         select(Author.id).where(any_of(Author.id, select(Book.author_id).where(Book.title == "t")), Author.name == "n"),
         'select "author"."id" from "author" where ("author"."id" in (select "book"."author_id" from "book"'
         ' where "book"."title" = $1)) and ("author"."name" = $2)',
@@ -298,7 +315,7 @@ def test_a_query_is_sql_and_arguments(query: Any, sql: str, args: tuple[Any, ...
 
 
 def test_a_query_is_compiled_once_for_each_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "_compiled", {})
+    monkeypatch.setattr(statements, "_compiled", {})
 
     def ask(n: int) -> Any:
         return select(Thing).where(Thing.id == n, any_of(Thing.b, ["x"] * n)).order_by(desc(Thing.a)).limit(n)
@@ -308,7 +325,7 @@ def test_a_query_is_compiled_once_for_each_shape(monkeypatch: pytest.MonkeyPatch
     assert first[0] is again[0]
     assert first[2] is again[2]
     assert again[1] == (2, ["x", "x"], 2)
-    assert len(queries._compiled) == 1
+    assert len(statements._compiled) == 1
 
 
 @pytest.mark.parametrize(
@@ -334,11 +351,11 @@ def test_another_shape_is_another_statement(other: Any) -> None:
 
 
 def test_the_statements_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "_compiled", {})
-    monkeypatch.setattr(queries, "_SHAPES", 3)
+    monkeypatch.setattr(statements, "_compiled", {})
+    monkeypatch.setattr(statements, "_SHAPES", 3)
     for n in range(10):
         statement_of(select(Thing).where(*([Thing.id == 1] * n)))
-        assert len(queries._compiled) <= 3
+        assert len(statements._compiled) <= 3
 
 
 def test_queries_are_not_changed_by_their_methods() -> None:
@@ -439,6 +456,8 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: select(Thing).columns(), UsageError, "columns.. needs one"),
     (lambda: select(Thing).for_update(skip_locked=True, nowait=True), UsageError, "exclude each other"),
     (lambda: select(Thing).include(strategy="x"), UsageError, "strategy='x'"),
+    (lambda: select(Thing).include("books"), UsageError, "include.. takes relations.* not 'books'"),
+    (lambda: select(Book).include(Book.title), UsageError, "include.. takes relations.* not Book.title"),
     (lambda: asc(Thing.id, nulls="x"), UsageError, "nulls='x'"),
     (lambda: any_of(Thing.b, "abc"), UsageError, "takes a list of values, not one str"),
     (lambda: select(Thing).where(Book.title == "x"), ModelError, "Book.title is not a field of Thing"),
@@ -493,6 +512,14 @@ def test_a_select_can_hold_nested_selects_with_arguments_of_their_own() -> None:
     assert [values[place] for place in writer.order] == ["y", 3, "x"]
 
 
+def test_a_select_can_be_narrowed_to_what_another_one_needs() -> None:
+    values: list[Any] = []
+    key = select(Book).where(Book.title == "x").order_by(desc(Book.price)).limit(2)._key(values)
+    assert Writer().select(narrowed(key, ["author_id"])) == (
+        'select "book"."author_id" from "book" where "book"."title" = $1 order by "book"."price" desc limit $2'
+    )
+
+
 def test_aliases_are_never_taken_twice() -> None:
     writer = Writer()
     assert [writer.alias("a"), writer.alias("a"), writer.alias("a_2"), writer.alias('q"')] == [
@@ -502,3 +529,18 @@ def test_aliases_are_never_taken_twice() -> None:
         '"q"""',
     ]
     assert writer.alias("ä" * 40) == '"t"'
+
+
+PIECES = ["\n", " ", *["'", '"', "$1", "$2", "$$", "$a$", "e", "E'", "\\", "--", "/*", "*/", "x", "1", "U&", "é", "''"]]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_raw_sql_is_cut_as_the_drivers_lexer_reads_it(sql: str) -> None:
+    tokens, ended = tokenize(sql)
+    if not ended:
+        with pytest.raises(UsageError, match="has no end"):
+            cut(sql)
+        return
+    parameters = [one for one in cut(sql) if isinstance(one, int)]
+    assert len(parameters) == sum(a == "$" and b == "0" for a, b in itertools.pairwise(tokens))

@@ -15,7 +15,7 @@ from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
-from stretto.model.query import Query
+from stretto.model.statements import Query
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
 from stretto.runtime.asources import achunks_of, arows_of, asink_of

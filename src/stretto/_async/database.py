@@ -21,7 +21,7 @@ from stretto.flows import stream as streaming
 from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
-from stretto.model.query import Query
+from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
 from stretto.runtime.aio import Link
 from stretto.runtime.tracing import Sink, own

@@ -16,7 +16,7 @@ from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
-from stretto.model.query import Query
+from stretto.model.statements import Query
 from stretto.protocol.request import Request
 from stretto.runtime.blocking import Link
 from stretto.runtime.sources import chunks_of, rows_of, sink_of

@@ -21,7 +21,7 @@ from stretto.flows import stream as streaming
 from stretto.flows.ambient import ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
-from stretto.model.query import Query
+from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
 from stretto.runtime.blocking import Link
 from stretto.runtime.call import call

@@ -11,7 +11,8 @@ from stretto.codecs.makers import Row
 from stretto.flows import query
 from stretto.flows.batch import BatchResult, batch
 from stretto.flows.shared import Shared
-from stretto.model.query import Query, Scalar
+from stretto.model.query import Scalar
+from stretto.model.statements import Query
 
 T = TypeVar("T")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.errors import UsageError
-from stretto.flows.query import Flow, as_here, compiled, decode, heal, prepare
+from stretto.flows.query import Flow, as_here, decode, heal, prepare
 from stretto.flows.shared import Shared
-from stretto.model.grown import Going
+from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement, check_count, mark
 from stretto.wire import backend, frontend
@@ -45,9 +44,7 @@ def batch(shared: Shared, items: Sequence[tuple[Any, tuple[Any, ...], Any]]) -> 
     perform.
     """
     healed = False
-    items = [item if isinstance(item[0], str) else compiled(shared, *item, False) for item in items]
-    if any(type(into) is Going for _, _, into in items):
-        raise UsageError('a query in a batch is one statement: include(..., strategy="statement")')
+    items = [item if isinstance(item[0], str) else unpack(*item, shared.codecs.get, rows=False) for item in items]
     while items:
         statements = []
         for sql, args, _ in items:

@@ -15,10 +15,10 @@ from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
-from stretto.model.grown import Going, Graph, Growing
+from stretto.model.grown import Going, Growing
 from stretto.model.loading import located
 from stretto.model.plan import plan_for
-from stretto.model.query import NO_ROWS, statement_of
+from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
 from stretto.protocol.statement import Statement, check_count, close_request, describe_request, encode_sql, mark
@@ -306,25 +306,6 @@ def forget(statement: Statement) -> Generator[Request, Any, int]:
     return request.status
 
 
-def compiled(
-    shared: Shared, query: Any, args: tuple[Any, ...], into: Any, rows: bool = True
-) -> tuple[str, tuple[Any, ...], Any]:
-    """The SQL of a query, its arguments, and what its rows become where ``into`` does not say so.
-
-    Raises UsageError where ``rows`` are wanted and it gives none.
-    """
-    if args:
-        raise UsageError(f"a query has its values in it, and takes no arguments: {query!r:.200}")
-    sql, args, own = statement_of(query)
-    if own is NO_ROWS:
-        if rows:
-            raise UsageError(f"{query!r:.200} gives no rows: add .returning(), or run it by execute()")
-        own = None
-    elif type(own) is Graph:
-        own = Growing(own, shared.codecs.get)
-    return sql, args, own if into is None else into
-
-
 def fetch(
     shared: Shared,
     sql: Any,
@@ -334,7 +315,7 @@ def fetch(
 ) -> Flow:
     """Return the rows of SQL or a query as a list of ``into``, or what ``finish`` makes of it. Trips as perform."""
     if not isinstance(sql, str):
-        sql, args, into = compiled(shared, sql, args, into)
+        sql, args, into = unpack(sql, args, into, shared.codecs.get, trips=True)
         if type(into) is Going:
             from stretto.flows.graph import go  # which builds on this module
 
@@ -389,7 +370,7 @@ def _value(rows: list[Any], column: int) -> Any:
 def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
     """Return the command tag. Without arguments: the simple protocol, so several statements may be given; one trip."""
     if not isinstance(sql, str):
-        sql, args, _ = compiled(shared, sql, args, None, False)
+        sql, args, _ = unpack(sql, args, None, shared.codecs.get, rows=False)
         request = yield from perform(shared, sql, args, None, None)
     elif args:
         check_count(args)

@@ -10,9 +10,9 @@ from typing import Any
 
 from stretto.codecs.base import UnknownTypes
 from stretto.errors import DecodeError, UsageError
-from stretto.flows.query import Flow, as_here, check, compiled, fitting, heal, maker_for, prepare
+from stretto.flows.query import Flow, as_here, check, fitting, heal, maker_for, prepare
 from stretto.flows.shared import Shared
-from stretto.model.grown import Going
+from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
 from stretto.protocol.statement import Statement
@@ -33,9 +33,7 @@ class Portal:
         if batch < 1:
             raise UsageError(f"batch={batch}: at least one row at a time")
         if not isinstance(sql, str):
-            sql, args, into = compiled(shared, sql, args, into)
-            if type(into) is Going:
-                raise UsageError('a stream is one statement: include(..., strategy="statement")')
+            sql, args, into = unpack(sql, args, into, shared.codecs.get)
         self._shared = shared
         self._sql = sql
         self._args = args

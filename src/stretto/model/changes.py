@@ -10,7 +10,8 @@ from stretto.model.compile import Writer
 from stretto.model.expressions import Expression, Operation
 from stretto.model.keys import Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
-from stretto.model.query import NO_ROWS, Query, check_conditions, check_expressions, listed, named_columns
+from stretto.model.query import check_conditions, check_expressions, listed, named_columns
+from stretto.model.statements import NO_ROWS, Query
 from stretto.model.table import Table, table_of
 
 T = TypeVar("T")

@@ -7,6 +7,8 @@ Given a scope, ``columns``, ``where``, ``order_by``, ``limits`` and ``sql`` writ
 written, ``scope.source()`` is what stands after FROM: the table and the joins that were needed. A field is looked for
 in the innermost scope of its Model, then outwards.
 
+``operators.narrowed(key, names)`` is the same select of these attributes only, as for ``in (select ...)``.
+
 ``parameter(place)`` gives the ``$n`` of a value; ``order`` has the places of the values in the order of their ``$n``.
 """
 
@@ -148,8 +150,8 @@ class Writer:
     def count(self, key: Key, parent: Scope | None = None) -> str:
         """A select of how many rows a select has."""
         kind, table, conditions, _, limit, offset, rest = key
-        columns, _, distinct, _, groups, *_ = rest or (None,) * 6
-        if limit is None and offset is None and columns is None and distinct is None and not groups:
+        columns, _, distinct, _, groups, having, *_ = rest or (None,) * 6
+        if limit is None and offset is None and columns is None and distinct is None and not groups and not having:
             return self.select((kind, table, conditions, (), None, None, None), parent, instead="count(*)")
         return f"select count(*) from ({self.select(key, parent)}) as {self.alias('counted')}"
 

@@ -66,6 +66,8 @@ def _of_relation(operator: str, path: Path, other: Any, values: Values) -> Key:
     if operator == "any":
         if len(join.remote) != 1:
             raise UsageError(f"any_of({path!r}, ...): its key has {len(join.remote)} fields: combine by or_()")
+        if getattr(other, "_is_query_", False):
+            return ("any", path._ref, key_of(other, values))
         values.append([_key_values(path, join, one)[0] for one in other])
         return ("any", path._ref, len(values) - 1)
     found = _key_values(path, join, other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from stretto.errors import UsageError
@@ -64,8 +64,17 @@ def _any(writer: Writer, key: Key, scope: Scope) -> str:
     else:
         value = writer.sql(left, scope)
     if isinstance(right, tuple) and right[0] == "select":
-        return f"{value} in ({writer.select(right, scope)})"
+        named = right[6] is not None and right[6][0] is not None
+        return f"{value} in ({writer.select(right if named else narrowed(right), scope)})"
     return f"{value} = any({writer.sql(right, scope)})"
+
+
+def narrowed(key: Key, names: Iterable[str] | None = None) -> Key:
+    """The key of a select of objects with these attributes only (None: the primary key)."""
+    kind, table, conditions, orders, limit, offset, rest = key
+    _, _, *others = rest or (None, None, None, None, (), (), (), None)
+    names = tuple(one.name for one in table.primary_key) if names is None else tuple(names)
+    return (kind, table, conditions, orders, limit, offset, (None, names, *others))
 
 
 def _null(writer: Writer, key: Key, scope: Scope) -> str:

@@ -28,10 +28,10 @@ class Path(Expression):
         return repr(self._ref)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"a relation has no attribute {name!r}", name=name, obj=self)
         found = self._reached.get(name)
         if found is None:
-            if name.startswith("_"):
-                raise AttributeError(f"{self!r} has no attribute {name!r}")
             found = self._reached[name] = self._reach(name)
         return found
 

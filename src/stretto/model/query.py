@@ -1,12 +1,11 @@
 """select(), update() and delete(): queries over Models, which the verbs take in the place of SQL.
 
-Each method returns a new query, so a query can be kept and built upon. A query is compiled once for each shape;
-afterwards only its values are collected (``keys``), in the order of the SQL that was kept.
+Each method returns a new query, so a query can be kept and built upon.
 """
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from stretto.codecs.makers import Row
 from stretto.errors import UsageError
@@ -15,77 +14,18 @@ from stretto.model.compile import Writer
 from stretto.model.expressions import Condition, Expression, Order, Ref
 from stretto.model.fields import Field
 from stretto.model.graph import tree
-from stretto.model.grown import Going, Graph, Trips
+from stretto.model.grown import Graph, Trips
 from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
 from stretto.model.paths import Path
+from stretto.model.statements import Query
 from stretto.model.table import Table, table_of
 
 T = TypeVar("T")
 Strategy = Literal["statement", "trip"]
 
-NO_ROWS: Any = object()  # what the rows of a statement become that gives none
-_SHAPES = 4096  # statements that are kept
 _FEW = 50  # objects whose relations come faster by one statement
 _new = object.__new__
-
-
-class Compiled:
-    """A statement: its SQL, the places of its values in the order of ``$1`` ..., and what its rows become."""
-
-    __slots__ = ("into", "order", "sql")
-
-    def __init__(self, sql: str, order: list[int], into: Any, values: int) -> None:
-        self.sql = sql
-        self.order = None if order == list(range(values)) else order
-        self.into = into
-
-
-_compiled: dict[Key, Compiled] = {}
-
-
-class Query(Generic[T]):
-    """What the verbs take in the place of SQL. ``T`` is what its rows become."""
-
-    __slots__ = ()
-    _is_query_ = True
-
-    def _key(self, values: Values) -> Key:
-        raise NotImplementedError
-
-    def _compile(self, key: Key, writer: Writer) -> tuple[str, Any]:
-        """The SQL, and what its rows become (a target for ``plan_for``)."""
-        raise NotImplementedError
-
-    def __bool__(self) -> bool:
-        raise UsageError(f"{self!r} is a query and neither true nor false: give it to fetch() or another verb")
-
-    def __str__(self) -> str:
-        return statement_of(self)[0]
-
-
-def statement_of(query: Any) -> tuple[str, tuple[Any, ...], Any]:
-    """The SQL of a query, its arguments, and what its rows become. Raises ModelError, and UsageError for no query."""
-    values: Values = []
-    try:
-        key = query._key(values)
-    except AttributeError:
-        if getattr(query, "_is_query_", False):
-            raise
-        raise UsageError(f"a statement is a str or a query, as select(Author), not {query!r:.200}") from None
-    found = _compiled.get(key)
-    if found is None:
-        writer = Writer()
-        sql, into = query._compile(key, writer)
-        found = Compiled(sql, writer.order, into, len(values))
-        if len(_compiled) >= _SHAPES:
-            _compiled.clear()
-        _compiled[key] = found
-    if type(found.into) is Trips:
-        return found.sql, (), Going(found.into, values)
-    if found.order is not None:
-        return found.sql, tuple([values[place] for place in found.order]), found.into
-    return found.sql, tuple(values), found.into
 
 
 def check_conditions(verb: str, conditions: tuple[Any, ...]) -> None:

@@ -16,12 +16,12 @@ _TOKEN = re.compile(
       (?P<parameter>\$[0-9]+)
     | (?P<line>--[^\n\r]*)
     | (?P<block>/\*)
-    | [eE]'(?:[^'\\]|\\.|'')*'(?:\s*[\n\r]\s*'(?:[^'\\]|\\.|'')*')*   # E'..', which may go on in the next line
-    | [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*           # a word: $1 at its end is a part of it
-    | '(?:[^']|'')*'
-    | "(?:[^"]|"")*"
+    | [eE]'(?:[^'\\]|\\.|'')*+'(?:\s*[\n\r]\s*'(?:[^'\\]|\\.|'')*+')*   # E'..', which may go on in the next line
+    | '(?:[^']|'')*+'
+    | "(?:[^"]|"")*+"
     | \$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$
-    | (?P<open>['"]|\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
+    | (?P<open>[eE]?'|"|\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
+    | [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*             # a word: $1 at its end is a part of it
     | .
     """,
     re.VERBOSE | re.DOTALL,

@@ -1,0 +1,3 @@
+cpdef object key_of(object node, list values)
+cpdef tuple keys_of(object nodes, list values)
+cdef object _plain(object value)
