@@ -151,7 +151,7 @@ class Model(metaclass=ModelType):
         super().__init_subclass__()
 
     @classmethod
-    def _shape_(cls) -> Shape:
+    def _shape_(cls, _: Any) -> Shape:
         """What ``into=`` needs to know: all columns, by column name or attribute."""
         from stretto.model.loading import maker_of
 

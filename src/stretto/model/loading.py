@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.codecs.makers import ModelMaker
+from stretto.codecs.makers import ArrangedMaker, CompositeMaker, ModelMaker
 from stretto.model.base import Model, Origin, slot_of
 from stretto.model.table import Table
 
@@ -20,6 +20,10 @@ def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMa
 
 def located(maker: Any, text: str) -> Any:
     """The same maker for objects of a statement of their own, which NotLoaded names."""
+    if type(maker) is ArrangedMaker:
+        return ArrangedMaker(located(maker.inner, text), maker.order, maker.converters)
+    if type(maker) is CompositeMaker:
+        return CompositeMaker(located(maker.inner, text))
     if type(maker) is not ModelMaker:
         return maker
     return ModelMaker(maker.cls, maker.members, _ORIGIN, Origin(text, maker.origin.names), _LOADED)

@@ -76,7 +76,7 @@ def shape_of(cls: Any) -> Shape | None:
         return None
     own = getattr(cls, "_shape_", None)
     if own is not None:
-        return own()  # type: ignore[no-any-return]  # a Model's
+        return own(cls)  # type: ignore[no-any-return]  # a Model's
     for kind in (_typed_dict, _named_tuple, _pydantic, _struct, _attrs, _dataclass, _hand_written):
         shape = kind(cls)
         if shape is not None:
