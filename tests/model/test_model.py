@@ -26,8 +26,6 @@ from stretto.errors import ModelError, NotLoaded, UsageError
 from stretto.model.base import Origin, complete, settle, slot_of, values_of
 from stretto.model.fields import UNSET, Field
 from stretto.model.loading import maker_of
-from stretto.model.paths import relation_of
-from stretto.model.relations import Relation
 from stretto.model.table import table_of
 
 T = TypeVar("T")
@@ -82,6 +80,10 @@ def fetched(model: Any, text: str = "select 1", **values: Any) -> Any:
     return maker_of(table_of(model), list(values), text).make(list(values.values()))
 
 
+def joined(model: Any, name: str) -> Any:
+    return table_of(model).relations[name].join
+
+
 # Definition -----------------------------------------------------------------------------------------------------------
 
 
@@ -90,7 +92,6 @@ def test_a_class_attribute_is_the_field_and_an_objects_attribute_the_value() -> 
     assert isinstance(name, Field)
     assert (name.name, name.column, name.model, name.annotation) == ("name", "name", Author, str)
     assert repr(name) == "Author.name"
-    assert isinstance(relation_of(Author.books), Relation)
     assert repr(Author.books) == "Author.books"
     assert whole().name == "Ann"
 
@@ -131,8 +132,8 @@ def test_a_class_in_a_function_may_name_what_is_there() -> None:
         parent: Parent = relation("parent_id")
 
     assert table_of(Parent).fields["mood"].annotation is Mood
-    assert relation_of(Parent.children).join.target is Child
-    assert relation_of(Child.parent).join.target is Parent
+    assert joined(Parent, "children").target is Child
+    assert joined(Child, "parent").target is Parent
 
 
 def test_a_later_class_of_the_same_name_is_meant_where_it_is_nearer() -> None:
@@ -148,9 +149,9 @@ def test_a_later_class_of_the_same_name_is_meant_where_it_is_nearer() -> None:
         return Author, Book
 
     first, second = make(), make()
-    assert relation_of(first[0].books).join.target is first[1]
-    assert relation_of(second[0].books).join.target is second[1]
-    assert relation_of(Author.books).join.target is Book
+    assert joined(first[0], "books").target is first[1]
+    assert joined(second[0], "books").target is second[1]
+    assert joined(Author, "books").target is Book
 
 
 def test_names_that_others_use_are_free() -> None:
@@ -335,7 +336,7 @@ def test_a_relation_to_the_class_itself() -> None:
     class Bead(Linked, table="bead"):
         pass
 
-    assert relation_of(Bead.next).join.target is Bead
+    assert joined(Bead, "next").target is Bead
 
 
 def test_a_model_without_a_table_lends_its_columns_too() -> None:
@@ -708,7 +709,7 @@ def test_a_class_that_nobody_has_is_collected() -> None:
             other: list[Gone] = relation("id")
 
         Gone()
-        assert relation_of(Gone.other).join
+        assert joined(Gone, "other")
         return weakref.ref(Gone)
 
     reference = make()

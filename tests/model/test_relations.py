@@ -9,7 +9,6 @@ import pytest
 
 from stretto import Model, field, relation
 from stretto.errors import ModelError
-from stretto.model.paths import relation_of
 from stretto.model.relations import Through
 
 
@@ -99,8 +98,14 @@ class Shelf(Model, table="book", schema="library"):
     tags: list[Tag] = relation(through=Tagging)
 
 
+def known(path: Any) -> Any:
+    """The relation of a Model that its class attribute stands for."""
+    model, _, name = repr(path).rpartition(".")
+    return globals()[model].__table__.relations[name]
+
+
 def followed(one: Any) -> tuple[str, str, list[str], list[str], bool]:
-    join = relation_of(one).join
+    join = one.join
     local, remote = ([repr(key) for key in keys] for keys in (join.local, join.remote))
     return join.kind, join.target.__name__, local, remote, join.many
 
@@ -132,8 +137,8 @@ FOLLOWED: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("one", "expected"), FOLLOWED, ids=[repr(one) for one, _ in FOLLOWED])
 def test_a_relation_is_followed_by_its_keys(one: Any, expected: Any) -> None:
-    assert followed(one) == expected
-    assert relation_of(one).join is relation_of(one).join
+    assert followed(known(one)) == expected
+    assert known(one).join is known(one).join
 
 
 THROUGH: list[tuple[Any, Through]] = [
@@ -150,9 +155,10 @@ THROUGH: list[tuple[Any, Through]] = [
 
 @pytest.mark.parametrize(("one", "through"), THROUGH, ids=[repr(one) for one, _ in THROUGH])
 def test_a_relation_through_a_table(one: Any, through: Through) -> None:
-    join = relation_of(one).join
+    one = known(one)
+    join = one.join
     assert (join.kind, join.many, join.through) == ("many-to-many", True, through)
-    assert join.local == relation_of(one).model.__table__.primary_key
+    assert join.local == one.model.__table__.primary_key
     assert join.remote == join.target.__table__.primary_key
 
 
@@ -261,17 +267,16 @@ UNCLEAR: list[tuple[Any, str]] = [
 def test_what_can_not_be_told(one: Any, said: str) -> None:
     for _ in range(2):  # it is not remembered as something else
         with pytest.raises(ModelError) as caught:
-            relation_of(one).join  # noqa: B018  # reading is the test
+            known(one).join  # noqa: B018  # reading is the test
         assert str(caught.value).startswith(said)
 
 
 def test_one_column_of_a_composite_key_may_be_referenced_alone() -> None:
-    assert followed(Loose.half)[2:4] == (["Loose.city"], ["City.name"])
+    assert followed(known(Loose.half))[2:4] == (["Loose.city"], ["City.name"])
 
 
 def test_a_table_with_itself_through_a_model() -> None:
-    through: Any = Paired.named
-    assert relation_of(through).join.through == Through("pairs", None, ("one_id",), ("other_id",))
+    assert known(Paired.named).join.through == Through("pairs", None, ("one_id",), ("other_id",))
 
 
 def test_wrong_arguments() -> None:
@@ -294,6 +299,7 @@ def test_annotations_that_are_no_strings() -> None:
         "more": relation("id"),
     }
     early = type(Model)("Early", (Model,), namespace, table="early")
-    assert (relation_of(early.books).join.target, relation_of(early.books).join.many) == (Book, True)
-    assert (relation_of(early.author).join.target, relation_of(early.author).join.many) == (Author, False)
-    assert (relation_of(early.more).join.target, relation_of(early.more).join.many) == (Book, True)
+    found = {name: one.join for name, one in early.__table__.relations.items()}
+    assert {name: (join.target, join.many) for name, join in found.items()} == {
+        "books": (Book, True), "author": (Author, False), "more": (Book, True),
+    }  # fmt: skip

@@ -80,8 +80,8 @@ async def one_function_for_all(db: AsyncDatabase, blocking: Database) -> None:
     assert_type(await db.run(business, 7, title="x"), list[Author])
     assert_type(blocking.run(business, 7), list[Author])
     assert_type(await db.run(lambda db: db.execute("select 1")), str)
-    await db.run(business, "7")  # type: ignore[arg-type]  # the arguments are checked as in a call
-    await db.run(business, 7, name="x")  # type: ignore[call-arg]  # and the keywords
+    await db.run(business, "7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # the arguments are checked as in a call
+    await db.run(business, 7, name="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # and the keywords
 
 
 def count(number: int) -> int:

@@ -73,7 +73,7 @@ class ModelType(type):
             if written is None:
                 cls.__init__ = _abstract
             return cls
-        cls.__table__.slots = tuple((key, type.__getattribute__(cls, key)) for key in fields)
+        cls.__table__.fill({key: type.__getattribute__(cls, key) for key in fields})
         cls.__table__.partial = _make_partial(mcls, cls)
         cls.__post_init__ = making.PostInit(making.written_post_init(cls), tidy)
         if written is None:
@@ -118,8 +118,14 @@ def _abstract(self: Any, **values: Any) -> None:
     raise ModelError(f"{self.__class__.__qualname__} is abstract: it only lends its fields to others")
 
 
+if TYPE_CHECKING:
+    Meta = type  # a checker shall look for attributes and keywords of a class among those that it has
+else:
+    Meta = ModelType
+
+
 @dataclass_transform(eq_default=True, kw_only_default=True, field_specifiers=(field, relation))
-class Model(metaclass=ModelType):
+class Model(metaclass=Meta):
     """A typed class whose objects are rows: ``class Author(Model, table="author"): ...``.
 
     Keywords of the class: ``table`` and ``schema`` (without a table its objects come from hand-written SQL only);
@@ -159,7 +165,7 @@ class Model(metaclass=ModelType):
         super().__init_subclass__()
 
     @classmethod
-    def _shape_(cls) -> Shape:
+    def _shape_(cls, _: Any) -> Shape:
         """What ``into=`` needs to know: all columns, by column name or attribute."""
         from stretto.model.loading import maker_of
 
@@ -180,15 +186,18 @@ class Model(metaclass=ModelType):
         return schema_of(cls, handler)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Model) or other.__class__ is not self.__class__:
+        if other.__class__ is not self.__class__:
             return NotImplemented
-        table: Table = self.__class__.__table__
-        slots = [slot for name, slot in table.slots if table.fields[name].compare]
-        return [read(self, slot) for slot in slots] == [read(other, slot) for slot in slots]
+        table: Table = self.__table__
+        try:
+            return bool(table.compared(self) == table.compared(other))
+        except AttributeError:  # one lacks a value
+            slots = [slot for name, slot in table.slots if table.fields[name].compare]
+            return [read(self, slot) for slot in slots] == [read(other, slot) for slot in slots]
 
     @recursive_repr()
     def __repr__(self) -> str:
-        table: Table = self.__class__.__table__
+        table: Table = self.__table__
         hidden = {key for key, one in table.fields.items() if not one.repr}
         shown = (f"{key}={value!r}" for key, value in values_of(self).items() if key not in hidden)
         return f"{self.__class__.__qualname__}({', '.join(shown)})"
@@ -227,8 +236,7 @@ class Lacking:
 
     @property  # type: ignore[misc]  # for isinstance, match and whoever asks, it is the Model
     def __class__(self) -> Any:
-        table: Table = type(self).__table__  # type: ignore[attr-defined]  # the other base has it
-        return table.model
+        return self.__table__.model
 
     def __getattr__(self, name: str) -> Any:
         cls: Any = self.__class__
@@ -240,8 +248,10 @@ class Lacking:
         raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        slot = self.__table__.slot.get(name)
+        lacked = slot is not None and read(self, slot) is UNSET
         super().__setattr__(name, value)
-        if name in self.__class__.__table__.fields:
+        if lacked:
             settle(self)
 
 
@@ -266,7 +276,7 @@ class Origin:
 
 def values_of(obj: Any) -> dict[str, Any]:
     """What an object has: the values of its columns and loaded relations by attribute."""
-    table: Table = obj.__class__.__table__
+    table: Table = obj.__table__
     found = {key: value for key, slot in table.slots if (value := read(obj, slot)) is not UNSET}
     for key, one in table.relations.items():
         if (value := read(obj, one.slot)) is not UNSET:
@@ -302,13 +312,13 @@ def reader_of(table: Table) -> Slots:
 
 def settle(obj: Any) -> None:
     """Give an object the class that it should have, after values were filled in."""
-    table: Table = obj.__class__.__table__
+    table: Table = obj.__table__
     _CLASS.__set__(obj, table.model if complete(obj) else table.partial)
 
 
 def tidy(obj: Any) -> None:
     """Take out what another library has set to say that there is no value, and settle."""
-    table: Table = obj.__class__.__table__
+    table: Table = obj.__table__
     for slot in (*(slot for _, slot in table.slots), *(one.slot for one in table.relations.values())):
         try:
             if slot.__get__(obj) is UNSET:

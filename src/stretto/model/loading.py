@@ -23,9 +23,9 @@ def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMa
 
 def located(maker: Any, into: Any, sql: str) -> Any:
     """The same maker for objects of a statement of their own, which NotLoaded names, and where it was first asked."""
-    if isinstance(maker, ArrangedMaker):
+    if type(maker) is ArrangedMaker:
         return ArrangedMaker(located(maker.inner, into, sql), maker.order, maker.converters)
-    if isinstance(maker, CompositeMaker):
+    if type(maker) is CompositeMaker:
         return CompositeMaker(located(maker.inner, into, sql))
     if type(maker) is not ModelMaker:
         return maker
@@ -44,7 +44,7 @@ class Whole:
         self.names = names
         self.text = text
 
-    def _shape_(self) -> Shape:
+    def _shape_(self, _: Any) -> Shape:
         table = self.table
         wanted = [table.fields[name] for name in self.names]
         fields = tuple(ShapeField(one.column, (), True, one.annotation) for one in wanted)

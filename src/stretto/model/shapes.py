@@ -94,7 +94,7 @@ def shape_of(cls: Any) -> Shape | None:
     """Return the shape of a class, or None for what is no class or takes nothing by name."""
     own = getattr(cls, "_shape_", None)
     if own is not None:
-        return own()  # type: ignore[no-any-return]  # a Model's, or a query's
+        return own(cls)  # type: ignore[no-any-return]  # a Model's, or a query's
     if not isinstance(cls, type) or inspect.isabstract(cls):
         return None
     for kind in (_typed_dict, _named_tuple, _pydantic, _struct, _attrs, _dataclass, _hand_written):

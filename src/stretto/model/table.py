@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import sys
 import typing
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from stretto.errors import ModelError
@@ -29,8 +31,9 @@ class Table:
 
     ``fields`` and ``relations`` by attribute, ``columns`` the fields by column. ``options``: further keywords of the
     class (``unique``, ``checks`` ... for create_tables; ``insert``, ``update``: statements of its own).
-    ``slots``: the fields' attributes, each with the descriptor of its slot. ``partial``: the class of objects that lack
-    a value. ``abstract``: it only lends its fields.
+    ``slots``: the fields' attributes, each with the descriptor of its slot (``slot`` by attribute). ``values`` and
+    ``compared`` get all values of an object, or those that ``==`` compares; AttributeError where it lacks one.
+    ``partial``: the class of objects that lack a value. ``abstract``: it only lends its fields.
     """
 
     def __init__(
@@ -68,10 +71,18 @@ class Table:
         self.options = options
         self.abstract = abstract
         self.slots: tuple[tuple[str, Any], ...] = ()
+        self.slot: dict[str, Any] = {}
         self.partial: Any = None
         self.number = 0  # in the order of definition
         self._local_names = local_names or {}
         self.caches: dict[Any, Any] = {}  # what others compile for this model, once
+
+    def fill(self, slots: dict[str, Any]) -> None:
+        """Take the slots of the class: it can have objects now."""
+        self.slots = tuple(slots.items())
+        self.slot = slots
+        self.values = _getter(list(slots))
+        self.compared = _getter([name for name in slots if self.fields[name].compare])
 
     def __repr__(self) -> str:
         return f"<Table {self.full_name} of {self.model.__qualname__}>"
@@ -102,6 +113,10 @@ class Table:
                 f"{self.model.__qualname__}.{name}: the annotation {annotation!r} names {error.name!r}, which is not"
                 f" known in {self.model.__module__}"
             ) from None
+
+
+def _getter(names: list[str]) -> Callable[[Any], Any]:
+    return operator.attrgetter(*names) if names else lambda obj: ()
 
 
 class _Scope(dict[str, Any]):
