@@ -18,7 +18,7 @@ from stretto.flows.tls import handshake, request_tls
 from stretto.wire import startup
 
 
-class CancelUnknown(ConnectError):
+class UnreadCancelError(ConnectError):
     """A cancel request may still arrive, and would hit whatever its session runs then."""
 
 
@@ -26,7 +26,7 @@ def cancel(config: Config, greeting: Greeting) -> Generator[Step, Any, None]:
     """Ask the server to cancel what the session of ``greeting`` is running, and wait until it has read the request.
 
     The server does not say whether there was anything to cancel. Raises UsageError where it gave no key to cancel by,
-    ConnectError or TLSError when the request could not be sent; CancelUnknown when it was, and its end did not come.
+    ConnectError or TLSError when the request could not be sent; UnreadCancelError when it was, and its end did not come.
     """
     if greeting.pid is None or greeting.secret is None:
         raise UsageError("this server gave no key to cancel by: the statement can't be cancelled")
@@ -47,7 +47,7 @@ def cancel(config: Config, greeting: Greeting) -> Generator[Step, Any, None]:
     except OSError as error:
         yield Close()
         why = f"the cancel request was sent to {talk.site}, and is not known to have been read"
-        raise CancelUnknown(f"{why}: {explain(error).message}") from error
+        raise UnreadCancelError(f"{why}: {explain(error).message}") from error
     yield Close()
 
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from stretto.errors import Error
-from stretto.flows.cancel import CancelUnknown, cancel
+from stretto.flows.cancel import UnreadCancelError, cancel
 from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.plug import Plug
@@ -85,7 +85,7 @@ class Recovery:
         with contextlib.suppress(Error, OSError):
             try:
                 self._plug.drive(cancel(self._link.shared.config, self._link.greeting))
-            except CancelUnknown:  # it would hit a stranger's statement
+            except UnreadCancelError:  # it would hit a stranger's statement
                 self._link.abort()
 
     def _end(self) -> None:
