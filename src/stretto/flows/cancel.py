@@ -26,7 +26,7 @@ def cancel(config: Config, greeting: Greeting) -> Generator[Step, Any, None]:
     """Ask the server to cancel what the session of ``greeting`` is running, and wait until it has read the request.
 
     The server does not say whether there was anything to cancel. Raises UsageError where it gave no key to cancel by,
-    ConnectError or TLSError when the request could not be sent; UnreadCancelError when it was, and its end did not come.
+    ConnectError or TLSError when the request could not be sent, UnreadCancelError when it may still be on its way.
     """
     if greeting.pid is None or greeting.secret is None:
         raise UsageError("this server gave no key to cancel by: the statement can't be cancelled")
