@@ -13,7 +13,7 @@ from tests.flows.driver import FakeTLS, Reply, Stage, config
 from stretto.config import Host
 from stretto.errors import ConnectError, TLSError, UsageError
 from stretto.flows import steps
-from stretto.flows.cancel import cancel
+from stretto.flows.cancel import UnreadCancelError, cancel
 from stretto.flows.connect import Greeting
 
 GREETING = Greeting(
@@ -87,7 +87,7 @@ def test_a_reset_after_the_request_is_as_good_as_an_end() -> None:
 
 def test_waiting_can_time_out() -> None:
     stage = Stage([[TimeoutError()]])
-    with pytest.raises(ConnectError, match="timed out"):
+    with pytest.raises(UnreadCancelError, match="timed out"):
         stage.play(cancel(config(), GREETING))
 
 

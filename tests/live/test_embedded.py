@@ -31,8 +31,9 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="what root may do to a machine is tested as root")
 
 HOLDER = """
-import json, sys
+import json, signal, sys
 from stretto import embedded
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
 server = embedded.start(sys.argv[1] if len(sys.argv) > 1 else None)
 print(json.dumps([server.url, server.pid, str(server.socket_directory)]), flush=True)
 sys.stdin.read()

@@ -237,6 +237,32 @@ def test_a_silent_server_is_given_up_after_the_timeout(runtime: str, cancel: str
 
 
 @both
+def test_a_connection_whose_cancel_may_still_arrive_is_not_used_again(runtime: str) -> None:
+    """The statement has ended, but nobody has said that the cancel was read: it would hit whatever comes next."""
+    cancelled = threading.Event()
+
+    def slow(peer: Peer) -> None:
+        peer.greet()
+        peer.serve(count=3)
+        while peer.hear()[0] != "S":
+            pass
+        cancelled.wait(PATIENCE)
+        peer.send(BOUND + ROW + DONE + READY)
+        peer.serve()
+
+    def cancel(peer: Peer) -> None:
+        peer.greet(b"")
+        cancelled.set()
+        peer.wait_for_end()
+
+    with scripted(slow, cancel, honest) as server:
+        first, second = outcomes(runtime, server.url, [(*FETCH, {"timeout": 0.1}), FETCH])
+    assert isinstance(first, StatementTimeout)
+    assert second == [(7,)]
+    assert len(server.peers) == 3
+
+
+@both
 @pytest.mark.parametrize("cancel", CANCELS)
 def test_a_database_closes_while_a_statement_that_timed_out_is_not_answered(runtime: str, cancel: str) -> None:
     with scripted(falling_silent, CANCELS[cancel]) as server:

@@ -18,11 +18,15 @@ from stretto.flows.tls import handshake, request_tls
 from stretto.wire import startup
 
 
+class UnreadCancelError(ConnectError):
+    """A cancel request may still arrive, and would hit whatever its session runs then."""
+
+
 def cancel(config: Config, greeting: Greeting) -> Generator[Step, Any, None]:
     """Ask the server to cancel what the session of ``greeting`` is running, and wait until it has read the request.
 
     The server does not say whether there was anything to cancel. Raises UsageError where it gave no key to cancel by,
-    ConnectError or TLSError when the request could not be sent.
+    ConnectError or TLSError when the request could not be sent, UnreadCancelError when it may still be on its way.
     """
     if greeting.pid is None or greeting.secret is None:
         raise UsageError("this server gave no key to cancel by: the statement can't be cancelled")
@@ -42,7 +46,8 @@ def cancel(config: Config, greeting: Greeting) -> Generator[Step, Any, None]:
         pass  # the server has closed, if not politely
     except OSError as error:
         yield Close()
-        raise _error(talk.site, explain(error)) from error
+        why = f"the cancel request was sent to {talk.site}, and is not known to have been read"
+        raise UnreadCancelError(f"{why}: {explain(error).message}") from error
     yield Close()
 
 

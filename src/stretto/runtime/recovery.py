@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from stretto.errors import Error
-from stretto.flows.cancel import cancel
+from stretto.flows.cancel import UnreadCancelError, cancel
 from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.plug import Plug
@@ -83,7 +83,10 @@ class Recovery:
 
     def _cancel(self) -> None:
         with contextlib.suppress(Error, OSError):
-            self._plug.drive(cancel(self._link.shared.config, self._link.greeting))
+            try:
+                self._plug.drive(cancel(self._link.shared.config, self._link.greeting))
+            except UnreadCancelError:  # it would hit a stranger's statement
+                self._link.abort()
 
     def _end(self) -> None:
         self._link.recovered()

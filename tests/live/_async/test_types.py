@@ -107,8 +107,12 @@ async def test_a_bad_value_is_an_error_of_the_caller(one: AsyncDatabase) -> None
         assert await one.fetchval("select 1") == 1
 
 
-async def test_a_type_is_asked_about_once(db: AsyncDatabase, outside: psycopg.Connection[Any], schema: str) -> None:
-    """The catalogue's statement is prepared on a connection when it is asked, and its executions are counted there."""
+async def test_a_type_is_asked_about_once(open_db: Any) -> None:
+    """The catalogue's statement is prepared on a connection when it is asked, and its executions are counted there.
+
+    There are two connections, so that both can be looked at in the end, however many the load has opened.
+    """
+    db = open_db(connections=2)
     counted = (
         "select coalesce(sum(generic_plans + custom_plans), 0) from pg_prepared_statements "
         "where statement like '%pg_name' || 'space%'"
