@@ -6,7 +6,7 @@ import pytest
 
 from stretto.errors import CommitUnknown, Error, TransactionAborted
 from stretto.flows.ending import committed
-from stretto.flows.query import simple
+from stretto.flows.simple import simple
 from stretto.flows.transaction import Options, Scope, Trunk
 from stretto.sqlstate import DivisionByZero
 

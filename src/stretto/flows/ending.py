@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from stretto.errors import CommitUnknown, ConnectionLost, DatabaseError, Error, TransactionAborted
-from stretto.flows.query import Flow, server_error, simple
+from stretto.flows.query import Flow, server_error
+from stretto.flows.simple import simple
 from stretto.flows.transaction import Scope, Trunk, within
 from stretto.protocol.classify import CONTROL
 

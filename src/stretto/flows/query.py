@@ -13,6 +13,7 @@ from stretto.codecs import catalog
 from stretto.codecs.base import Codec, UnknownTypes
 from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.flows.shared import Shared
+from stretto.flows.simple import simple
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
 from stretto.model.grown import Going, Growing
@@ -21,10 +22,9 @@ from stretto.model.plan import plan_for
 from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
-from stretto.protocol.statement import Statement, check_count, close_request, describe_request, encode_sql, mark
+from stretto.protocol.statement import Statement, check_count, close_request, describe_request, mark
 from stretto.sqlstate import error_from_fields
-from stretto.wire import backend, frontend
-from stretto.wire.buffer import WriteBuffer
+from stretto.wire import backend
 
 Flow = Generator[Request, Any, Any]
 
@@ -381,16 +381,6 @@ def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
         yield request
         check(request, sql)
     return backend.command_tag(request.tag) if request.tag is not None else ""
-
-
-def simple(sql: str) -> Request:
-    """Make the request of the simple protocol; its rows are thrown away."""
-    buf = WriteBuffer()
-    frontend.query(buf, encode_sql(sql))
-    request = Request(buf.getvalue(), b"Q")
-    request.text = sql
-    request.abandoned = True
-    return request
 
 
 def executemany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]]) -> Flow:

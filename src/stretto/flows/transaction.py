@@ -21,7 +21,8 @@ from stretto.errors import (
     TransactionClosed,
     UsageError,
 )
-from stretto.flows.query import Flow, server_error, simple
+from stretto.flows.query import Flow, server_error
+from stretto.flows.simple import simple
 from stretto.flows.xid import Xid
 from stretto.protocol.classify import CONTROL
 from stretto.protocol.request import Request

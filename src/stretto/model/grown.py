@@ -7,7 +7,8 @@ from typing import Any
 
 from stretto.codecs.arrays import NESTS_NONE, Array
 from stretto.codecs.base import Codec
-from stretto.codecs.makers import ArrangedMaker, GraphMaker, Maker, ModelMaker, RootMaker
+from stretto.codecs.makers import ArrangedMaker, Maker
+from stretto.codecs.modelmakers import GraphMaker, ModelMaker, RootMaker
 from stretto.codecs.nested import RECORD, RECORD_ARRAY, Nested
 from stretto.model.base import Origin, slot_of
 from stretto.model.branches import Branch, Level, Source

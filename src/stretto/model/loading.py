@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stretto._places import places
-from stretto.codecs.makers import ArrangedMaker, CompositeMaker, ModelMaker
+from stretto.codecs.makers import ArrangedMaker, CompositeMaker
+from stretto.codecs.modelmakers import ModelMaker
 from stretto.model.base import Model, Origin, slot_of
 from stretto.model.shapes import Field as ShapeField
 from stretto.model.shapes import Shape
