@@ -34,30 +34,35 @@ def finite(text: str) -> float:
 
 
 def plain(value: Any) -> Any:
-    """What the default ``dumps`` makes of a value that JSON has no place for. Raises TypeError for all others.
+    """What the default ``dumps`` makes of an object of a typed class: its fields. Raises TypeError for all others.
 
-    Objects become their fields: of a dataclass (a Model is one), an attrs class, a msgspec Struct, a pydantic model.
-    Members of Enums become their values; dates, times, UUIDs and Decimals their text.
+    Such are dataclasses (Models, too), attrs classes, msgspec Structs and pydantic models. In their fields, whose
+    classes are known where they are read, members of Enums become their values, and dates, times, UUIDs and Decimals
+    their text; by themselves these are refused.
     """
-    kind = type(value)
+    if not isinstance(value, type):
+        if hasattr(value, "__pydantic_fields__"):
+            return value.model_dump(mode="json")
+        for name in ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__"):
+            fields = getattr(value, name, None)
+            if fields is not None:
+                keys = [getattr(one, "name", one) for one in fields]
+                return {key: _in_field(getattr(value, key)) for key in keys}
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _in_field(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, (UUID, Decimal)):
         return str(value)
-    if hasattr(kind, "__pydantic_fields__"):
-        return value.model_dump(mode="json")
-    if not isinstance(value, type):
-        for name in ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__"):
-            fields = getattr(value, name, None)
-            if fields is not None:
-                return {key: getattr(value, key) for key in [getattr(one, "name", one) for one in _each(fields)]}
-    raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")
-
-
-def _each(fields: Any) -> Any:
-    return fields.values() if isinstance(fields, dict) else fields
+    if isinstance(value, (list, tuple)):
+        return [_in_field(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _in_field(item) for key, item in value.items()}
+    return value
 
 
 default_dumps: Callable[[Any], str | bytes] = JSONEncoder(

@@ -7,7 +7,7 @@ of it is there: whatever fails leaves them as they were.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from stretto.flows import together
@@ -19,17 +19,23 @@ from stretto.model.writing import Change, Plan, Writer, writer_for, writer_of
 
 def get(shared: Shared, model: Any, key: Any, include: Any) -> Flow:
     """The object with a primary key, or None. Round trips as fetch."""
-    writer = writer_of(table_of(model))
+    sql, writer = _selection(model if isinstance(model, type) else table_of(model))
+    args = (key,) if writer.plain_key and type(key) is not dict else writer.key_args(key)
     if include:
-        return fetchrow(shared, _including(writer, key, include), ())
-    sql, args = writer.select(key)
+        return fetchrow(shared, _including(writer, args, include), ())
     return fetchrow(shared, sql, args, model)
 
 
-def _including(writer: Writer, key: Any, include: Any) -> Any:
+@lru_cache(maxsize=1024)
+def _selection(model: Any) -> tuple[str, Writer]:
+    writer = writer_of(table_of(model))
+    return writer.selection, writer
+
+
+def _including(writer: Writer, args: tuple[Any, ...], include: Any) -> Any:
     from stretto.model.query import select  # not before it is needed: plain get is the common one
 
-    conditions = [writer.fields[place] == part for place, part in zip(writer.key, writer.key_args(key), strict=True)]
+    conditions = [writer.fields[place] == part for place, part in zip(writer.key, args, strict=True)]
     relations = include if isinstance(include, tuple | list) else (include,)
     return select(writer.table.model).where(*conditions).include(*relations)
 
@@ -95,8 +101,7 @@ def upsert(shared: Shared, obj: Any, on: Any) -> Flow:
 def delete(shared: Shared, obj: Any) -> Flow:
     """Delete an object's row. Round trips as fetch."""
     writer = writer_for(obj)
-    sql, args = writer.deletion(obj)
-    return fetch(shared, sql, args, tuple, partial(_deleted, writer, obj))
+    return fetch(shared, writer.deletion, writer.row_key(obj), tuple, partial(_deleted, writer, obj))
 
 
 def _deleted(writer: Writer, obj: Any, rows: list[Any]) -> None:

@@ -24,7 +24,7 @@ from stretto.model.shapes import Shape, bare, shape_of
 Converter = Callable[[Any], Any]
 
 _PLAIN = frozenset({int, str, bool, bytes, float, date, datetime, time, timedelta, uuid.UUID, type(None)})
-_FIXED = _PLAIN | {Decimal, complex}
+FIXED = _PLAIN | {Decimal, complex}
 _LISTS = (list, Sequence, Collection, Iterable)
 _PARSED: dict[Any, Converter] = {
     datetime: datetime.fromisoformat,
@@ -46,7 +46,7 @@ def is_same(now: Any, then: Any) -> bool:
 def is_fixed(value: Any) -> bool:
     """Whether a value can't have been changed in place; False in any doubt."""
     kind = type(value)
-    if kind in _FIXED or isinstance(value, enum.Enum):
+    if kind in FIXED or isinstance(value, enum.Enum):
         return True
     if isinstance(value, tuple):
         return all(map(is_fixed, value))
@@ -80,7 +80,7 @@ def _value_of(member: Any) -> Any:
 def needs_reading(annotation: Any) -> bool:
     """Whether values of this annotation may be others than those that the codec makes."""
     annotation = bare(annotation)
-    return annotation not in _FIXED and annotation is not Any and annotation is not object
+    return annotation not in FIXED and annotation is not Any and annotation is not object
 
 
 # Typed JSON -----------------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def reader_of(annotation: Any) -> Converter | None:
     if origin is dict or origin is Mapping:
         inner = reader_of(arguments[1]) if arguments else None
         return None if inner is None else lambda value: {key: _read(inner, one) for key, one in value.items()}
-    if not isinstance(origin, type) or origin in _FIXED or origin is object:
+    if not isinstance(origin, type) or origin in FIXED or origin is object:
         return None
     shape = shape_of(origin)
     return None if shape is None else _Reader(shape)

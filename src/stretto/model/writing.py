@@ -10,16 +10,17 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import repeat
 from typing import Any
 
 from stretto.codecs.oids import TYPES
 from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
 from stretto.model import dml
-from stretto.model.base import Origin, reader_of, settle, slot_of
+from stretto.model.base import Origin, make_whole, reader_of, settle, slot_of
 from stretto.model.fields import UNSET, Field
 from stretto.model.table import Table, quote, table_of
-from stretto.model.values import is_fixed, is_same, needs_reading, writer_of_values
+from stretto.model.values import FIXED, is_fixed, is_same, needs_reading, writer_of_values
 
 Values = list[Any]
 
@@ -56,11 +57,17 @@ _TYPE_NAMES = frozenset(name for name, *_ in TYPES)
 
 def writer_for(obj: Any) -> Writer:
     """The Writer of an object's Model; raises UsageError for what is no object of a Model."""
-    table = getattr(obj.__class__, "__table__", None)
-    if not isinstance(table, Table):
+    writer = _writer_of_class(type(obj))
+    if writer is None:
         given = f"the class {obj.__qualname__}" if isinstance(obj, type) else f"a {type(obj).__name__}"
         raise UsageError(f"an object of a Model is needed, not {given}")
-    return writer_of(table)
+    return writer
+
+
+@lru_cache(maxsize=1024)
+def _writer_of_class(cls: Any) -> Writer | None:
+    table = getattr(cls, "__table__", None)
+    return writer_of(table) if isinstance(table, Table) else None
 
 
 def writer_of(table: Table) -> Writer:
@@ -89,13 +96,13 @@ class Writer:
         self.grows = () if table.version is None else (self.version,)
         self.has_row_type = table.schema is not None or table.name not in _TYPE_NAMES  # pg_catalog's would be meant
         self.writers = _writers(self.fields)
+        self.plain_key = len(self.key) == 1 and self.key[0] not in self.writers
         self.origin = Origin(f"insert or update of {self.title}", self.names)
-        self._nullable_keys = [place for place, one in enumerate(self.fields) if one.generated]
+        self._written = [p for p, one in enumerate(self.fields) if one.written and p != self.version]
+        self._identities = [place for place, one in enumerate(self.fields) if one.generated]
         self._inserts: dict[Any, Plan] = {}
         self._updates: dict[Any, Plan] = {}
         self._upserts: dict[Any, Plan] = {}
-        self._get = ""
-        self._delete = ""
 
     # Objects ----------------------------------------------------------------------------------------------------------
 
@@ -133,7 +140,7 @@ class Writer:
         if all(map(operator.is_not, values, repeat(UNSET))):
             obj._origin_, obj._loaded_ = self.origin, tuple(values)
             if type(obj) is self.table.partial:
-                settle(obj)
+                make_whole(obj)
         else:
             names = [name for name, value in zip(self.names, values, strict=True) if value is not UNSET]
             obj._origin_ = Origin(self.origin.text, tuple(names))
@@ -155,13 +162,11 @@ class Writer:
 
     # Statements -------------------------------------------------------------------------------------------------------
 
-    def select(self, key: Any) -> tuple[str, tuple[Any, ...]]:
-        """The statement that gets the object with this key, and its arguments."""
-        sql = self._get
-        if not sql:
-            columns = self._columns(range(len(self.fields)))
-            sql = self._get = dml.select(self.table.sql, columns, self._columns(self._need_key("get")))
-        return sql, self.key_args(key)
+    @cached_property
+    def selection(self) -> str:
+        """The statement that gets the object with a key."""
+        key = self._columns(self._need_key("get"))
+        return dml.select(self.table.sql, self._columns(range(len(self.fields))), key)
 
     def key_args(self, key: Any) -> tuple[Any, ...]:
         """The arguments that a key is, given as a value, a tuple or a dict. Raises UsageError for other parts."""
@@ -180,7 +185,7 @@ class Writer:
 
     def insertion(self, values: Values) -> Plan:
         """The INSERT of the columns that have a value; the others come back, and those that the server computes."""
-        for place in self._nullable_keys:
+        for place in self._identities:
             if values[place] is None:
                 values[place] = UNSET  # an identity column is never NULL: the server makes it
         key = tuple([value is not UNSET for value in values])
@@ -224,15 +229,15 @@ class Writer:
         return Change(plan, self.encoded(changed, values) + key, key[: len(self.key)], values)
 
     def _changed(self, values: Values, loaded: Values | None) -> tuple[int, ...]:
+        """The places that an update writes: of an object that was made in Python, all that have a value but the key."""
+        if loaded is None:
+            return tuple([p for p in self._written if values[p] is not UNSET and p not in self.key])
         found = []
-        for place, one in enumerate(self.fields):
-            value = values[place]
-            if value is UNSET or place == self.version or not one.written:
-                continue
-            if loaded is None:
-                if place not in self.key:
-                    found.append(place)
-            elif not (is_fixed(value) if value is loaded[place] else is_same(value, loaded[place])):
+        for place in self._written:
+            now, then = values[place], loaded[place]
+            if now is then and type(now) in FIXED:
+                continue  # nearly always
+            if now is not UNSET and not (is_fixed(now) if now is then else is_same(now, then)):
                 found.append(place)
         return tuple(found)
 
@@ -293,12 +298,15 @@ class Writer:
             raise UsageError("on= is empty: give the fields of a unique constraint")
         return tuple(found)
 
-    def deletion(self, obj: Any) -> tuple[str, tuple[Any, ...]]:
-        """The DELETE of an object's row, by its key (and version) as loaded, and its arguments."""
+    @cached_property
+    def deletion(self) -> str:
+        """The DELETE of an object's row, by its ``row_key``."""
         self._need_key("delete")
-        if not self._delete:
-            self._delete = dml.delete(self.table.sql, self._columns(self.identity))
-        return self._delete, self._key_of(self.values(obj), self.loaded(obj))
+        return dml.delete(self.table.sql, self._columns(self.identity))
+
+    def row_key(self, obj: Any) -> tuple[Any, ...]:
+        """The key (and version) of an object's row, as it was loaded."""
+        return self._key_of(self.values(obj), self.loaded(obj))
 
     def _columns(self, places: Sequence[int]) -> list[str]:
         return [quote(self.fields[place].column) for place in places]
