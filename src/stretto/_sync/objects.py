@@ -21,34 +21,61 @@ class Objects:
         raise NotImplementedError
 
     def get(self, model: type[T], key: Any, *, include: Any = (), timeout: float | None = None) -> T | None:
-        """The object with this primary key (a tuple for a composite one), or None. One round trip.
+        """The object with this primary key, or None. One round trip; cold, two.
 
-        ``include``: a relation, or several, to fetch with it.
+        ``key``: a tuple, or a dict by field, for a key of several parts. ``include``: a relation, or several, to fetch
+        with it. Raises UsageError for a key of other parts, ModelError for a Model without a primary key.
         """
         return self._run(writing.get(self._shared, model, key, include), timeout)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     def insert(self, obj: T, *, timeout: float | None = None) -> T:
-        """Insert an object; what the server makes (keys, defaults) is filled in. One round trip."""
+        """Insert an object; what the server makes (keys, defaults, computed columns) is filled in. One round trip.
+
+        Columns without a value are left to the server. When it fails the object is as it was. Raises the server's
+        error, and OperationalError where a trigger or rule keeps the row out.
+        """
         return self._run(writing.insert(self._shared, obj), timeout)  # type: ignore[no-any-return]  # as above
 
     def insert_many(self, objs: Iterable[T], *, timeout: float | None = None) -> list[T]:
-        """Insert objects, all or nothing; what the server makes is filled in. One statement for each Model."""
+        """Insert objects, all or nothing; what the server makes is filled in. One round trip.
+
+        One statement for all of one Model that have values for the same columns, in which they are inserted in their
+        order; the statements are in the order of each one's first object. Raises as insert, UsageError for an object
+        that is there twice.
+        """
         return self._run(writing.insert_many(self._shared, objs), timeout)  # type: ignore[no-any-return]  # as above
 
     def update(self, obj: T, *, timeout: float | None = None) -> T:
-        """Write what was changed since the object was loaded; raises StaleObject when its row is not there any more."""
+        """Write what was changed since the object was loaded; nothing changed, nothing sent. One round trip.
+
+        The row is found by the key that was loaded, and by the version where there is one. A value that can change in
+        place (list, dict, object) is always written. Of an object made in Python all columns that have a value are
+        written, but the key. Computed columns and the version are filled in. Raises StaleObject when no row is found.
+        """
         return self._run(writing.update(self._shared, obj), timeout)  # type: ignore[no-any-return]  # as above
 
     def update_many(self, objs: Iterable[T], *, timeout: float | None = None) -> list[T]:
-        """Update objects, all or nothing, in one statement for each Model; raises as update."""
+        """Update objects, all or nothing. One round trip.
+
+        One statement for all of one Model that have changed in the same columns. Raises StaleObject when any row is
+        not found (in a transaction, that fails it), UsageError for an object or row that is there twice. ``update=``
+        statements of a Model's own are only looked at when they have run: what they miss does not undo the rest.
+        """
         return self._run(writing.update_many(self._shared, objs), timeout)  # type: ignore[no-any-return]  # as above
 
     def save(self, obj: T, *, timeout: float | None = None) -> T:
-        """Insert an object whose key is not set, update any other."""
+        """Insert an object that has no primary key yet; update one that was loaded, or that was given a key.
+
+        Raises StaleObject where an object with a key has no row: insert() or upsert() it.
+        """
         return self._run(writing.save(self._shared, obj), timeout)  # type: ignore[no-any-return]  # as above
 
     def upsert(self, obj: T, *, on: Any = None, timeout: float | None = None) -> T:
-        """Insert an object, or update the row with the same ``on``: a field or several, else the primary key."""
+        """Insert an object, or update the row with the same ``on``: a field or a tuple of them, else the primary key.
+
+        ``on`` must have a unique constraint. The other columns that have a value are written, the primary key is not;
+        all columns are filled in from the row as it is then. A version grows, and is not compared. One round trip.
+        """
         return self._run(writing.upsert(self._shared, obj, on), timeout)  # type: ignore[no-any-return]  # as above
 
     def delete(self, obj: Any, *, timeout: float | None = None) -> None:

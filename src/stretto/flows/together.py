@@ -157,9 +157,16 @@ def _run(shared: Shared, jobs: list[Job]) -> Flow:
 
 
 def _takes_rows(shared: Shared, plan: Plan) -> Generator[Request, Any, bool]:
-    """Whether the array of rows can be sent: each of its columns has a binary format."""
+    """Whether the array of rows can be sent: each column has a binary format and may be NULL.
+
+    A domain that is not NULL is refused in a row even where the column is not written; so any domain is given a miss.
+    """
     statement = yield from prepare(shared, plan.many)
-    return hasattr(getattr(statement.parameters[0], "element", None), "codecs")
+    row: Any = getattr(statement.parameters[0], "element", None)
+    if not hasattr(row, "codecs"):
+        return False
+    columns = zip(row.names, row.oids, row.codecs, strict=True)
+    return all(name in plan.columns or oid == codec.oid for name, oid, codec in columns)
 
 
 def _own_jobs(shared: Shared, writer: Writer, verb: str, members: list[Member]) -> Generator[Request, Any, list[Job]]:

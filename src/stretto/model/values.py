@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 import typing
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from stretto.codecs.makers import Maker, shown
+from stretto.codecs.makers import KeywordMaker, Maker, shown
 from stretto.codecs.ranges import Range
 from stretto.errors import DecodeError
 from stretto.model.shapes import Shape, bare, shape_of
@@ -105,7 +106,7 @@ def reader_of(annotation: Any) -> Converter | None:
     if origin is dict or origin is Mapping:
         inner = reader_of(arguments[1]) if arguments else None
         return None if inner is None else lambda value: {key: _read(inner, one) for key, one in value.items()}
-    if not isinstance(origin, type) or origin in FIXED or origin is object:
+    if not isinstance(origin, type) or origin in FIXED or origin is object or origin is Any:
         return None
     shape = shape_of(origin)
     return None if shape is None else _Reader(shape)
@@ -122,7 +123,7 @@ def _parser(cls: Any) -> Converter:
         try:
             return cls(value) if cls not in _PARSED else _PARSED[cls](value)
         except (ValueError, TypeError, ArithmeticError):
-            raise DecodeError(f"the JSON has a {type(value).__name__} that is no {cls.__qualname__}") from None
+            raise DecodeError(f"the JSON has a value ({type(value).__name__}) that is no {cls.__qualname__}") from None
 
     return parse
 
@@ -133,7 +134,7 @@ def _list_reader(inner: Converter | None) -> Converter | None:
 
     def read(value: Any) -> Any:
         if not isinstance(value, list):
-            raise DecodeError(f"the JSON has a {type(value).__name__} where a list must be")
+            raise DecodeError(f"the JSON has a value ({type(value).__name__}) where a list must be")
         return [_read(inner, one) for one in value]
 
     return read
@@ -145,6 +146,7 @@ class _Reader:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.title = shape.cls.__qualname__
+        self.parameters = _parameters(shape.cls)
         self.known = {field.name: field for field in shape.fields}
         for one in shape.fields:
             for alias in one.also:
@@ -155,7 +157,7 @@ class _Reader:
         if isinstance(value, self.shape.cls) and not isinstance(value, dict):
             return value  # the codec's own function made it
         if not isinstance(value, dict):
-            raise DecodeError(f"the JSON has a {type(value).__name__} where the fields of {self.title} must be")
+            raise DecodeError(f"the JSON has a value ({type(value).__name__}) where the fields of {self.title} must be")
         keys = tuple(value) if self.shape.open else tuple([key for key in value if key in self.known])
         plan = self.makers.get(keys)
         if plan is None:
@@ -166,17 +168,29 @@ class _Reader:
         return maker.make([value[key] if read is None else _read(read, value[key]) for key, read in parts])
 
     def plan(self, keys: tuple[str, ...]) -> tuple[Maker, list[tuple[str, Converter | None]]]:
-        """The maker for an object with these keys."""
+        """The maker for an object with these keys; where some are left to their defaults, the class is called."""
         fields = {self.known[key].name: key for key in keys if key in self.known}
-        missing = [one.name for one in self.shape.fields if one.required and one.name not in fields]
+        absent = [one.name for one in self.shape.fields if one.required and one.name not in fields]
+        missing = [name for name in absent if self.parameters.get(name, True)]
         if missing:
             raise DecodeError(f"the JSON of a {self.title} lacks {shown(missing)}")
         if self.shape.ordered:
             fields = {one.name: fields[one.name] for one in self.shape.fields if one.name in fields}
-        names = list(fields)
-        parts = [(fields[name], reader_of(self.known[fields[name]].annotation)) for name in names]
         extra = [key for key in keys if key not in self.known]
-        return self.shape.build(names + extra), parts + [(key, None) for key in extra]
+        parts = [(key, reader_of(self.known[key].annotation)) for key in fields.values()]
+        names = [*fields, *extra]
+        called = bool(absent) and not hasattr(self.shape.cls, "__pydantic_fields__")
+        maker = KeywordMaker(self.shape.cls, names) if called else self.shape.build(names)
+        return maker, parts + [(key, None) for key in extra]
+
+
+def _parameters(cls: Any) -> dict[str, bool]:
+    """The parameters of a class, and whether each must be given; none where that is not to be told."""
+    try:
+        found = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {one.name: one.default is inspect.Parameter.empty for one in found}
 
 
 def _is_enum(cls: Any) -> bool:

@@ -57,7 +57,8 @@ _TYPE_NAMES = frozenset(name for name, *_ in TYPES)
 
 def writer_for(obj: Any) -> Writer:
     """The Writer of an object's Model; raises UsageError for what is no object of a Model."""
-    writer = _writer_of_class(type(obj))
+    cls: Any = type(obj)
+    writer = _writer_of_class(cls)
     if writer is None:
         given = f"the class {obj.__qualname__}" if isinstance(obj, type) else f"a {type(obj).__name__}"
         raise UsageError(f"an object of a Model is needed, not {given}")

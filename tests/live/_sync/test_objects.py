@@ -467,6 +467,20 @@ def test_many_objects_of_a_table_with_a_column_of_no_binary_format(
     assert db.fetch("select id, name from author order by id") == [(1, "a!"), (2, "b!")]
 
 
+def test_many_objects_of_a_table_with_a_domain_that_takes_no_null(
+    db: Database, outside: psycopg.Connection[Any]
+) -> None:
+    outside.execute(
+        "create domain sure as int default 3 not null; alter table author add sure sure; create domain odd as text;"
+        " alter table author alter name type odd"
+    )
+    authors = db.insert_many([Author(name="a"), Author(name="b")])
+    for one in authors:
+        one.name += "!"
+    db.update_many(authors)
+    assert db.fetch("select name, sure from author order by id") == [("a!", 3), ("b!", 3)]
+
+
 def test_many_are_inserted_after_the_table_was_altered(db: Database, outside: psycopg.Connection[Any]) -> None:
     db.insert_many([Author(name="a"), Author(name="b")])
     outside.execute("alter table author add other text; alter table author drop column more")
