@@ -470,10 +470,7 @@ def test_many_objects_of_a_table_with_a_column_of_no_binary_format(
 def test_many_objects_of_a_table_with_a_domain_that_takes_no_null(
     db: Database, outside: psycopg.Connection[Any]
 ) -> None:
-    outside.execute(
-        "create domain sure as int default 3 not null; alter table author add sure sure; create domain odd as text;"
-        " alter table author alter name type odd"
-    )
+    outside.execute("create domain sure as int default 3 not null; alter table author add sure sure")
     authors = db.insert_many([Author(name="a"), Author(name="b")])
     for one in authors:
         one.name += "!"
