@@ -19,6 +19,7 @@ from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
 from stretto.model import dml
 from stretto.model.base import Origin, make_whole, reader_of, settle, slot_of
 from stretto.model.fields import UNSET, Field
+from stretto.model.shapes import bare
 from stretto.model.table import Table, quote, table_of
 from stretto.model.values import FIXED, is_fixed, is_same, needs_reading, writer_of_values
 
@@ -42,7 +43,7 @@ class Plan:
     columns: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Change:
     """What an update is to write of one object; ``row`` is the key that it was loaded with."""
 
@@ -318,7 +319,7 @@ class Writer:
         return self.key
 
     def into(self, returned: Sequence[int]) -> Any:
-        annotations = [self.fields[place].annotation for place in returned]
+        annotations = [bare(self.fields[place].annotation) for place in returned]
         if not any(needs_reading(annotation) for annotation in annotations):
             return tuple
         return tuple[tuple(annotations)]  # type: ignore[misc]  # a tuple of these classes, told at run time
