@@ -205,9 +205,9 @@ def settle(obj: Any) -> None:
     _CLASS.__set__(obj, table.model if complete(obj) else table.partial)
 
 
-def make_whole(obj: Any) -> None:
-    """As settle, for an object that has all values."""
-    _CLASS.__set__(obj, obj.__class__)
+def make_whole(obj: Any, model: Any) -> None:
+    """As settle, for an object of ``model`` that has all values."""
+    _CLASS.__set__(obj, model)
 
 
 _CLASS: Any = object.__dict__["__class__"]

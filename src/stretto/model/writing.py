@@ -7,11 +7,9 @@ UNSET where the object has none.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import repeat
 from typing import Any
 
 from stretto.codecs.oids import TYPES
@@ -89,7 +87,9 @@ class Writer:
         self.title = table.model.__qualname__
         self.names = tuple(table.fields)
         self.fields = list(table.fields.values())
-        self.values = reader_of(table).values  # what an object has, by place
+        self.model = table.model
+        self._reader = reader_of(table)
+        self.values = self._reader.values  # what an object has, by place
         self.setters = [slot_of(table, name).__set__ for name in self.names]
         self.places = {name: place for place, name in enumerate(self.names)}
         self.key = tuple(self.places[one.name] for one in table.primary_key)
@@ -139,10 +139,10 @@ class Writer:
 
     def remember(self, obj: Any, values: Values) -> None:
         """The object's row has these values now."""
-        if all(map(operator.is_not, values, repeat(UNSET))):
+        if self._reader.are_set(values):
             obj._origin_, obj._loaded_ = self.origin, tuple(values)
-            if type(obj) is self.table.partial:
-                make_whole(obj)
+            if type(obj) is not self.model:
+                make_whole(obj, self.model)
         else:
             names = [name for name, value in zip(self.names, values, strict=True) if value is not UNSET]
             obj._origin_ = Origin(self.origin.text, tuple(names))
