@@ -21,8 +21,12 @@ from stretto.codecs.arrays import NESTS_LISTS, Array, Rows
 from stretto.codecs.composite import Composite
 from stretto.codecs.jsonb import default_dumps, default_loads
 from stretto.codecs.scalars import scalar_codecs
+from stretto.codecs.slots import Slots
 from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
 from stretto.model import dml
+from stretto.model.base import reader_of as reader_of_slots
+from stretto.model.base import slot_of
+from stretto.model.fields import UNSET
 from stretto.model.values import is_fixed, is_same, reader_of
 from stretto.model.writing import writer_for
 from stretto.protocol.lexer import number_names
@@ -156,6 +160,17 @@ ONS: list[Any] = ["name", Ticket.number, (Author.name, 5), ()]
 def test_on_takes_fields_of_the_model(on: Any) -> None:
     with pytest.raises(UsageError, match="on="):
         writer_for(Author(name="x")).upsertion([1, "x", None, NOW, "X"], on)
+
+
+def test_slots_are_read_at_once_and_only_of_their_own_class() -> None:
+    slots = reader_of_slots(Ticket.__table__)
+    assert slots.values(Ticket(holder="x")) == [UNSET, "x", UNSET]
+    assert not slots.complete(Ticket(holder="x"))
+    assert slots.complete(Ticket(number=1, holder="x", version=1))
+    with pytest.raises(TypeError, match="a Ticket is needed, not a Everywhere"):
+        slots.values(Everywhere(a=1, b=2))
+    with pytest.raises(TypeError, match="is not a slot of Ticket"):
+        Slots(Ticket, [slot_of(Everywhere.__table__, "a")], UNSET)
 
 
 # Changes ----------------------------------------------------------------------------------------------------------

@@ -10,5 +10,5 @@ cdef class Slots:
 
     @cython.locals(found=list, slot=Py_ssize_t)
     cpdef list values(self, obj)
-    @cython.locals(found=list)
     cpdef bint complete(self, obj)
+    cpdef bint are_set(self, list values)

@@ -29,8 +29,11 @@ class Slots:
 
     def complete(self, obj: Any) -> bool:
         """Whether each slot has a value."""
-        found = self.values(obj)
-        for value in found:  # noqa: SIM110  # compiled, the loop is the faster one
+        return self.are_set(self.values(obj))
+
+    def are_set(self, values: list[Any]) -> bool:
+        """Whether no value is missing of those that ``values`` gave."""
+        for value in values:  # noqa: SIM110  # compiled, the loop is the faster one
             if value is self.unset:
                 return False
         return True

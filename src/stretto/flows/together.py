@@ -26,7 +26,7 @@ from stretto.wire import backend
 CHUNK = 50_000  # objects a statement
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Member:
     """One object, the arguments for it, and its values by place."""
 
@@ -35,7 +35,7 @@ class Member:
     values: list[Any]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Job:
     """One statement for some objects, and what has come of it. ``own``: it is the Model's, which has no guard."""
 

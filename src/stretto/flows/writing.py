@@ -21,6 +21,8 @@ def get(shared: Shared, model: Any, key: Any, include: Any) -> Flow:
     """The object with a primary key, or None. Round trips as fetch."""
     sql, writer = _selection(model if isinstance(model, type) else table_of(model))
     args = (key,) if writer.plain_key and type(key) is not dict else writer.key_args(key)
+    if type(include) is not tuple:
+        include = tuple(include) if isinstance(include, list) else (include,)  # a relation is neither true nor false
     if include:
         return fetchrow(shared, _including(writer, args, include), ())
     return fetchrow(shared, sql, args, model)
@@ -32,12 +34,11 @@ def _selection(model: Any) -> tuple[str, Writer]:
     return writer.selection, writer
 
 
-def _including(writer: Writer, args: tuple[Any, ...], include: Any) -> Any:
+def _including(writer: Writer, args: tuple[Any, ...], include: tuple[Any, ...]) -> Any:
     from stretto.model.query import select  # not before it is needed: plain get is the common one
 
     conditions = [writer.fields[place] == part for place, part in zip(writer.key, args, strict=True)]
-    relations = include if isinstance(include, tuple | list) else (include,)
-    return select(writer.table.model).where(*conditions).include(*relations)
+    return select(writer.table.model).where(*conditions).include(*include)
 
 
 def insert(shared: Shared, obj: Any) -> Flow:

@@ -328,9 +328,9 @@ def tidy(obj: Any) -> None:
     settle(obj)
 
 
-def make_whole(obj: Any) -> None:
-    """As settle, for an object that has all values."""
-    _CLASS.__set__(obj, obj.__class__)
+def make_whole(obj: Any, model: Any) -> None:
+    """As settle, for an object of ``model`` that has all values."""
+    _CLASS.__set__(obj, model)
 
 
 _CLASS: Any = object.__dict__["__class__"]

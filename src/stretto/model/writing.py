@@ -7,11 +7,9 @@ UNSET where the object has none.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import repeat
 from typing import Any
 
 from stretto.codecs.oids import TYPES
@@ -19,6 +17,7 @@ from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
 from stretto.model import dml
 from stretto.model.base import Origin, make_whole, reader_of, settle, slot_of
 from stretto.model.fields import UNSET, Field
+from stretto.model.shapes import bare
 from stretto.model.table import Table, quote, table_of
 from stretto.model.values import FIXED, is_fixed, is_same, needs_reading, writer_of_values
 
@@ -42,7 +41,7 @@ class Plan:
     columns: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Change:
     """What an update is to write of one object; ``row`` is the key that it was loaded with."""
 
@@ -88,7 +87,9 @@ class Writer:
         self.title = table.model.__qualname__
         self.names = tuple(table.fields)
         self.fields = list(table.fields.values())
-        self.values = reader_of(table).values  # what an object has, by place
+        self.model = table.model
+        self._reader = reader_of(table)
+        self.values = self._reader.values  # what an object has, by place
         self.setters = [slot_of(table, name).__set__ for name in self.names]
         self.places = {name: place for place, name in enumerate(self.names)}
         self.key = tuple(self.places[one.name] for one in table.primary_key)
@@ -138,10 +139,10 @@ class Writer:
 
     def remember(self, obj: Any, values: Values) -> None:
         """The object's row has these values now."""
-        if all(map(operator.is_not, values, repeat(UNSET))):
+        if self._reader.are_set(values):
             obj._origin_, obj._loaded_ = self.origin, tuple(values)
-            if type(obj) is self.table.partial:
-                make_whole(obj)
+            if type(obj) is not self.model:
+                make_whole(obj, self.model)
         else:
             names = [name for name, value in zip(self.names, values, strict=True) if value is not UNSET]
             obj._origin_ = Origin(self.origin.text, tuple(names))
@@ -318,7 +319,7 @@ class Writer:
         return self.key
 
     def into(self, returned: Sequence[int]) -> Any:
-        annotations = [self.fields[place].annotation for place in returned]
+        annotations = [bare(self.fields[place].annotation) for place in returned]
         if not any(needs_reading(annotation) for annotation in annotations):
             return tuple
         return tuple[tuple(annotations)]  # type: ignore[misc]  # a tuple of these classes, told at run time

@@ -383,6 +383,20 @@ async def test_a_stale_object_among_many_fails_its_transaction_by_name(db: Async
     assert await db.fetchval("select holder from ticket") == "0"
 
 
+async def test_a_stale_object_among_many_only_undoes_its_savepoint(db: AsyncDatabase) -> None:
+    async with db.transaction():
+        first = await db.insert(Ticket(holder="a"))
+        try:
+            async with db.transaction():
+                second = await db.insert(Ticket(holder="b"))
+                await db.execute("delete from ticket where number = $1", second.number)
+                first.holder = second.holder = "c"
+                await db.update_many([first, second])
+        except StaleObject:
+            await db.update(first)
+    assert await db.fetch("select holder, version from ticket") == [("c", 2)]
+
+
 async def test_a_stale_object_by_itself_does_not_fail_its_transaction(db: AsyncDatabase) -> None:
     ticket = await db.insert(Ticket(holder="a"))
     async with db.transaction():

@@ -380,6 +380,20 @@ def test_a_stale_object_among_many_fails_its_transaction_by_name(db: Database) -
     assert db.fetchval("select holder from ticket") == "0"
 
 
+def test_a_stale_object_among_many_only_undoes_its_savepoint(db: Database) -> None:
+    with db.transaction():
+        first = db.insert(Ticket(holder="a"))
+        try:
+            with db.transaction():
+                second = db.insert(Ticket(holder="b"))
+                db.execute("delete from ticket where number = $1", second.number)
+                first.holder = second.holder = "c"
+                db.update_many([first, second])
+        except StaleObject:
+            db.update(first)
+    assert db.fetch("select holder, version from ticket") == [("c", 2)]
+
+
 def test_a_stale_object_by_itself_does_not_fail_its_transaction(db: Database) -> None:
     ticket = db.insert(Ticket(holder="a"))
     with db.transaction():
