@@ -99,10 +99,13 @@ class ModelError(UsageError):
 class NotLoaded(UsageError, AttributeError):
     """An attribute of an object that was not fetched with it. ``name`` and ``obj`` are AttributeError's."""
 
-    def __init__(self, text: str, *, name: str, obj: object) -> None:
+    def __init__(self, text: str, *, name: str = "", obj: object = None) -> None:
         super().__init__(text)
         self.name = name
         self.obj = obj
+
+    def __reduce__(self) -> Any:
+        return type(self), self.args, {**vars(self), "name": self.name}  # without the object
 
 
 class ConfigError(InterfaceError):

@@ -451,6 +451,8 @@ def test_a_value_that_the_server_makes_is_not_there_before() -> None:
     )
     assert isinstance(caught.value, AttributeError | UsageError)
     assert (caught.value.name, caught.value.obj) == ("id", author)
+    twin = pickle.loads(pickle.dumps(caught.value))
+    assert (str(twin), twin.name, twin.obj) == (str(caught.value), "id", None)
     assert not hasattr(author, "id")
     assert getattr(author, "id", 7) == 7
 
