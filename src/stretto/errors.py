@@ -104,6 +104,9 @@ class NotLoaded(UsageError, AttributeError):
         self.name = name
         self.obj = obj
 
+    def __reduce__(self) -> Any:
+        return type(self), self.args, {**vars(self), "name": self.name}  # without the object
+
 
 class ConfigError(InterfaceError):
     """A URL, keyword, environment variable or file that can't be understood. Its text never shows a value."""

@@ -45,15 +45,19 @@ class Seen:
     def __repr__(self) -> str:
         return f"<Seen {_counted(len(self.statements), 'statement')}, {_counted(self.round_trips, 'round trip')}>"
 
-    def _asked(self, request: Request) -> None:
-        """A flow has something to send: it belongs to the round trip behind the last one that was answered."""
+    def _next(self) -> int:
+        """The round trip that something belongs to which is sent now: that behind the last one that was answered."""
+        return self._answered + 1
+
+    def _asked(self, request: Request, trip: int) -> None:
+        """A flow has something to send."""
         with self._lock:
             if request not in self._trips:
                 self.statements.extend(_statements(request))
             elif request.extra is None:
                 return  # it only waits on
-            self._trips[request] = self._answered + 1
-            self.round_trips = max(self.round_trips, self._answered + 1)
+            self._trips[request] = trip
+            self.round_trips = max(self.round_trips, trip)
 
     def _heard(self, request: Request) -> None:
         with self._lock:
@@ -117,14 +121,20 @@ def _watching(drive: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _watched(flow: Any, watchers: tuple[Seen, ...]) -> Generator[Request, Any, Any]:
-    """The same flow; each of its requests is shown to the watchers when it is sent and when it was waited for."""
+    """The same flow; each of its requests is shown to the watchers when it is sent and when it was waited for.
+
+    What the driver asks first for itself takes no time here: the statement belongs where it would be without.
+    """
+    trips: list[int] = []
     try:
         request: Request = flow.send(None)
         while True:
             waits = not request.hurry
+            trips = trips or [seen._next() for seen in watchers]
             if not _is_aside(request):
-                for seen in watchers:
-                    seen._asked(request)
+                for seen, trip in zip(watchers, trips, strict=True):
+                    seen._asked(request, trip)
+                trips = []
             answer = yield request
             if waits:
                 for seen in watchers:

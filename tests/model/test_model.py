@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import enum
 import gc
+import importlib.util
 import inspect
 import pickle
 import pydoc
@@ -438,6 +439,42 @@ def test_an_annotation_that_names_nothing_is_told_when_it_is_needed() -> None:
         unknown.a.annotation  # noqa: B018  # reading is the test
 
 
+def module_of(source: str, name: str) -> Any:
+    """A module that is run as an import does."""
+    spec = importlib.util.spec_from_loader(name, loader=None)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    exec("from __future__ import annotations\nfrom stretto import Model, relation, field\n" + source, vars(module))
+    return module
+
+
+NODE = "class {0}(Model, table='{0}'):\n    id: int = field(primary_key=True)\n    other_id: int = 0\n"
+NAMING = NODE + "    other: {1} = relation('other_id')\n"
+
+
+def test_a_model_of_another_module_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    one = module_of(NAMING.format("Hen", "EggOfOne"), "farm_one")
+    with pytest.raises(ModelError, match="names 'EggOfOne', which is not known in farm_one"):
+        joined(one.Hen, "other")
+    two = module_of(NODE.format("EggOfOne"), "farm_two")
+    one.__spec__._initializing = True
+    with pytest.raises(ModelError, match="which is not known in farm_one"):  # it may come there yet
+        joined(one.Hen, "other")
+    one.__spec__._initializing = False
+    three = module_of(NODE.format("EggOfOne"), "farm_three")
+    with pytest.raises(
+        ModelError, match=r"'EggOfOne' is a Model of several modules \(farm_three, farm_two\), and none"
+    ):
+        joined(one.Hen, "other")
+    del three
+    gc.collect()
+    sys.modules.pop("farm_three")
+    gc.collect()
+    assert joined(one.Hen, "other").target is two.EggOfOne
+
+
 # Objects --------------------------------------------------------------------------------------------------------------
 
 
@@ -451,6 +488,8 @@ def test_a_value_that_the_server_makes_is_not_there_before() -> None:
     )
     assert isinstance(caught.value, AttributeError | UsageError)
     assert (caught.value.name, caught.value.obj) == ("id", author)
+    twin = pickle.loads(pickle.dumps(caught.value))
+    assert (str(twin), twin.name, twin.obj) == (str(caught.value), "id", None)
     assert not hasattr(author, "id")
     assert getattr(author, "id", 7) == 7
 

@@ -149,8 +149,24 @@ def register(model: Any) -> None:
 
 
 def find_model(name: str, near: Any) -> Any:
-    """The Model of this name: the one defined last, in the same module where there is one."""
-    return max(reversed(_named(name)), key=lambda model: bool(model.__module__ == near.__module__), default=None)
+    """The Model of this name: the one defined last in the same module, or else the only one of another module.
+
+    While the module is still being run there is none: what is meant may come in it yet. Raises ModelError where several
+    modules have one.
+    """
+    found = _named(name)
+    here = [model for model in found if model.__module__ == near.__module__]
+    if here:
+        return here[-1]
+    if getattr(getattr(sys.modules.get(near.__module__), "__spec__", None), "_initializing", False):
+        return None
+    there = {model.__module__: model for model in found if "<locals>" not in model.__qualname__}
+    if len(there) > 1:
+        raise ModelError(
+            f"{near.__qualname__}: {name!r} is a Model of several modules ({', '.join(sorted(there))}), and none of"
+            f" {near.__module__}: import the one that is meant there"
+        )
+    return next(iter(there.values()), None)
 
 
 def _beside(name: str, near: Any) -> Any:
