@@ -101,15 +101,15 @@ cdef class ValidateMaker(Maker):
 
 
 cdef class ArrangedMaker(Maker):
-    cdef Maker inner
-    cdef list order
-    cdef list converters
+    cdef readonly Maker inner
+    cdef readonly list order
+    cdef readonly list converters
 
     @cython.locals(i=Py_ssize_t, arranged=list)
     cpdef make(self, list values)
 
 
 cdef class CompositeMaker(Maker):
-    cdef Maker inner
+    cdef readonly Maker inner
 
     cpdef make(self, list values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import typing
 import weakref
@@ -119,7 +120,7 @@ def quote(name: str | None) -> str:
 
 def table_of(model: Any) -> Table:
     """The Table of a Model class; raises ModelError for anything else, or a Model without a table."""
-    table = getattr(model, "__table__", None) if isinstance(model, type) else None
+    table = getattr(model, "__table__", None) if inspect.isclass(model) else None
     if not isinstance(table, Table):
         raise ModelError(f"{model!r} is not a Model")
     if table.name is None:
