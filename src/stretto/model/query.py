@@ -23,19 +23,25 @@ Strategy = Literal["statement", "trip"]
 _new = object.__new__
 
 
+def shown(given: Any) -> str:
+    """What was given by mistake, for an error: no value, which may be secret."""
+    told = given is None or isinstance(given, Expression | Query | bool | type)
+    return f"{given!r:.200}" if told else f"a value of type {type(given).__qualname__}"
+
+
 def check_conditions(verb: str, conditions: tuple[Any, ...]) -> None:
     """Refuse what is no condition."""
     for one in conditions:
         if not isinstance(one, Expression) or isinstance(one, Order):
             raise UsageError(
-                f"{verb}() takes conditions, as Author.name == 'x' or any_of(Author.id, ids), not {one!r:.200}"
+                f"{verb}() takes conditions, as Author.name == 'x' or any_of(Author.id, ids), not {shown(one)}"
                 + (": two plain values were compared" if isinstance(one, bool) else "")
             )
 
 
 def _number(verb: str, n: Any) -> None:
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 0):
-        raise UsageError(f"{verb}({n!r:.200}) is not a number of rows")
+        raise UsageError(f"{verb}() takes a number of rows, not {n if type(n) is int else shown(n)}")
 
 
 # Select ---------------------------------------------------------------------------------------------------------------
@@ -155,7 +161,7 @@ class Select(Query[T]):
             raise UsageError(f'strategy={strategy!r}: "statement" or "trip"')
         for one in relations:
             if type(one) is not Path and (one is None or isinstance(one, Expression) or type(one) not in KEYS):
-                raise UsageError(f"include() takes relations, as Author.books or related(...), not {one!r:.200}")
+                raise UsageError(f"include() takes relations, as Author.books or related(...), not {shown(one)}")
         return self._but(includes=self._rest.includes + relations, strategy=strategy or self._rest.strategy)
 
     def distinct(self, *fields: object) -> Select[T]:
@@ -318,14 +324,14 @@ def check_expressions(verb: str, given: tuple[Any, ...]) -> None:
     for one in given:
         if not isinstance(one, Expression | Query):
             raise UsageError(
-                f"{verb}() takes fields and other expressions, as Author.name or raw(...), not {one!r:.200}"
+                f"{verb}() takes fields and other expressions, as Author.name or raw(...), not {shown(one)}"
             )
 
 
 def _own_field(verb: str, table: Table, field: Any) -> str:
     name = getattr(field, "name", None) if isinstance(field, Expression) and not isinstance(field, Path) else None
     if name is None or table.fields.get(name) is not field:
-        raise UsageError(f"{verb}() takes fields of {table.model.__qualname__}, not {field!r:.200}")
+        raise UsageError(f"{verb}() takes fields of {table.model.__qualname__}, not {shown(field)}")
     return str(name)
 
 
