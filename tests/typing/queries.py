@@ -105,10 +105,10 @@ async def asynchronous(db: AsyncDatabase) -> None:
 
 
 def misuse(db: Database) -> None:
-    select(Author).where(Author.nome == "x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # no such field
-    select(Book).where(Book.author.nome == "x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # as above
+    select(Author).where(Author.nome == "x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]  # no such field
+    select(Book).where(Book.author.nome == "x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]  # as above
     select(Author).where(Author.name == 5)  # type: ignore[comparison-overlap]  # pyright: ignore[reportUnnecessaryComparison]  # of another type
-    select(Author).where(Author.name < 5)  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]  # as above
+    select(Author).where(Author.name < 5)  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnknownArgumentType]  # as above
     select(Author).where(Author.name)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no condition
     select(Author).limit("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no number
-    db.fetch(select(Author), 5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # values are in the query
+    db.fetch(select(Author), 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # values are in the query

@@ -20,6 +20,7 @@ from stretto import capi
 from stretto.errors import DecodeError
 
 NAMES_SHOWN = 40
+Factory = Callable[[], Any]
 
 
 class Column:
@@ -313,11 +314,7 @@ class AttributeMaker(Maker):
     """Objects with a ``__dict__``, without a call of ``__init__``; the arguments as SlotsMaker's, by name."""
 
     def __init__(
-        self,
-        cls: Any,
-        names: list[str],
-        constants: list[tuple[str, Any]],
-        factories: list[tuple[str, Callable[[], Any]]],
+        self, cls: Any, names: list[str], constants: list[tuple[str, Any]], factories: list[tuple[str, Factory]]
     ) -> None:
         if cls.__new__ is not object.__new__:
             raise TypeError(f"{cls.__qualname__} has a __new__ of its own")

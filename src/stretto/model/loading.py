@@ -24,15 +24,20 @@ def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMa
 
 def located(maker: Any, into: Any, sql: str) -> Any:
     """The same maker for objects of a statement of their own, which NotLoaded names, and where it was first asked."""
-    if type(maker) is ArrangedMaker:
-        return ArrangedMaker(located(maker.inner, into, sql), maker.order, maker.converters)
-    if type(maker) is CompositeMaker:
-        return CompositeMaker(located(maker.inner, into, sql))
-    if type(maker) is not ModelMaker:
+    if not isinstance(maker, ModelMaker | ArrangedMaker | CompositeMaker):
         return maker
     text = into.text if type(into) is Whole else sql
-    place = "".join(f", first asked at {one}" for one in places(1))
-    return ModelMaker(maker.cls, maker.members, ORIGIN, Origin(text + place, maker.origin.names), LOADED)
+    return _told(maker, text + "".join(f", first asked at {one}" for one in places(1)))
+
+
+def _told(maker: Any, text: str) -> Any:
+    if type(maker) is ArrangedMaker:
+        return ArrangedMaker(_told(maker.inner, text), maker.order, maker.converters)
+    if type(maker) is CompositeMaker:
+        return CompositeMaker(_told(maker.inner, text))
+    if type(maker) is ModelMaker:
+        return ModelMaker(maker.cls, maker.members, ORIGIN, Origin(text, maker.origin.names), LOADED)
+    return maker
 
 
 class Whole:

@@ -28,19 +28,25 @@ _FEW = 50  # objects whose relations come faster by one statement
 _new = object.__new__
 
 
+def shown(given: Any) -> str:
+    """What was given by mistake, for an error: no value, which may be secret."""
+    told = given is None or isinstance(given, Expression | Query | bool | type)
+    return f"{given!r:.200}" if told else f"a value of type {type(given).__qualname__}"
+
+
 def check_conditions(verb: str, conditions: tuple[Any, ...]) -> None:
     """Refuse what is no condition."""
     for one in conditions:
         if not isinstance(one, Expression) or isinstance(one, Order):
             raise UsageError(
-                f"{verb}() takes conditions, as Author.name == 'x' or any_of(Author.id, ids), not {one!r:.200}"
+                f"{verb}() takes conditions, as Author.name == 'x' or any_of(Author.id, ids), not {shown(one)}"
                 + (": two plain values were compared" if isinstance(one, bool) else "")
             )
 
 
 def _number(verb: str, n: Any) -> None:
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 0):
-        raise UsageError(f"{verb}({n!r:.200}) is not a number of rows")
+        raise UsageError(f"{verb}() takes a number of rows, not {n if type(n) is int else shown(n)}")
 
 
 # Select ---------------------------------------------------------------------------------------------------------------
@@ -360,14 +366,14 @@ def check_expressions(verb: str, given: tuple[Any, ...]) -> None:
     for one in given:
         if not isinstance(one, Expression | Query):
             raise UsageError(
-                f"{verb}() takes fields and other expressions, as Author.name or raw(...), not {one!r:.200}"
+                f"{verb}() takes fields and other expressions, as Author.name or raw(...), not {shown(one)}"
             )
 
 
 def _own_field(verb: str, table: Table, field: Any) -> str:
     name = getattr(field, "name", None) if isinstance(field, Expression) and not isinstance(field, Path) else None
     if name is None or table.fields.get(name) is not field:
-        raise UsageError(f"{verb}() takes fields of {table.model.__qualname__}, not {field!r:.200}")
+        raise UsageError(f"{verb}() takes fields of {table.model.__qualname__}, not {shown(field)}")
     return str(name)
 
 

@@ -57,7 +57,7 @@ def statement_of(query: Any) -> tuple[str, tuple[Any, ...], Any]:
     except AttributeError:
         if getattr(query, "_is_query_", False):
             raise
-        raise UsageError(f"a statement is a str or a query, as select(Author), not {query!r:.200}") from None
+        raise UsageError(f"a statement is a str or a query, as select(Author), not {type(query)!r}") from None
     found = _compiled.get(key)
     if found is None:
         writer = Writer()

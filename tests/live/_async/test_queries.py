@@ -221,6 +221,16 @@ async def test_an_object_knows_where_it_is_from(db: AsyncDatabase) -> None:
         _ = author.books
 
 
+async def test_an_object_with_converted_columns_knows_where_it_is_from(db: AsyncDatabase) -> None:
+    (whole,) = await db.fetch("select b from book b where id = 1", into=Book)
+    (book,) = await db.fetch(select(Book).where(Book.id == 1))
+    assert (whole.kind, book.kind) == (Kind.NOVEL, Kind.NOVEL)
+    with pytest.raises(NotLoaded, match=r"from select b from book b .*test_queries.py"):
+        _ = whole.author
+    with pytest.raises(NotLoaded, match=r"from select\(Book\).* first asked at .*test_queries.py"):
+        _ = book.author
+
+
 async def test_locks(db: AsyncDatabase) -> None:
     locking = select(Book).where(Book.author.name == "Halldór").order_by(Book.id).for_update(skip_locked=True)
     async with db.transaction():

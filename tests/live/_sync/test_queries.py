@@ -222,6 +222,16 @@ def test_an_object_knows_where_it_is_from(db: Database) -> None:
         _ = author.books
 
 
+def test_an_object_with_converted_columns_knows_where_it_is_from(db: Database) -> None:
+    (whole,) = db.fetch("select b from book b where id = 1", into=Book)
+    (book,) = db.fetch(select(Book).where(Book.id == 1))
+    assert (whole.kind, book.kind) == (Kind.NOVEL, Kind.NOVEL)
+    with pytest.raises(NotLoaded, match=r"from select b from book b .*test_queries.py"):
+        _ = whole.author
+    with pytest.raises(NotLoaded, match=r"from select\(Book\).* first asked at .*test_queries.py"):
+        _ = book.author
+
+
 def test_locks(db: Database) -> None:
     locking = select(Book).where(Book.author.name == "Halldór").order_by(Book.id).for_update(skip_locked=True)
     with db.transaction():
