@@ -7,12 +7,11 @@ comment is none.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from stretto.errors import UsageError
 
-_TOKEN = re.compile(
-    r"""
+_LEXEMES = r"""
       (?P<parameter>\$[0-9]+)
     | (?P<line>--[^\n\r]*)
     | (?P<block>/\*)
@@ -23,10 +22,13 @@ _TOKEN = re.compile(
     | (?P<open>[eE]?'|"|\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
     | [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*             # a word: $1 at its end is a part of it
     | .
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    return re.compile(_LEXEMES, re.VERBOSE | re.DOTALL)  # on first use: it takes as long as importing all of this
 
 
 @lru_cache(maxsize=1024)
@@ -36,9 +38,10 @@ def cut(sql: str) -> tuple[str | int, ...]:
     Raises UsageError where a string, quoted name or comment has no end: it would swallow what follows.
     """
     parts: list[str | int] = []
+    token = _token()
     place = start = 0
     while place < len(sql):
-        match = _TOKEN.match(sql, place)
+        match = token.match(sql, place)
         assert match is not None  # its last alternative takes any character
         kind = match.lastgroup
         place, end = match.end(), match.start()

@@ -303,6 +303,17 @@ async def test_queries_within_run(db: AsyncDatabase) -> None:
     assert await db.run(ask) == [[2, 3], ["is", "no"], "UPDATE 2", 2]
 
 
+def ask_for_too_little(db: stretto.Database) -> str:
+    (author,) = db.fetch(select(Author).only(Author.name, Author.alive).where(Author.id == 1))
+    with pytest.raises(NotLoaded) as caught:
+        _ = author.age
+    return str(caught.value)
+
+
+async def test_within_run_an_object_knows_where_it_is_from(db: AsyncDatabase) -> None:
+    assert "in ask_for_too_little" in await db.run(ask_for_too_little)
+
+
 async def test_what_a_query_can_not_be(db: AsyncDatabase) -> None:
     with pytest.raises(UsageError, match="takes no arguments"):
         await db.fetch(select(Author), 5)

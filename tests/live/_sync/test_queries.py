@@ -304,6 +304,17 @@ def test_queries_within_run(db: Database) -> None:
     assert db.run(ask) == [[2, 3], ["is", "no"], "UPDATE 2", 2]
 
 
+def ask_for_too_little(db: stretto.Database) -> str:
+    (author,) = db.fetch(select(Author).only(Author.name, Author.alive).where(Author.id == 1))
+    with pytest.raises(NotLoaded) as caught:
+        _ = author.age
+    return str(caught.value)
+
+
+def test_within_run_an_object_knows_where_it_is_from(db: Database) -> None:
+    assert "in ask_for_too_little" in db.run(ask_for_too_little)
+
+
 def test_what_a_query_can_not_be(db: Database) -> None:
     with pytest.raises(UsageError, match="takes no arguments"):
         db.fetch(select(Author), 5)
