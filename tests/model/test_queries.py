@@ -456,7 +456,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: select(Thing).columns(), UsageError, "columns.. needs one"),
     (lambda: select(Thing).for_update(skip_locked=True, nowait=True), UsageError, "exclude each other"),
     (lambda: select(Thing).include(strategy="x"), UsageError, "strategy='x'"),
-    (lambda: select(Thing).include("books"), UsageError, "include.. takes relations.* not a value of type str"),
+    (lambda: select(Thing).include("books"), UsageError, "include.. takes relations.* not .books.; it has: none"),
     (lambda: select(Book).include(Book.title), UsageError, "include.. takes relations.* not Book.title"),
     (lambda: asc(Thing.id, nulls="x"), UsageError, "nulls='x'"),
     (lambda: any_of(Thing.b, "abc"), UsageError, "takes a list of values, not one str"),
