@@ -30,8 +30,9 @@ Items = Sequence[tuple[str, tuple[Any, ...], Any]]
 
 def go(shared: Shared, going: Going, finish: Callable[[list[Any]], Any] | None) -> Flow:
     """Return the objects of a query with their relations. One round trip, and one for each statement that is cold."""
-    rows = yield from _rows(shared, going.items())
-    going.trips.stitch(rows)
+    with LargeReply():
+        rows = yield from _rows(shared, going.items())
+        going.trips.stitch(rows)
     return rows[0] if finish is None else finish(rows[0])
 
 
@@ -48,14 +49,13 @@ def _rows(shared: Shared, items: Items) -> Generator[Request, Any, list[list[Any
         request.snapshot = request.partial = True
         yield request
         rows: list[list[Any]] = [[] for _ in items]
-        with LargeReply():
-            if request.described is not None:
-                while not request.done:
-                    request.partial = False
-                    yield request
-                for i, statement in enumerate(statements):
-                    statements[i] = yield from as_here(shared, request, statement)
-            yield from _decode(shared, request, statements, items, rows)
+        if request.described is not None:
+            while not request.done:
+                request.partial = False
+                yield request
+            for i, statement in enumerate(statements):
+                statements[i] = yield from as_here(shared, request, statement)
+        yield from _decode(shared, request, statements, items, rows)
         if request.error is None and request.failure is None:
             return rows
         failed = statements[min(len(request.results or ()), len(items) - 1)]
@@ -99,8 +99,9 @@ def load(shared: Shared, objs: Any, relations: Any) -> Flow:
             raise UsageError(f"load() takes objects of one Model, not {model!r} and {type(obj)!r}")
     included = tree(model, relations)
     trips, values = _trips_for(model, objects, included)
-    rows = yield from _rows(shared, Going(trips, values).items())
-    trips.stitch([objects, *rows])
+    with LargeReply():
+        rows = yield from _rows(shared, Going(trips, values).items())
+        trips.stitch([objects, *rows])
     return None
 
 
