@@ -17,11 +17,12 @@ from tests.flows.driver import READY, message, notice, parameter
 from tests.protocol.model import World
 
 from stretto.codecs.text import Text
-from stretto.errors import ProtocolError, UsageError
+from stretto.errors import ConnectionLost, ProtocolError, UsageError
 from stretto.model.plan import plan_for
 from stretto.protocol.machine import NOTICES_KEPT, NOTIFICATIONS_KEPT, PARAMETERS_KEPT, Machine
 from stretto.protocol.request import LARGE, Request
 from stretto.protocol.rows import decode_rows
+from stretto.runtime.base import fail_all
 
 BODIES = {
     "Z": b"I",
@@ -266,6 +267,21 @@ def test_a_lost_connection_gives_all_requests_back_the_oldest_first() -> None:
     machine.receive_data(READY)
     assert machine.lost() == requests[1:]
     assert (machine.closed, machine.idle(), machine.pending()) == (True, True, False)
+
+
+def test_last_words_that_came_before_a_request_was_sent_are_not_its_answer_elsewhere() -> None:
+    first, second = Machine({}), Machine({})
+    request = Request(b"x", b"Q")
+    first.submit(request)
+    first.receive_data(message(b"E", b"SFATAL\0VFATAL\0C57P01\0Mx\0\0"))
+    (failed,) = fail_all(first, None)
+    assert isinstance(failed.failure, ConnectionLost)
+    assert failed.failure.outcome == "not_sent"
+    request.again()
+    second.submit(request)
+    second.data_to_send()
+    second.receive_data(message(b"C", b"SELECT 1\0") + READY)
+    assert (request.done, request.error, request.failure) == (True, None, None)
 
 
 def test_a_request_counts_as_sent_when_its_bytes_are_taken() -> None:

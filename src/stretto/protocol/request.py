@@ -134,8 +134,9 @@ class Request:
         self.script = self.said
         self.step = 0
         self.state = self.script[0]
-        self.done = self.queued = self.sent = False
+        self.done = self.queued = self.sent = self.refused = False
         self.failure = None
+        self.error = None  # the server's last words, which came before it was sent
         self.parsing = None
         self.described = None
         self.lane = None
