@@ -7,13 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import stretto
 from benchmarks.cases import mixed, select
 from benchmarks.contenders import contender
-
-if not {"select", "related"} <= set(stretto.__all__):
-    raise ModuleNotFoundError("a stretto without models", name="stretto's models")
-
 from stretto import AsyncDatabase, Database, Model, field, related, relation
 from stretto import select as select_model
 

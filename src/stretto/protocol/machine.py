@@ -44,6 +44,7 @@ _CHANGED = (
 
 # Where PostgreSQL warns of a commit whose wait for a synchronous standby was cancelled (its text is translated).
 _UNREPLICATED = b"\0RSyncRepWaitForLSN\0"
+_NO_BLOCK = b"\0C25P01\0"  # what a snapshot's SET TRANSACTION warns of: it takes effect all the same
 _COMMITTED_HERE = (
     "the commit took place on this server, but the wait for its synchronous standby was cancelled: after a failover it "
     "may be missing"
@@ -521,7 +522,7 @@ class Machine:
 
     def _notice(self, body: bytes) -> None:
         request = self._head
-        if request is None or not request.snapshot:  # there it warns that there is no transaction block
+        if request is None or not request.snapshot or _NO_BLOCK not in body:
             self.notices.append(body)
         if backend.says_goodbye(body):
             self.farewell = body
