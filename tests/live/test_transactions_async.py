@@ -11,6 +11,7 @@ import pytest
 from tests.live.support import Broken, until
 
 import stretto
+from stretto import Model, field, relation, select
 from stretto._async.database import AsyncDatabase
 from stretto.errors import ConnectionLost, TransactionAborted, TransactionClosed, UsageError
 from stretto.sqlstate import DivisionByZero, UniqueViolation
@@ -26,6 +27,11 @@ SLOW_COMMIT = """
 create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.2); return null; end $$;
 create constraint trigger slow after insert on t deferrable initially deferred for each row execute function slow()
 """
+
+
+class Thing(Model, table="t"):
+    i: int = field(primary_key=True, references="t.i")
+    same: list[Thing] = relation("i")
 
 
 @pytest.fixture
@@ -368,3 +374,19 @@ async def test_a_forgotten_transaction_lets_nothing_more_in(one: AsyncDatabase, 
 
     await asyncio.create_task(forget())
     assert await one.fetchval(SEEN) is None
+
+
+async def test_a_graph_behind_a_begin_by_hand_joins_its_transaction(db: AsyncDatabase, t: str) -> None:
+    query = select(Thing).include(Thing.same, strategy="trip")
+    async with db.connection() as connection:
+        assert await connection.fetch(query) == []  # from now on it is known, and one trip
+        answers = await asyncio.gather(
+            connection.execute("begin"),
+            connection.execute("insert into t values (1)"),
+            connection.fetch(query),
+            connection.execute("insert into t values (2)"),
+            connection.fetch(query),
+            connection.execute("rollback"),
+        )
+        assert [[one.same == [one] for one in objects] for objects in (answers[2], answers[4])] == [[True], [True] * 2]
+        assert await connection.fetch(query) == []

@@ -24,7 +24,8 @@ from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply
 from stretto.protocol.statement import Statement
 
-_SNAPSHOT = ridden(["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"])
+# As SET TRANSACTION ISOLATION LEVEL, which would warn, in the server's log each time, that there is no BEGIN.
+_SNAPSHOT = ridden(["SET transaction_isolation = 'repeatable read'"])
 Items = Sequence[tuple[str, tuple[Any, ...], Any]]
 
 
@@ -95,7 +96,7 @@ def load(shared: Shared, objs: Any, relations: Any) -> Flow:
         return None
     model = objects[0].__class__
     for obj in objects:
-        if not isinstance(obj, Model) or obj.__class__ is not model:
+        if not issubclass(type(obj), Model) or obj.__class__ is not model:  # not what only says that it is one (a Mock)
             raise UsageError(f"load() takes objects of one Model, not {model!r} and {type(obj)!r}")
     included = tree(model, relations)
     trips, values = _trips_for(model, objects, included)

@@ -17,6 +17,7 @@ from stretto.model.compile import Scope, Writer, equality
 from stretto.model.graph import Related
 from stretto.model.keys import Key, Values, key_of, keys_of
 from stretto.model.relations import Join, Relation
+from stretto.model.repeats import last_orders
 from stretto.model.table import Table, quote
 
 
@@ -74,12 +75,15 @@ def _expression(writer: Writer, scope: Scope, branch: Branch) -> str:
     return f"array({select})" if branch.join.many else f"({select})"
 
 
-def _tail(writer: Writer, scope: Scope, branch: Branch, conditions: list[str], limited: bool = True) -> str:
-    """WHERE, ORDER BY and LIMIT of a relation."""
+def _tail(
+    writer: Writer, scope: Scope, branch: Branch, conditions: list[str], limited: bool = True, repeated: bool = False
+) -> str:
+    """WHERE, ORDER BY and LIMIT of a relation. ``repeated``: others will ask for the same rows."""
     wanted = [*conditions, *[writer.sql(one, scope) for one in branch.where]]
     where = f" where {' and '.join(wanted)}" if wanted else ""
     limit = writer.limits(branch.limit, None) if limited else ""
-    return f"{where}{writer.order_by(branch.order_by, scope)}{limit}"
+    orders = (*branch.order_by, *last_orders(branch.table)) if repeated else branch.order_by
+    return f"{where}{writer.order_by(orders, scope)}{limit}"
 
 
 # One trip -----------------------------------------------------------------------------------------------------------
@@ -110,9 +114,9 @@ class Root(Source):
 
     def keys(self, writer: Writer, names: Sequence[str]) -> str:
         kind, table, where, orders, limit, offset, rest = self.key
-        if limit is None and offset is None and rest is None:
-            orders = ()
         _, _, distinct, *others = rest or (None,) * 6
+        if limit is None and offset is None and not distinct:
+            orders = ()
         if distinct is None:
             return writer.select((kind, table, where, orders, limit, offset, (None, tuple(names), None, *others)))
         inner = writer.alias("chosen")
@@ -144,7 +148,7 @@ class Level(Source):
         join = branch.join
         self.local = [one.name for one in join.local]
         self.whole = (
-            above.whole and join.kind in ("one-to-many", "one-to-one") and not branch.where and not branch.limit
+            above.whole and join.kind in ("one-to-many", "one-to-one") and not branch.where and branch.limit is None
         )
 
     def keys(self, writer: Writer, names: Sequence[str]) -> str:
@@ -175,7 +179,7 @@ class Level(Source):
         scope = writer.scope(branch.table)
         keys, tie = self._each(writer, scope.alias, [one.column for one in branch.join.remote])
         columns = ", ".join(writer.columns(branch.table, scope.alias, names))
-        tail = _tail(writer, scope, branch, [tie])
+        tail = _tail(writer, scope, branch, [tie], repeated=bool(branch.nested))
         first = writer.alias("first")
         return (
             f"select {first}.* from {keys} cross join lateral (select {columns} from {scope.source()}{tail}) as {first}"
@@ -217,7 +221,7 @@ class Level(Source):
         joined = f" join {scope.source()} on {equality(scope.alias, remote, between, through.remote)}"
         if branch.limit is not None:
             keys, tie = self._each(writer, between, through.local)
-            tail = _tail(writer, scope, branch, [tie])
+            tail = _tail(writer, scope, branch, [tie], repeated=True)
             further = " ".join(["", *scope.joins])
             first = writer.alias("first")
             inner = f"select {columns} from {source}{joined}{further}{tail}"

@@ -18,6 +18,7 @@ from stretto.model.grown import Graph, Trips
 from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
 from stretto.model.paths import Path
+from stretto.model.repeats import can_repeat, steady
 from stretto.model.statements import Query
 from stretto.model.table import Table, table_of
 
@@ -74,7 +75,7 @@ class Rest:
             setattr(copy, name, changes[name] if name in changes else getattr(self, name))
         return copy
 
-    def key(self, values: Values, strategy: Strategy | None) -> Key:
+    def key(self, values: Values, strategy: str | None) -> Key:
         """Its part of the key; ``strategy``: where none was chosen."""
         columns = self.columns
         return (
@@ -240,10 +241,11 @@ class Select(Query[T]):
         if rest.only is not None:
             key = _with_keys(key, rest)
         branches, names = key[-1][6], key[-1][1] or tuple(self._table.fields)
-        if key[-1][7] == "statement":
+        if key[-1][7] == "statement" or (key[-1][7] == "either" and not can_repeat(key)):
             sql = writer.select(key, None, lambda writer, scope: expressions(writer, scope, branches))
             return sql, Graph(self._table, names, branches, repr(self))
         trips = Trips()
+        key = steady(key)
         sql = writer.select(key)
         trips.add(sql, writer, Whole(self._table, names, repr(self)))
         trips.follow(branches, Root(key), 0, repr(self))
@@ -269,10 +271,10 @@ class Select(Query[T]):
         return text + (f".{rest.lock[0].replace(' ', '_')}()" if rest.lock is not None else "")
 
 
-def _strategy(query: Select[Any]) -> Strategy:
-    """Which is faster: one statement for few objects, a trip for many (see docs/design/graphs.md)."""
+def _strategy(query: Select[Any]) -> str:
+    """Which is faster: one statement for few objects, a trip for many ("either": where it can repeat the select)."""
     few = query._limit is not None and query._limit <= _FEW
-    return "statement" if few or query._rest.lock is not None or _by_key(query) else "trip"
+    return "statement" if few or query._rest.lock is not None or _by_key(query) else "either"
 
 
 def _by_key(query: Select[Any]) -> bool:

@@ -79,7 +79,8 @@ def unpack(
     """What a verb was given in the place of SQL: its SQL and arguments, and what its rows become, by ``into`` first.
 
     ``lookup``: ``CodecMap.get``. Raises UsageError for arguments beside a query, where ``rows`` are wanted and it gives
-    none, and for one that is several statements (a Going) where there may not be ``trips``.
+    none, for one that is several statements (a Going) where there may not be ``trips``, and for another ``into`` than
+    the objects that relations are included with.
     """
     if args:
         raise UsageError(f"a query has its values in it, and takes no arguments: {query!r:.200}")
@@ -88,7 +89,13 @@ def unpack(
         if rows:
             raise UsageError(f"{query!r:.200} gives no rows: add .returning(), or run it by execute()")
         own = None
-    elif type(own) is Graph:
+    elif type(own) is Graph or type(own) is Going:
+        if into is not None and into is not query._table.model:
+            raise UsageError(
+                f"relations are included with objects, not with into={into!r}: leave one out: {query!r:.200}"
+            )
+        into = None
+    if type(own) is Graph:
         own = Growing(own, lookup)
     elif type(own) is Going and not trips:
         raise UsageError('a stream and a batch take one statement: include(..., strategy="statement")')

@@ -72,13 +72,15 @@ def attach_through(
 
 
 def _lists(parents: list[Any], local: Key, member: Any) -> dict[Any, list[Any]]:
-    """An empty list for each parent, by its key; parents that are the same row share theirs."""
+    """An empty list for each parent, by its key; parents that are the same row share theirs. Nothing has a NULL key."""
     place = capi.slot_of(member)
     by_key: dict[Any, list[Any]] = {}
     for parent in parents:
         key = local.of(parent)
         found = by_key.get(key)
         if found is None:
-            found = by_key[key] = []
+            found = []
+            if key is not None:
+                by_key[key] = found
         capi.set_slot(parent, place, found)
     return by_key

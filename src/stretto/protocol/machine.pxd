@@ -7,6 +7,7 @@ from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
 cdef bytes _TABLE
 cdef int _ILLEGAL
 cdef int _SESSION
+cdef int _CONTROL
 cdef int _ADVANCE
 cdef int _COPY_END
 cdef int _EXHAUSTED
@@ -50,6 +51,7 @@ cdef class Machine:
     @cython.locals(last=int)
     cpdef bint submit(self, Request request) except -1
     cpdef bint withdraw(self, Request request) except -1
+    cdef bint _controlled(self)
     cdef _end_open(self, Request request)
     cdef _prepare(self, Request request, dict wanted)
     cpdef extend(self, Request request)

@@ -14,13 +14,14 @@ from typing import Any
 
 from stretto.errors import CommitUnknown, DecodeError, ProtocolError, UsageError
 from stretto.protocol import state as states
-from stretto.protocol.classify import SESSION
+from stretto.protocol.classify import CONTROL, SESSION
 from stretto.protocol.request import LARGE, Request
 from stretto.wire import backend, frontend
 from stretto.wire.buffer import MAX_MESSAGE, ReadBuffer, WriteBuffer
 
 _TABLE = states.flatten()
 _SESSION = SESSION
+_CONTROL = CONTROL
 _ILLEGAL = states.ILLEGAL
 _ADVANCE = states.ADVANCE
 _COPY_END = states.COPY_END
@@ -44,7 +45,6 @@ _CHANGED = (
 
 # Where PostgreSQL warns of a commit whose wait for a synchronous standby was cancelled (its text is translated).
 _UNREPLICATED = b"\0RSyncRepWaitForLSN\0"
-_NO_BLOCK = b"\0C25P01\0"  # what a snapshot's SET TRANSACTION warns of: it takes effect all the same
 _COMMITTED_HERE = (
     "the commit took place on this server, but the wait for its synchronous standby was cancelled: after a failover it "
     "may be missing"
@@ -113,7 +113,7 @@ class Machine:
             self._open = request
         if request.kind == _SESSION:
             self.changed = True
-        if request.snapshot and self.status != "I":
+        if request.snapshot and (self.status != "I" or self._controlled()):
             request.unlead()
         if request.before is not None:
             self._outgoing.append(request.before)
@@ -137,6 +137,13 @@ class Machine:
             return False
         self.inflight.append(request)
         return True
+
+    def _controlled(self) -> bool:
+        """Tell whether a BEGIN or its like is on its way."""
+        for request in self.due():  # noqa: SIM110  # a compiled method has no generator expressions
+            if request.kind == _CONTROL:
+                return True
+        return False
 
     def withdraw(self, request: Request) -> bool:
         """Take back a request that was not sent yet; False when it is too late, or others build on its Parse."""
@@ -522,8 +529,7 @@ class Machine:
 
     def _notice(self, body: bytes) -> None:
         request = self._head
-        if request is None or not request.snapshot or _NO_BLOCK not in body:
-            self.notices.append(body)
+        self.notices.append(body)
         if backend.says_goodbye(body):
             self.farewell = body
             self.going = True

@@ -1,0 +1,85 @@
+"""What is an object's own in a graph, and what is not: NULL keys, chosen rows, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from tests.live.library import DDL, ROWS, Author, Book
+
+from stretto import Model, any_of, field, raw, relation, select
+from stretto.errors import UsageError
+
+STRATEGIES = ("statement", "trip")
+
+
+class Shelf(Model, table="shelf"):
+    id: int = field(primary_key=True)
+    code: str | None = None
+    things: list[Thing] = relation("code")
+
+
+class Thing(Model, table="thing"):
+    id: int = field(primary_key=True)
+    code: str | None = field(references="shelf.code", default=None)
+
+
+async def prepare(db: Any) -> None:
+    await db.execute(DDL)
+    await db.execute(ROWS)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_nothing_belongs_to_an_object_without_a_key(db: Any, strategy: Any) -> None:
+    await db.execute(
+        "create table shelf (id int primary key, code text unique);"
+        "create table thing (id int primary key, code text references shelf (code));"
+        "insert into shelf values (1, 'a'), (2, null), (3, null); insert into thing values (1, 'a'), (2, null)"
+    )
+    a, b, c = await db.fetch(select(Shelf).include(Shelf.things, strategy=strategy).order_by(Shelf.id))
+    assert ([one.id for one in a.things], b.things, c.things) == ([1], [], [])
+    b.things.append(Thing(id=3))
+    assert c.things == []
+    await db.load([b, c], Shelf.things)
+    b.things.append(Thing(id=3))
+    assert c.things == []
+
+
+async def test_objects_chosen_by_chance_come_with_what_belongs_to_them(db: Any) -> None:
+    await prepare(db)
+    await db.execute(
+        "insert into author (name) select 'a' || i from generate_series(1, 400) i;"
+        "insert into book (author_id, title) select id, 'one' from author where id > 3"
+    )
+    query = select(Author).where(Author.id > 3).order_by(raw("random()")).limit(100).include(Author.books)
+    assert [len(one.books) for one in await db.fetch(query)] == [1] * 100
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_relations_are_not_included_with_anything_but_the_objects(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Author).where(any_of(Author.id, [1])).include(Author.books, strategy=strategy)
+    for into in (dict, tuple, Book):
+        with pytest.raises(UsageError, match=r"relations are included with objects, not with into="):
+            await db.fetch(query, into=into)
+    (found,) = await db.fetch(query, into=Author)
+    assert len(found.books) == 3
+
+
+async def test_what_only_says_that_it_is_an_object_is_not_loaded(db: Any) -> None:
+    with pytest.raises(UsageError, match="objects of one Model"):
+        await db.load([Mock(spec=Author)], Author.books)
+    with pytest.raises(UsageError, match="objects of one Model"):
+        await db.load(Mock(spec=Author), Author.books)
+
+
+async def test_a_graph_leaves_no_warning_and_no_setting_behind(one: Any) -> None:
+    await prepare(one)
+    heard: list[Any] = []
+    async with one.connection() as connection:
+        connection.on_notice(heard.append)
+        await connection.fetch(select(Author).include(Author.books, strategy="trip"))
+        assert heard == []
+        assert await connection.fetchval("show transaction_isolation") == "read committed"
+    assert await one.fetchval("show transaction_isolation") == "read committed"
