@@ -1,26 +1,22 @@
-"""Fixtures of the live tests: a schema and databases of each test's own, and a runner for coroutines.
+"""Fixtures of the live tests: a schema and databases of each test's own, and the places in which they run.
 
-The tests in ``_async`` are run on asyncio's own loop and on uvloop; their twins in ``_sync`` are generated.
+The tests in ``_async`` are run on asyncio's own loop and on uvloop; their twins in ``_sync``, which are generated, run
+as plain functions, and those of EVERYWHERE in a thread, inside run() and in a greenlet of gevent, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 import itertools
 import os
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 import uvloop
-
-from stretto._async.database import AsyncDatabase
-from stretto._sync.database import Database
+from tests.live.places import Here, InGreenlet, InRun, InTask, InThread, InUvloop, is_patched
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -29,32 +25,60 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 _numbers = itertools.count(1)
 
 
+# Of the generated tests, those that run in all places (in gevent's by tests.live.test_greenlets), and those that run
+# inside run(), too: what it does for them is its own.
+EVERYWHERE = (
+    "test_models",
+    "test_models_graph",
+    "test_objects",
+    "test_queries",
+    "test_tables",
+    "test_expect",
+    "test_crowd",
+)
+IN_RUN = (
+    "test_connection",
+    "test_copy",
+    "test_stream",
+    "test_trace",
+    "test_transact",
+    "test_transactions",
+    "test_verbs",
+)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each coroutine on every loop."""
+    """Run each coroutine on every loop, and the generated tests of EVERYWHERE in every place."""
+    package, _, name = metafunc.module.__name__.rpartition(".")
     if inspect.iscoroutinefunction(metafunc.function):
-        metafunc.fixturenames.append("loop_factory")
-        metafunc.parametrize("loop_factory", list(LOOPS.values()), ids=list(LOOPS))
+        places: dict[str, type[Here]] = {"asyncio": InTask, "uvloop": InUvloop}
+    elif not package.endswith("_sync") or name not in EVERYWHERE + IN_RUN:
+        return
+    elif is_patched():
+        places = {"gevent": InGreenlet}
+    elif name in EVERYWHERE:
+        places = {"blocking": Here, "thread": InThread, "run": InRun}
+    else:
+        places = {"blocking": Here, "run": InRun}
+    metafunc.parametrize("place", list(places.values()), ids=list(places), indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a coroutine, and close its databases on its loop."""
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
+    """Run a test in its place."""
     test = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(test):
-        return None
-    names = inspect.signature(test).parameters
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-
-    async def main() -> None:
-        try:
-            await test(**arguments)
-        finally:
-            for database in pyfuncitem.funcargs.get("opened", ()):
-                await database.close()
-
-    with asyncio.Runner(loop_factory=pyfuncitem.callspec.params["loop_factory"]) as runner:
-        runner.run(main())
+    pyfuncitem.funcargs["place"].call(
+        test, {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
+    )
     return True
+
+
+@pytest.fixture(autouse=True)
+def place(request: pytest.FixtureRequest) -> Iterator[Here]:
+    """Where this test runs."""
+    place: Here = getattr(request, "param", Here)()
+    yield place
+    place.close()
 
 
 @pytest.fixture
@@ -76,69 +100,21 @@ def schema(outside: psycopg.Connection[Any]) -> Iterator[str]:
 
 
 @pytest.fixture
-def opened() -> Iterator[list[Any]]:
-    """The databases of this test. The blocking ones are closed here, the others on their loop."""
-    databases: list[Any] = []
-    yield databases
-    for database in databases:
-        if isinstance(database, Database):
-            database.close()
-
-
-@pytest.fixture
-def open_db(request: pytest.FixtureRequest, server_url: str, schema: str, opened: list[Any]) -> Callable[..., Any]:
+def open_db(place: Here, server_url: str, schema: str) -> Callable[..., Any]:
     """Make databases, AsyncDatabase for a coroutine; ``url`` and the keywords are theirs."""
-    kind = AsyncDatabase if inspect.iscoroutinefunction(request.function) else Database
 
     def open_db(url: str | None = None, **keywords: Any) -> Any:
         if url is None:
             keywords.setdefault("server_settings", {"search_path": f"{schema},public", "application_name": schema})
-        database = kind(url or server_url, **keywords)
-        opened.append(database)
-        return database
+        return place.open(url or server_url, **keywords)
 
     return open_db
 
 
-class Tasks:
-    """Runs functions beside a coroutine."""
-
-    def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[Any]] = []
-
-    def start(self, function: Callable[..., Any], *args: Any) -> asyncio.Task[Any]:
-        self._tasks.append(asyncio.ensure_future(function(*args)))
-        return self._tasks[-1]
-
-    async def result(self, task: asyncio.Task[Any]) -> Any:
-        """What it returns or raises; fails after a long while."""
-        return await asyncio.wait_for(asyncio.shield(task), 30)
-
-    async def turn(self) -> None:
-        """Let the others go on."""
-        await asyncio.sleep(0.001)
-
-
-class Threads:
-    """Runs functions beside a test."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(20)
-
-    def start(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        return self._pool.submit(contextvars.Context().run, function, *args)
-
-    def result(self, future: Future[Any]) -> Any:
-        return future.result(30)
-
-    def turn(self) -> None:
-        time.sleep(0.001)
-
-
 @pytest.fixture
-def beside(request: pytest.FixtureRequest) -> Any:
+def beside(place: Here) -> Any:
     """Run functions at the same time: tasks for a coroutine, else threads."""
-    return Tasks() if inspect.iscoroutinefunction(request.function) else Threads()
+    return place.beside()
 
 
 @pytest.fixture

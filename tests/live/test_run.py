@@ -28,6 +28,7 @@ from stretto._bridge.database import BridgedDatabase
 from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import Connection
 from stretto._sync.database import Database
+from stretto._sync.objects import Objects
 from stretto.errors import UsageError
 from stretto.runtime.aturns import pause
 from stretto.runtime.bridge import Side, await_
@@ -92,7 +93,7 @@ def test_one_function_sees_the_same_in_all_runtimes(server_url: str, schemas: Ca
     assert run_program(GEVENT, server_url, schemas("gevent")) == str(wanted)
 
 
-INHERITED = {  # they go through _run, _shared and what else is overridden
+INHERITED = Objects.__dict__.keys() | {  # they go through _run, _shared and what else is overridden
     "batch", "execute", "executemany", "fetch", "fetchmany", "fetchrow", "fetchval", "run", "set_type_codec",
     "closed", "in_transaction", "listen", "parameters", "pid", "reset", "unlisten",
 }  # fmt: skip
@@ -105,6 +106,23 @@ def test_the_facade_has_thought_of_every_verb(facade: type) -> None:
     assert names - own <= INHERITED
     blocking = Database if issubclass(facade, Database) else Connection
     assert {name for name in own if not name.startswith("_")} <= {*dir(blocking)}
+
+
+async def test_a_connection_knows_its_session_until_its_block_ends(db: AsyncDatabase) -> None:
+    def work(db: Database) -> None:
+        with db.connection() as connection:
+            assert connection.pid == connection.fetchval("select pg_backend_pid()")
+            assert repr(connection) == f"<BridgedConnection pid={connection.pid} idle>"
+            assert not connection.closed
+            server = connection.parameters["server_version"]
+        assert server
+        assert connection.closed
+        assert "closed" in repr(connection)
+        for use in (connection.reset, lambda: connection.parameters, lambda: connection.execute("select 1")):
+            with pytest.raises(UsageError, match="given back"):
+                use()
+
+    await db.run(work)
 
 
 async def test_notifications_come_while_the_loop_goes_on(db: AsyncDatabase) -> None:

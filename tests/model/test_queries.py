@@ -477,7 +477,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: update(Thing).set(a=1), UsageError, r"would update every row: add .where\(...\), or .all\(\)"),
     (lambda: delete(Thing), UsageError, r"would delete every row: add .where\(...\), or .all\(\)"),
     (lambda: update(int), ModelError, "is not a Model"),
-    (lambda: b"select 1", UsageError, "a statement is a str or a query"),
+    (lambda: b"select 1", UsageError, r"SQL must be a str, not bytes; values go into arguments.*as select"),
     (lambda: bool(select(Thing)), UsageError, "is a query and neither true nor false"),
     (lambda: bool(Thing.id == 1), UsageError, "neither true nor false"),
 ]

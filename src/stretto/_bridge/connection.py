@@ -19,6 +19,7 @@ class BridgedConnection(BridgedTransacting, Connection):
         self._call = call
         self._origin = connection
         self._link = connection._link
+        self._pid = connection._pid
         self._shared = connection._shared
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:

@@ -10,7 +10,7 @@ from greenlet import getcurrent
 
 from stretto._bridge.connection import BridgedConnection
 from stretto._bridge.transaction import BridgedTransacting
-from stretto._sync.connection import Connection
+from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.database import CLOSING, Database
 from stretto.flows.listen import Notification
 from stretto.pool.lifetime import Stats
@@ -42,7 +42,11 @@ class BridgedDatabase(BridgedTransacting, Database):
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         with self._enter(self._there.connection()) as connection:
-            yield BridgedConnection(connection, self._call)
+            bridged = BridgedConnection(connection, self._call)
+            try:
+                yield bridged
+            finally:
+                bridged._link = GIVEN_BACK
 
     def stream(
         self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None

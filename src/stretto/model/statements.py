@@ -57,7 +57,10 @@ def statement_of(query: Any) -> tuple[str, tuple[Any, ...], Any]:
     except AttributeError:
         if getattr(query, "_is_query_", False):
             raise
-        raise UsageError(f"a statement is a str or a query, as select(Author), not {type(query)!r}") from None
+        raise UsageError(
+            f"SQL must be a str, not {type(query).__name__}; values go into arguments, as in fetch(sql, value), and a "
+            "query, as select(Author), has them in it"
+        ) from None
     found = _compiled.get(key)
     if found is None:
         writer = Writer()

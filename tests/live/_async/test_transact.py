@@ -321,6 +321,7 @@ async def test_the_nearest_limit_counts(one: AsyncDatabase) -> None:
             await one.fetch("select pg_sleep(60)")
         with pytest.raises(StatementTimeout, match=r"deadline of 0\.1"):
             await one.fetch("select pg_sleep(60)")
+    assert await one.fetchval("select 1") == 1  # the connection has recovered
     with stretto.deadline(60), pytest.raises(StatementTimeout, match=r"^no answer within 0\.05"):
         await one.fetch("select pg_sleep(60)", timeout=0.05)
     with pytest.raises(UsageError), stretto.deadline(-1):

@@ -360,7 +360,7 @@ def test_begin_that_fails_takes_the_statement_along(one: Database, t: str, outsi
         transaction = one.transaction()
         with pytest.raises(SqlSyntaxError):
             with transaction:
-                transaction._entered().trunk.pending[:] = ["BEGINN"]
+                getattr(transaction, "_origin", transaction)._entered().trunk.pending[:] = ["BEGINN"]
                 verb("insert into t values (1)")
     assert seen(outside) == []
     assert one.fetchval("select 1") == 1
