@@ -132,7 +132,7 @@ def maker_for(statement: Statement, into: Any) -> Any:
         return statement.makers[into]
     except KeyError:
         if type(into) is Growing:
-            return into.maker(statement.codecs)
+            return into.maker(statement.codecs, statement.makers)
         maker = statement.makers[into] = located(plan_for(into, _shape(statement)), into, statement.sql)
         return maker
     except TypeError:

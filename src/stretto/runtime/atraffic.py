@@ -18,7 +18,7 @@ from stretto.errors import ConnectionLost, Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
-from stretto.pool.scheduler import Lane, Scheduler
+from stretto.pool.scheduler import QUEUE, Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Flow, Link
 from stretto.runtime.aioplug import wake
@@ -47,11 +47,19 @@ class Ticket:
 class Traffic(Keeper):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
-    Without ``pipelining`` each carries one statement at a time. The heir opens connections (``_open``).
+    Without ``pipelining`` each carries one statement at a time; ``queue`` may wait. The heir opens connections (``_open``).
     """
 
-    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool, limits: Limits) -> None:
-        super().__init__(shared, Scheduler(size, packs=pipelining), timeout, limits)
+    def __init__(
+        self,
+        shared: Shared,
+        size: int,
+        timeout: float | None,
+        pipelining: bool,
+        limits: Limits,
+        queue: int = QUEUE,
+    ) -> None:
+        super().__init__(shared, Scheduler(size, packs=pipelining, queue=queue), timeout, limits)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._later: asyncio.TimerHandle | None = None
