@@ -126,14 +126,14 @@ class AsyncDatabase(AsyncTransacting):
             return self._within(now, flow, timeout, exclusive)
         return self._pool.run(flow, timeout, exclusive)
 
-    async def _take(self, timeout: float | None) -> Link:
-        return await self._pool.acquire(timeout)
+    def _take(self, timeout: float | None) -> Any:
+        return self._pool.acquire(timeout)
 
-    async def _give(self, link: Link) -> None:
-        await self._pool.release(link)
+    def _give(self, link: Link) -> Any:
+        return self._pool.release(link)
 
-    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
-        return await self._pool.run(flow, timeout, exclusive)
+    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+        return self._pool.run(flow, timeout, exclusive)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

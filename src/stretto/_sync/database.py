@@ -127,11 +127,11 @@ class Database(Transacting):
             return self._within(now, flow, timeout, exclusive)
         return self._pool.run(flow, timeout, exclusive)
 
-    def _take(self, timeout: float | None) -> Link:
+    def _take(self, timeout: float | None) -> Any:
         return self._pool.acquire(timeout)
 
-    def _give(self, link: Link) -> None:
-        self._pool.release(link)
+    def _give(self, link: Link) -> Any:
+        return self._pool.release(link)
 
     def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         return self._pool.run(flow, timeout, exclusive)

@@ -24,7 +24,7 @@ from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply
 from stretto.protocol.statement import Statement
 
-_SNAPSHOT = ridden(["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"])
+_SNAPSHOT = ridden("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 Items = Sequence[tuple[str, tuple[Any, ...], Any]]
 
 

@@ -98,6 +98,7 @@ class Traffic(Keeper):
                 "make one AsyncDatabase in each event loop"
             )
         scheduler.waiting.clear()
+        self._crowd.count(0)
         scheduler.grow = False
         if scheduler.lanes:
             warnings.warn(
@@ -216,7 +217,9 @@ class Traffic(Keeper):
     def _enqueue(self, waiter: Request | Ticket, now: float) -> None:
         if self._over and self._refusal is not None:
             raise self._refusal()
-        self.scheduler.enqueue(waiter)
+        scheduler = self.scheduler
+        scheduler.enqueue(waiter)
+        self._crowd.count(len(scheduler.waiting))
         if type(waiter) is Request:
             waiter.placed = now
         if self._timeout is not None and self._expiry is None and self._loop is not None:
@@ -268,6 +271,7 @@ class Traffic(Keeper):
             else:
                 waiter.lane = lane
                 wake(waiter.waiter)
+        self._crowd.count(len(self.scheduler.waiting))
         self._grow()
 
     def _grow(self) -> None:
@@ -346,8 +350,11 @@ class Traffic(Keeper):
             ticket = Ticket(loop.create_future(), now, patient)
             self._enqueue(ticket, now)
             try:
-                async with asyncio.timeout(timeout):
-                    await ticket.waiter
+                if timeout is None or timeout == self._timeout:
+                    await ticket.waiter  # _expire looks at the queue's own limit, for all
+                else:
+                    async with asyncio.timeout(timeout):
+                        await ticket.waiter
             except BaseException as error:
                 self._forget(ticket)
                 if isinstance(error, TimeoutError):
