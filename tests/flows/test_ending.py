@@ -7,7 +7,8 @@ import pytest
 from stretto.errors import CommitUnknown, Error, TransactionAborted
 from stretto.flows.ending import committed
 from stretto.flows.simple import simple
-from stretto.flows.transaction import Options, Scope, Trunk
+from stretto.flows.options import Options
+from stretto.flows.transaction import Scope, Trunk
 from stretto.sqlstate import DivisionByZero
 
 

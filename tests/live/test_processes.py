@@ -329,7 +329,7 @@ from stretto._async.database import AsyncDatabase
 from stretto.errors import Error, PoolFull
 
 async def main():
-    db = AsyncDatabase(sys.argv[1], connections=2, slow=None)
+    db = AsyncDatabase(sys.argv[1], connections=2, queue=10_000, slow=None)
     for i in range(20):
         await db.fetchval("select $1::int", i)
     pids = set()

@@ -165,6 +165,20 @@ def test_too_many_who_wait_are_told() -> None:
         scheduler.enqueue(object())
 
 
+def test_those_far_behind_in_the_queue_are_not_asked_what_they_want() -> None:
+    scheduler = Scheduler(50)
+    scheduler.add("a", 0.0)
+    short = statement(READ, POINT)
+    for _ in range(1000):
+        scheduler.enqueue(short.bind(()))
+    for _ in range(10):
+        scheduler.enqueue(object())
+    assert scheduler.shortage() == 1
+    for _ in range(1000):
+        scheduler.waiting.popleft()
+    assert scheduler.shortage() == 10
+
+
 def test_a_retired_lane_takes_nobody_and_is_closed_when_it_is_empty() -> None:
     scheduler = Scheduler(1)
     lane = scheduler.add("a", 0.0)

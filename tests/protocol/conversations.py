@@ -20,9 +20,10 @@ from stretto.errors import Error
 from stretto.flows import batch as batching
 from stretto.flows import copy, ending, query
 from stretto.flows.listen import notifications, read_notices
+from stretto.flows.options import Options
 from stretto.flows.shared import Shared
 from stretto.flows.stream import Portal
-from stretto.flows.transaction import Options, Scope, Trunk, within
+from stretto.flows.transaction import Scope, Trunk, within
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.wire import trace

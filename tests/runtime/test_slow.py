@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from stretto.protocol.classify import CONTROL
 from stretto.protocol.lexer import hide_strings
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.slow import summed
+from stretto.runtime.slow import note, summed
 
 PARTS = ("queued", "behind", "wire", "server", "decode")
 
@@ -111,3 +114,47 @@ HIDDEN = "'...'"
 )
 def test_strings_are_hidden(sql: str, shown: str) -> None:
     assert hide_strings(sql) == shown
+
+
+class Listener(logging.Handler):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Nobody listens, as in a program that has set up no logging; the tests' own handlers are put back."""
+    loggers = [logging.getLogger(name) for name in ("", "stretto", "stretto.slow")]
+    kept = [logger.handlers[:] for logger in loggers]
+    for logger in loggers:
+        logger.handlers[:] = [logging.NullHandler()]
+    try:
+        yield
+    finally:
+        for logger, handlers in zip(loggers, kept, strict=True):
+            logger.handlers[:] = handlers
+
+
+@pytest.mark.parametrize("where", ["", "stretto", "stretto.slow"])
+def test_a_slow_call_is_summed_up_only_for_a_listener(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("stretto.runtime.slow.summed", lambda *_: asked.append(1))
+    with silence():
+        note(0.0, request(**WHOLE))
+        assert not asked
+        logger, listener = logging.getLogger(where), Listener()
+        logger.addHandler(listener)
+        try:
+            note(0.0, request(**WHOLE))
+            assert (len(asked), len(listener.records)) == (1, 1)
+            monkeypatch.setattr(logging.getLogger("stretto.slow"), "disabled", True)
+            note(0.0, request(**WHOLE))
+            assert (len(asked), len(listener.records)) == (1, 1)
+        finally:
+            logger.removeHandler(listener)

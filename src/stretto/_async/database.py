@@ -23,6 +23,7 @@ from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
+from stretto.pool.scheduler import QUEUE
 from stretto.runtime.aio import Link
 from stretto.runtime.tracing import Sink, own
 
@@ -40,9 +41,10 @@ class AsyncDatabase(AsyncTransacting):
     ``url``: every form of URL or key=value string that libpq takes; without one, ``PG*``, service files and libpq's
     defaults. ``connections``: how many at most; statements of concurrent callers share them, unless ``pipelining`` is
     False. ``timeout``: seconds for each call that names none (None: no limit); ``acquire_timeout``: seconds to wait for
-    a connection. ``max_idle``, ``max_lifetime``: seconds after which one that is not used, or any, is closed (None:
-    never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a
-    DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
+    a connection; ``queue``: how many callers may wait for one, further ones get PoolFull. ``max_idle``,
+    ``max_lifetime``: seconds after which one that is not used, or any, is closed (None: never). ``dumps``, ``loads``:
+    for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a DecodeError or a sentinel;
+    ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
     ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. ``slow``: how
     many seconds make a statement slow: it is logged as ``stretto.slow``, with what they were spent on (None: never).
     ``trace``: a path or open text file to which all connections write what they say and hear once they are logged in,
@@ -59,6 +61,7 @@ class AsyncDatabase(AsyncTransacting):
         pipelining: bool = True,
         timeout: float | None = None,
         acquire_timeout: float | None = 30.0,
+        queue: int = QUEUE,
         max_idle: float | None = 600.0,
         max_lifetime: float | None = 3600.0,
         dumps: Callable[[Any], str | bytes] | None = None,
@@ -72,6 +75,8 @@ class AsyncDatabase(AsyncTransacting):
     ) -> None:
         if connections < 1:
             raise UsageError(f"connections={connections}: at least one")
+        if queue < 1:
+            raise UsageError(f"queue={queue}: at least one, who waits for the first connection")
         if infinity not in ("error", "sentinel") or intervals not in ("timedelta", "interval"):
             raise UsageError("infinity= is 'error' or 'sentinel', intervals= is 'timedelta' or 'interval'")
         self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)
@@ -81,7 +86,8 @@ class AsyncDatabase(AsyncTransacting):
         self._shared.trace = None if trace is None else Sink(trace)
         self._timeout = timeout
         self._track_commit = track_commit
-        self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining, Limits(max_idle, max_lifetime))
+        limits = Limits(max_idle, max_lifetime)
+        self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining, limits, queue)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL
@@ -120,14 +126,14 @@ class AsyncDatabase(AsyncTransacting):
             return self._within(now, flow, timeout, exclusive)
         return self._pool.run(flow, timeout, exclusive)
 
-    async def _take(self, timeout: float | None) -> Link:
-        return await self._pool.acquire(timeout)
+    def _take(self, timeout: float | None) -> Any:
+        return self._pool.acquire(timeout)
 
-    async def _give(self, link: Link) -> None:
-        await self._pool.release(link)
+    def _give(self, link: Link) -> Any:
+        return self._pool.release(link)
 
-    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
-        return await self._pool.run(flow, timeout, exclusive)
+    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+        return self._pool.run(flow, timeout, exclusive)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
@@ -25,9 +25,9 @@ class Owner(Protocol):
     _shared: Shared
     _track_commit: bool
 
-    async def _take(self, timeout: float | None) -> Link: ...
+    def _take(self, timeout: float | None) -> Any: ...
 
-    async def _give(self, link: Link) -> None: ...
+    def _give(self, link: Link) -> Any: ...
 
 
 async def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:
@@ -76,7 +76,7 @@ async def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str
 
 
 async def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None:
-    link = await owner._take(timeout)
+    link: Link = await owner._take(timeout)
     try:
         row = await link.run(fetchrow(owner._shared, STATUS, (xid,)), timeout)
     finally:

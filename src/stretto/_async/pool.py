@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 from stretto.errors import Error
 from stretto.flows.query import execute
@@ -29,12 +30,12 @@ EXECUTE pg_catalog.format('DEALLOCATE %I', one); END LOOP; END$$"""
 class AsyncPool(Traffic):
     """Opens connections for its traffic, as many as are wanted; see Traffic for the parameters."""
 
-    async def acquire(self, timeout: float | None = None) -> Link:
-        """Take a connection for oneself, waiting ``timeout`` seconds at most, or as long as the pool allows.
+    def acquire(self, timeout: float | None = None) -> Any:
+        """Take a connection (a Link) for oneself, waiting ``timeout`` seconds at most, or as long as the pool allows.
 
         Raises PoolTimeout, PoolClosed, ConnectError and its kin.
         """
-        return await self.hold(self._limit(timeout), timeout is not None)
+        return self.hold(self._limit(timeout), timeout is not None)
 
     def _limit(self, timeout: float | None) -> float | None:
         if timeout is None or self._timeout is None:

@@ -15,7 +15,8 @@ from stretto._async.verbs import AsyncVerbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
 from stretto.flows.ending import closing
-from stretto.flows.transaction import Options, Scope, Trunk, within
+from stretto.flows.options import Options
+from stretto.flows.transaction import Scope, Trunk, within
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Turns, here, later, value_of
 
@@ -56,14 +57,14 @@ class AsyncTransaction(AsyncVerbs):
         It is dropped where this block is rolled back. What it raises is logged: the transaction is committed whatever
         it does.
         """
-        self._entered().hooks.append((True, function))
+        self._entered().hooks += ((True, function),)
 
     def on_rollback(self, function: Callable[[], Any]) -> None:
         """Call a function, or async function, when this block or one around it has been rolled back; in order.
 
         What it raises is logged.
         """
-        self._entered().hooks.append((False, function))
+        self._entered().hooks += ((False, function),)
 
     @property
     def final(self) -> AsyncFinal:
@@ -84,6 +85,8 @@ class AsyncTransaction(AsyncVerbs):
 
     async def _limited(self, drive: Any, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a flow with no more time than the deadline leaves."""
+        if now.deadline is None:
+            return await drive(flow, timeout)
         try:
             return await drive(flow, now.remaining(timeout, monotonic()))
         except (StatementTimeout, PoolTimeout) as error:
@@ -97,10 +100,13 @@ class AsyncTransaction(AsyncVerbs):
         begun = monotonic()
         scope.check()
         alone = reserved or not trunk.confirmed
-        await self._turns.enter(alone, timeout)
+        if not self._turns.try_enter(alone):
+            await self._turns.enter(alone, timeout)
         try:
-            left = None if timeout is None else timeout - (monotonic() - begun)
-            link = await self._ready(scope, left, reserved)
+            link = (self._outermost or self)._link
+            if link is None or link.closed or trunk.copying or not trunk.confirmed:
+                left = None if timeout is None else timeout - (monotonic() - begun)
+                link = await self._ready(scope, left, reserved)
             try:
                 return await link.run(within(scope, flow), timeout, monotonic() - begun)
             except BaseException as error:
@@ -176,11 +182,11 @@ class AsyncTransaction(AsyncVerbs):
                 if trunk.failure is not None:
                     self._interrupted(link, trunk.failure)
                     raise trunk.failure
-                return trunk.results[0]
+                return None if trunk.results is None else trunk.results[0]
             await self._finish(scope, trunk.failure, held)
         finally:
             self._turns.leave(True)
-        if not trunk.results:
+        if trunk.results is None:
             raise ConnectionLost("the transaction was committed, but its last statement's result was lost")
         return trunk.results[0]
 
@@ -249,7 +255,9 @@ class AsyncTransaction(AsyncVerbs):
         """
         if error is None:
             try:
-                await self._turns.enter(True, self._inside.remaining(None, monotonic()))
+                left = self._inside.remaining(None, monotonic())
+                if not self._turns.try_enter(True):
+                    await self._turns.enter(True, left)
             except BaseException as late:
                 error = late
             else:
@@ -298,7 +306,7 @@ class AsyncTransaction(AsyncVerbs):
             await part(self._owner, scope.trunk, link, mine, why)
         if scope.trunk.committing is not None and (why is None or isinstance(why, ConnectionLost)):
             why = await fate(self._owner, scope, held)
-        if not isinstance(why, CommitUnknown):
+        if scope.hooks and not isinstance(why, CommitUnknown):
             await self._call_hooks(scope, committed=why is None)
         if held is not None:
             raise held from why

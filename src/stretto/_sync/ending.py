@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
@@ -26,9 +26,9 @@ class Owner(Protocol):
     _shared: Shared
     _track_commit: bool
 
-    def _take(self, timeout: float | None) -> Link: ...
+    def _take(self, timeout: float | None) -> Any: ...
 
-    def _give(self, link: Link) -> None: ...
+    def _give(self, link: Link) -> Any: ...
 
 
 def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:
@@ -77,7 +77,7 @@ def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str) -> E
 
 
 def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None:
-    link = owner._take(timeout)
+    link: Link = owner._take(timeout)
     try:
         row = link.run(fetchrow(owner._shared, STATUS, (xid,)), timeout)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 from stretto.errors import Error
 from stretto.flows.query import execute
@@ -30,8 +31,8 @@ EXECUTE pg_catalog.format('DEALLOCATE %I', one); END LOOP; END$$"""
 class Pool(Traffic):
     """Opens connections for its traffic, as many as are wanted; see Traffic for the parameters."""
 
-    def acquire(self, timeout: float | None = None) -> Link:
-        """Take a connection for oneself, waiting ``timeout`` seconds at most, or as long as the pool allows.
+    def acquire(self, timeout: float | None = None) -> Any:
+        """Take a connection (a Link) for oneself, waiting ``timeout`` seconds at most, or as long as the pool allows.
 
         Raises PoolTimeout, PoolClosed, ConnectError and its kin.
         """

@@ -13,7 +13,7 @@ from stretto._sync.verbs import Verbs
 from stretto.errors import PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import NOTHING, Ambient, ambient, scope_of, surroundings
 from stretto.flows.ending import is_retryable, pause_before
-from stretto.flows.transaction import Options
+from stretto.flows.options import Options
 from stretto.runtime.blocking import Link
 from stretto.runtime.turns import Work, pause, value_of
 
@@ -25,10 +25,12 @@ class Transacting(Verbs):
 
     _track_commit: bool
 
-    def _take(self, timeout: float | None) -> Link:
+    # These give what is awaited, be they coroutine functions or not: one coroutine less waits for each statement.
+
+    def _take(self, timeout: float | None) -> Any:
         raise NotImplementedError
 
-    def _give(self, link: Link) -> None:
+    def _give(self, link: Link) -> Any:
         raise NotImplementedError
 
     def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
@@ -125,7 +127,7 @@ class Transacting(Verbs):
         """Take a connection in the time that the deadline leaves."""
         now = ambient() or NOTHING
         try:
-            return self._take(now.remaining(None, monotonic()))
+            return self._take(now.remaining(None, monotonic()))  # type: ignore[no-any-return]  # a Link
         except PoolTimeout as error:
             now.explain(error, monotonic())
             raise
@@ -134,15 +136,23 @@ class Transacting(Verbs):
         self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False
     ) -> Any:
         """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
+        if now.deadline is not None:
+            return self._in_time(now, flow, timeout, exclusive)
+        return self._joined(now, flow, timeout, exclusive)
+
+    def _joined(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool) -> Any:
         scope = now.scope_of(self)
+        if scope is None:
+            return self._alone(flow, timeout, exclusive)
+        door = scope.door()
+        if door is None:
+            scope.closed = True
+            scope.check_open()
+        return door._drive(flow, timeout)
+
+    def _in_time(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool) -> Any:
         try:
-            if scope is None:
-                return self._alone(flow, now.remaining(timeout, monotonic()), exclusive)
-            door = scope.door()
-            if door is None:
-                scope.closed = True
-                scope.check_open()
-            return door._drive(flow, now.remaining(timeout, monotonic()))
+            return self._joined(now, flow, now.remaining(timeout, monotonic()), exclusive)
         except (StatementTimeout, PoolTimeout) as error:
             now.explain(error, monotonic())
             raise

@@ -16,7 +16,8 @@ from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
 from stretto.flows.ending import closing
-from stretto.flows.transaction import Options, Scope, Trunk, within
+from stretto.flows.options import Options
+from stretto.flows.transaction import Scope, Trunk, within
 from stretto.runtime.blocking import Link
 from stretto.runtime.turns import Turns, here, later, value_of
 
@@ -57,14 +58,14 @@ class Transaction(Verbs):
         It is dropped where this block is rolled back. What it raises is logged: the transaction is committed whatever
         it does.
         """
-        self._entered().hooks.append((True, function))
+        self._entered().hooks += ((True, function),)
 
     def on_rollback(self, function: Callable[[], Any]) -> None:
         """Call a function when this block or one around it has been rolled back; in order.
 
         What it raises is logged.
         """
-        self._entered().hooks.append((False, function))
+        self._entered().hooks += ((False, function),)
 
     @property
     def final(self) -> Final:
@@ -85,6 +86,8 @@ class Transaction(Verbs):
 
     def _limited(self, drive: Any, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a flow with no more time than the deadline leaves."""
+        if now.deadline is None:
+            return drive(flow, timeout)
         try:
             return drive(flow, now.remaining(timeout, monotonic()))
         except (StatementTimeout, PoolTimeout) as error:
@@ -98,10 +101,13 @@ class Transaction(Verbs):
         begun = monotonic()
         scope.check()
         alone = reserved or not trunk.confirmed
-        self._turns.enter(alone, timeout)
+        if not self._turns.try_enter(alone):
+            self._turns.enter(alone, timeout)
         try:
-            left = None if timeout is None else timeout - (monotonic() - begun)
-            link = self._ready(scope, left, reserved)
+            link = (self._outermost or self)._link
+            if link is None or link.closed or trunk.copying or not trunk.confirmed:
+                left = None if timeout is None else timeout - (monotonic() - begun)
+                link = self._ready(scope, left, reserved)
             try:
                 return link.run(within(scope, flow), timeout, monotonic() - begun)
             except BaseException as error:
@@ -177,11 +183,11 @@ class Transaction(Verbs):
                 if trunk.failure is not None:
                     self._interrupted(link, trunk.failure)
                     raise trunk.failure
-                return trunk.results[0]
+                return None if trunk.results is None else trunk.results[0]
             self._finish(scope, trunk.failure, held)
         finally:
             self._turns.leave(True)
-        if not trunk.results:
+        if trunk.results is None:
             raise ConnectionLost("the transaction was committed, but its last statement's result was lost")
         return trunk.results[0]
 
@@ -250,7 +256,9 @@ class Transaction(Verbs):
         """
         if error is None:
             try:
-                self._turns.enter(True, self._inside.remaining(None, monotonic()))
+                left = self._inside.remaining(None, monotonic())
+                if not self._turns.try_enter(True):
+                    self._turns.enter(True, left)
             except BaseException as late:
                 error = late
             else:
@@ -297,7 +305,7 @@ class Transaction(Verbs):
             part(self._owner, scope.trunk, link, mine, why)
         if scope.trunk.committing is not None and (why is None or isinstance(why, ConnectionLost)):
             why = fate(self._owner, scope, held)
-        if not isinstance(why, CommitUnknown):
+        if scope.hooks and not isinstance(why, CommitUnknown):
             self._call_hooks(scope, committed=why is None)
         if held is not None:
             raise held from why

@@ -1,4 +1,4 @@
-"""The slots of an object that may lack values, read all at once: an unset slot costs no exception."""
+"""The slots of an object that may lack values, read and filled all at once: an unset slot costs no exception."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ class Slots:
         self.unset = unset
         self.slots = [capi.slot_of(member) for member in members]
 
-    def values(self, obj: Any) -> list[Any]:
-        """The values, in the order of the members. Raises TypeError for an object of another class."""
+    def check(self, obj: Any) -> None:
+        """Raise TypeError for an object of another class: its slots would be elsewhere."""
         if not isinstance(obj, self.cls):
             raise TypeError(f"a {self.cls.__qualname__} is needed, not a {type(obj).__name__}")
+
+    def values(self, obj: Any) -> list[Any]:
+        """The values, in the order of the members. Raises TypeError for an object of another class."""
+        self.check(obj)
         found = []
         for slot in self.slots:
             found.append(capi.get_slot(obj, slot, self.unset))  # noqa: PERF401  # compiled, append is the faster one
@@ -37,3 +41,31 @@ class Slots:
             if value is self.unset:
                 return False
         return True
+
+    def given(self, values: list[Any], made: list[int]) -> tuple[bool, ...]:
+        """Which values there are. Those at the places ``made`` are unset where they are None: the server makes them."""
+        for place in made:
+            if values[place] is None:
+                values[place] = self.unset
+        found = []
+        for value in values:
+            found.append(value is not self.unset)  # noqa: PERF401  # compiled, append is the faster one
+        return tuple(found)
+
+    def pick(self, values: list[Any], places: tuple[int, ...]) -> tuple[Any, ...]:
+        """The values at these places."""
+        found = []
+        for place in places:
+            found.append(values[place])  # noqa: PERF401  # as above
+        return tuple(found)
+
+    def fill(self, obj: Any, values: list[Any], places: tuple[int, ...], row: Any) -> None:
+        """Put a row into these places of ``values`` and of the object. Raises as values, IndexError for a short row."""
+        self.check(obj)
+        i = 0
+        for place in places:
+            value = row[i]
+            i += 1
+            values[place] = value
+            slot = self.slots[place]
+            capi.set_slot(obj, slot, value)

@@ -48,7 +48,7 @@ def closing(scope: Scope, flow: Flow) -> Flow:
     executes nothing, ``trunk.committing`` stays None, and COMMIT is still to be sent.
     """
     trunk = scope.trunk
-    trunk.results, trunk.failure = [], None
+    trunk.results, trunk.failure = None, None
     try:
         trunk.results = [(yield from within(scope, flow, commit(trunk)))]
     except Error as error:

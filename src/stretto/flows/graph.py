@@ -25,7 +25,7 @@ from stretto.protocol.rows import LargeReply
 from stretto.protocol.statement import Statement
 
 # As SET TRANSACTION ISOLATION LEVEL, which would warn, in the server's log each time, that there is no BEGIN.
-_SNAPSHOT = ridden(["SET transaction_isolation = 'repeatable read'"])
+_SNAPSHOT = ridden("SET transaction_isolation = 'repeatable read'")
 Items = Sequence[tuple[str, tuple[Any, ...], Any]]
 
 

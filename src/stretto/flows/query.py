@@ -132,7 +132,7 @@ def maker_for(statement: Statement, into: Any) -> Any:
         return statement.makers[into]
     except KeyError:
         if type(into) is Growing:
-            return into.maker(statement.codecs)
+            return into.maker(statement.codecs, statement.makers)
         maker = statement.makers[into] = located(plan_for(into, _shape(statement)), into, statement.sql)
         return maker
     except TypeError:
@@ -320,10 +320,10 @@ def fetch(
             from stretto.flows.graph import go  # which builds on this module
 
             return go(shared, into, finish)
-    return Fetch(shared, sql, args, into, finish, maker_for, _fetch)  # type: ignore[return-value]  # it does what a generator does
+    return Fetch(shared, sql, args, into, finish, maker_for, unusual)  # type: ignore[return-value]  # it does what a generator does
 
 
-def _fetch(
+def unusual(
     shared: Shared,
     sql: str,
     args: tuple[Any, ...],

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stretto.codecs.arrays import Rows
 from stretto.errors import DatabaseError, UsageError
 from stretto.flows.batch import batch
-from stretto.flows.query import Flow, perform, prepare
+from stretto.flows.query import Flow, maker_for, perform, prepare, unusual
 from stretto.flows.shared import Shared
+from stretto.flows.warm import Fetch
 from stretto.model import dml
 from stretto.model.writing import Plan, Writer, writer_for
 from stretto.protocol.lexer import number_names
 from stretto.protocol.request import Request
+from stretto.protocol.statement import Statement
 from stretto.wire import backend
 
 CHUNK = 50_000  # objects a statement
@@ -72,6 +75,45 @@ class Job:
             return
         for member, row in zip(self.members, self.rows, strict=True):
             fill(member.obj, member.values, places, row)
+
+
+def insert_alike(shared: Shared, objs: list[Any]) -> Flow | None:
+    """Insert several objects that are alike, whose statement is known: the warm case, in few steps. Else None."""
+    if not 1 < len(objs) <= CHUNK:
+        return None
+    writer = writer_for(objs[0])
+    found = None if writer.own("insert") else writer.alike(objs)
+    if found is None or not found[0].many:
+        return None
+    plan, values, args = found
+    statement = shared.statements.get(plan.many)
+    if statement is None or not _sends_rows(statement, plan):
+        return None
+    _refuse_twins(objs)
+    finish = partial(_filled, writer, plan.returned, objs, values)
+    cold = partial(_cold, writer, len(objs))
+    return Fetch(shared, plan.many, (Rows(plan.columns, args), len(objs)), plan.into, finish, maker_for, cold)  # type: ignore[return-value]  # it does what a generator does
+
+
+def _filled(writer: Writer, places: tuple[int, ...], objs: list[Any], values: list[Any], rows: list[Any]) -> list[Any]:
+    if places:
+        for obj, own, row in zip(objs, values, rows, strict=True):
+            writer.fill(obj, own, places, row)
+    else:
+        for obj, own in zip(objs, values, strict=True):
+            writer.remember(obj, own)
+    return objs
+
+
+def _cold(writer: Writer, count: int, *fetch: Any) -> Flow:
+    """A fetch that is more than a known statement with a plain answer; says of a failed guard what it means."""
+    try:
+        return (yield from unusual(*fetch))
+    except DatabaseError as error:
+        missing = dml.missing_of(error)
+        if missing is None:
+            raise
+        raise _told(writer.swallowed("insert_many", missing, count), error) from None
 
 
 def insert(shared: Shared, objs: list[Any], alone: bool = False) -> Flow:
@@ -161,7 +203,18 @@ def _takes_rows(shared: Shared, plan: Plan) -> Generator[Request, Any, bool]:
 
     A domain that is not NULL is refused in a row even where the column is not written; so any domain is given a miss.
     """
-    statement = yield from prepare(shared, plan.many)
+    return _sends_rows((yield from prepare(shared, plan.many)), plan)
+
+
+def _sends_rows(statement: Statement, plan: Plan) -> bool:
+    """As _takes_rows, of a statement; it remembers the answer until it is described anew."""
+    known = statement.makers.get(plan)
+    if known is None:
+        known = statement.makers[plan] = _all_binary(statement, plan)
+    return bool(known)
+
+
+def _all_binary(statement: Statement, plan: Plan) -> bool:
     row: Any = getattr(statement.parameters[0], "element", None)
     if not hasattr(row, "codecs"):
         return False

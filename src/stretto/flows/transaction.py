@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from stretto.errors import (
@@ -21,6 +21,7 @@ from stretto.errors import (
     TransactionClosed,
     UsageError,
 )
+from stretto.flows.options import Options
 from stretto.flows.query import Flow, server_error
 from stretto.flows.simple import simple
 from stretto.flows.xid import Xid
@@ -30,7 +31,6 @@ from stretto.protocol.statement import encode_sql
 from stretto.wire import frontend
 from stretto.wire.buffer import WriteBuffer
 
-ISOLATION = ("read committed", "repeatable read", "serializable")
 _IDLE = ord("I")
 _BY_HAND = (
     "inside transaction() leaving the block commits, raising rolls back, and a nested transaction() is a savepoint"
@@ -39,49 +39,30 @@ _NO_VALUES = frontend.bind_head(b"", b"", [])
 _NO_COLUMNS = frontend.format_block([])
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a transaction runs. Raises UsageError for an isolation that there is not."""
-
-    isolation: str | None = None
-    readonly: bool = False
-    deferrable: bool = False
-
-    @classmethod
-    def of(cls, isolation: str | None, readonly: bool, deferrable: bool) -> Options:
-        """Read what a caller gave: ``repeatable_read`` or ``REPEATABLE READ`` alike."""
-        if isolation is not None:
-            known = isolation.replace("_", " ").lower() if isinstance(isolation, str) else isolation
-            if known not in ISOLATION:
-                names = ", ".join(repr(name.replace(" ", "_")) for name in ISOLATION)
-                raise UsageError(f"isolation={isolation!r}: there are {names}")
-            isolation = known
-        if deferrable and not (readonly and isolation == "serializable"):
-            raise UsageError("deferrable=True needs isolation='serializable' and readonly=True: else it has no effect")
-        return cls(isolation, readonly, deferrable)
-
-    def begin(self) -> str:
-        """The text of BEGIN."""
-        level = "" if self.isolation is None else f" ISOLATION LEVEL {self.isolation.upper()}"
-        return f"BEGIN{level}{' READ ONLY' * self.readonly}{' DEFERRABLE' * self.deferrable}"
-
-    def check_inside(self, outer: Options) -> None:
-        """Raise UsageError where a nested block asks for what the transaction around it is not."""
-        for name in ("isolation", "readonly", "deferrable"):
-            wanted, there = getattr(self, name), getattr(outer, name)
-            if wanted and wanted != there:
-                raise UsageError(
-                    f"{name}={wanted!r} in a nested transaction(), but the one around it has {name}={there!r}: only "
-                    "the outermost block decides; stretto.detached() starts a transaction of its own"
-                )
-
-
 class Trunk:
     """One transaction on one connection.
 
     ``sent``: BEGIN is on its way or answered, so the connection is not clean; ``confirmed``: it was answered.
     ``doom``: why nothing can be done any more but to roll back. ``discard``: the connection's state is not certain.
     """
+
+    __slots__ = (
+        "_ahead",
+        "_opener",
+        "_savepoints",
+        "_shift",
+        "committing",
+        "confirmed",
+        "copying",
+        "discard",
+        "doom",
+        "failure",
+        "options",
+        "pending",
+        "results",
+        "sent",
+        "xid",
+    )
 
     def __init__(self, options: Options, *, track: bool) -> None:
         self.options = options
@@ -93,7 +74,7 @@ class Trunk:
         self.doom: BaseException | None = None
         self.xid = Xid(wanted=track and not options.readonly)
         self.committing: Request | None = None
-        self.results: list[Any] = []
+        self.results: list[Any] | None = None
         self.failure: Error | None = None
         self._opener: Request | None = None
         self._ahead: Request | None = None
@@ -127,7 +108,7 @@ class Trunk:
         opening = not self.sent
         self.sent = True
         if not request.script.endswith(b"Q"):
-            request.before, request.before_script = ridden(commands)
+            request.before, request.before_script = ridden(*commands)
             request.before_due = len(commands)
             if opening:
                 self._opener = request
@@ -205,6 +186,20 @@ class Scope:
     ``enclosing`` is the block around it of whatever Database, ``parent`` the one of the same.
     """
 
+    __slots__ = (
+        "_root_request",
+        "closed",
+        "door",
+        "enclosing",
+        "hooks",
+        "name",
+        "owner",
+        "parent",
+        "place",
+        "root",
+        "trunk",
+    )
+
     def __init__(self, owner: Any, trunk: Trunk, place: str, parent: Scope | None, enclosing: Scope | None) -> None:
         self.owner = owner
         self.trunk = trunk
@@ -214,7 +209,7 @@ class Scope:
         self.name = None if parent is None else trunk.savepoint()
         self.closed = False
         self.root: BaseException | None = None
-        self.hooks: list[tuple[bool, Callable[[], Any]]] = []
+        self.hooks: tuple[tuple[bool, Callable[[], Any]], ...] = ()
         self.door: Callable[[], Any] = _no_door
         self._root_request: Request | None = None
 
@@ -386,7 +381,8 @@ def _only_aborted(error: BaseException) -> bool:
     return isinstance(error, TransactionAborted)
 
 
-def ridden(commands: list[str]) -> tuple[bytes, bytes]:
+@lru_cache(maxsize=64)
+def ridden(*commands: str) -> tuple[bytes, bytes]:
     """Parse, Bind and Execute of commands without parameters, on the unnamed statement and portal; their script."""
     buf = WriteBuffer()
     for command in commands:

@@ -34,6 +34,8 @@ _INT8, _TEXT = 20, 25
 class Xid:
     """The xid of one transaction, where it is ``wanted`` and as far as it is known."""
 
+    __slots__ = ("_found", "_request", "_wanted")
+
     def __init__(self, *, wanted: bool) -> None:
         self._wanted = wanted
         self._request: Request | None = None

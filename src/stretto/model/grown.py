@@ -47,52 +47,89 @@ def level_maker(
 
 
 class Graph:
-    """Objects with these attributes and relations, as one row each. ``text`` says where they are from."""
+    """Objects with these attributes and relations, as one row each. ``text`` says where they are from.
 
-    __slots__ = ("branches", "names", "table", "text")
+    ``shares``: some of them may belong to several.
+    """
+
+    __slots__ = ("branches", "names", "shares", "table", "text")
 
     def __init__(self, table: Table, names: tuple[str, ...], branches: tuple[Branch, ...], text: str) -> None:
         self.table = table
         self.names = names
         self.branches = branches
         self.text = text
+        self.shares = any(map(_shares, branches))
 
 
 class Growing:
     """A Graph for one fetch: what belongs to several objects is one object in it, and in no other fetch."""
 
-    __slots__ = ("_codecs", "_graph", "_lookup", "_maker")
+    __slots__ = ("_codecs", "_lookup", "_maker", "_plans", "graph")
 
     def __init__(self, graph: Graph, lookup: Lookup) -> None:
-        self._graph = graph
+        self.graph = graph
         self._lookup = lookup
         self._codecs: Sequence[Codec] | None = None
         self._maker: Maker | None = None
+        self._plans: dict[Any, Maker] = {}
 
-    def maker(self, codecs: Sequence[Codec]) -> Maker:
-        """The maker of the objects from a statement's columns, the same one until it is described anew."""
+    def maker(self, codecs: Sequence[Codec], makers: dict[Any, Any]) -> Maker:
+        """The maker of the objects from a statement's columns, the same one until it is described anew.
+
+        ``makers``: those that the statement keeps till then. What all fetches may share is kept there.
+        """
         if self._maker is None or self._codecs is not codecs:
-            self._maker = self._make(codecs)
+            kept = makers.get(self.graph)
+            if kept is None:
+                kept = makers[self.graph] = {}
+            self._plans = kept
+            self._maker = kept.get(None) or self._make(codecs)
             self._codecs = codecs
+            if not self.graph.shares:
+                kept[None] = self._maker
         return self._maker
 
     def _make(self, codecs: Sequence[Codec]) -> Maker:
-        graph = self._graph
+        graph = self.graph
         width = len(graph.names)
-        inner = level_maker(graph.table, graph.names, codecs, graph.branches, graph.text)
+        inner = self._level(graph, graph.table, graph.names, codecs[:width], graph.branches, graph.text)
         return RootMaker(inner, [*codecs[:width], *[self._codec(one) for one in graph.branches]])
+
+    def _level(
+        self,
+        of: Any,
+        table: Table,
+        names: Sequence[str],
+        codecs: Sequence[Codec],
+        branches: Sequence[Branch],
+        text: str,
+    ) -> Maker:
+        key = (id(of), *codecs)
+        found = self._plans.get(key)
+        if found is None:
+            found = self._plans[key] = level_maker(table, names, codecs, branches, text)
+        return found
 
     def _codec(self, branch: Branch) -> Codec:
         names = list(branch.table.fields)
-        text = f"{branch.relation!r} of {self._graph.text}"
 
         def plan(codecs: list[Codec]) -> Maker:
-            return level_maker(branch.table, names, codecs, branch.nested, text)
+            text = f"{branch.relation!r} of {self.graph.text}"
+            return self._level(branch, branch.table, names, codecs[: len(names)], branch.nested, text)
 
         inner = {len(names) + place: self._codec(one) for place, one in enumerate(branch.nested)}
-        shared = branch.join.kind in ("many-to-one", "many-to-many")
-        nested = Nested(len(names) + len(inner), inner, self._lookup, plan, shared)
+        nested = Nested(len(names) + len(inner), inner, self._lookup, plan, _shared(branch))
         return Array("record[]", RECORD_ARRAY, nested, RECORD, NESTS_NONE) if branch.join.many else nested
+
+
+def _shared(branch: Branch) -> bool:
+    """Whether the same object may belong to several of those above."""
+    return branch.join.kind in ("many-to-one", "many-to-many")
+
+
+def _shares(branch: Branch) -> bool:
+    return _shared(branch) or any(map(_shares, branch.nested))
 
 
 # One trip -----------------------------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from typing import Any
 from stretto.codecs.oids import TYPES
 from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
 from stretto.model import dml
-from stretto.model.base import Origin, make_whole, reader_of, settle, slot_of
+from stretto.model.base import Origin, make_whole, reader_of, settle
 from stretto.model.fields import UNSET, Field
+from stretto.model.loading import LOADED, ORIGIN
 from stretto.model.shapes import bare
 from stretto.model.table import Table, quote, table_of
 from stretto.model.values import FIXED, is_fixed, is_same, needs_reading, writer_of_values
@@ -90,7 +91,6 @@ class Writer:
         self.model = table.model
         self._reader = reader_of(table)
         self.values = self._reader.values  # what an object has, by place
-        self.setters = [slot_of(table, name).__set__ for name in self.names]
         self.places = {name: place for place, name in enumerate(self.names)}
         self.key = tuple(self.places[one.name] for one in table.primary_key)
         self.version = -1 if table.version is None else self.places[table.version.name]
@@ -106,6 +106,27 @@ class Writer:
         self._updates: dict[Any, Plan] = {}
         self._upserts: dict[Any, Plan] = {}
 
+    def alike(self, objs: Sequence[Any]) -> tuple[Plan, list[Values], list[tuple[Any, ...]]] | None:
+        """The plan for inserting several objects at once, their values and arguments; None where they are not alike.
+
+        Alike are objects of this Model that have values for the same columns.
+        """
+        reader, made, plan = self._reader, self._identities, None
+        found, args = [], []
+        first: Any = None
+        for obj in objs:
+            if _writer_of_class(type(obj)) is not self:
+                return None
+            values = reader.values(obj)
+            given = reader.given(values, made)
+            if plan is None:
+                first, plan = given, self.insertion(values)
+            elif given != first:
+                return None
+            found.append(values)
+            args.append(self.encoded(plan.given, values))
+        return None if plan is None else (plan, found, args)
+
     # Objects ----------------------------------------------------------------------------------------------------------
 
     def loaded(self, obj: Any) -> Values | None:
@@ -119,10 +140,10 @@ class Writer:
         known = dict(zip(origin.names, values, strict=True))
         return [known.get(name, UNSET) for name in self.names]
 
-    def encoded(self, places: Sequence[int], values: Values) -> tuple[Any, ...]:
+    def encoded(self, places: tuple[int, ...], values: Values) -> tuple[Any, ...]:
         """The values at these places, as the codecs take them."""
         if not self.writers:
-            return tuple([values[place] for place in places])
+            return self._reader.pick(values, places)
         return tuple([self.encode(place, values[place]) for place in places])
 
     def encode(self, place: int, value: Any) -> Any:
@@ -130,17 +151,16 @@ class Writer:
         write = self.writers.get(place)
         return value if write is None or value is None else write(value)
 
-    def fill(self, obj: Any, values: Values, places: Sequence[int], row: Sequence[Any]) -> None:
+    def fill(self, obj: Any, values: Values, places: tuple[int, ...], row: Sequence[Any]) -> None:
         """Put what came back into the object, and remember that all it has now is what the row has."""
-        for place, value in zip(places, row):  # noqa: B905  # where nothing comes back, the row is the number 1
-            values[place] = value
-            self.setters[place](obj, value)
+        self._reader.fill(obj, values, places, row)
         self.remember(obj, values)
 
     def remember(self, obj: Any, values: Values) -> None:
         """The object's row has these values now."""
         if self._reader.are_set(values):
-            obj._origin_, obj._loaded_ = self.origin, tuple(values)
+            ORIGIN.__set__(obj, self.origin)  # past the class's own __setattr__
+            LOADED.__set__(obj, tuple(values))
             if type(obj) is not self.model:
                 make_whole(obj, self.model)
         else:
@@ -187,10 +207,7 @@ class Writer:
 
     def insertion(self, values: Values) -> Plan:
         """The INSERT of the columns that have a value; the others come back, and those that the server computes."""
-        for place in self._identities:
-            if values[place] is None:
-                values[place] = UNSET  # an identity column is never NULL: the server makes it
-        key = tuple([value is not UNSET for value in values])
+        key = self._reader.given(values, self._identities)  # an identity column is never NULL: the server makes it
         plan = self._inserts.get(key)
         if plan is None:
             plan = self._inserts[key] = self._make_insert(values)

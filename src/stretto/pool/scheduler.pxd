@@ -14,6 +14,7 @@ cdef double _CREEP
 cdef int _READ
 cdef Py_ssize_t _DEPTH
 cdef Py_ssize_t _BYTES
+cdef Py_ssize_t _AHEAD
 
 
 @cython.final

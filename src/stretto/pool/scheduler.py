@@ -10,6 +10,7 @@ statements: what the server took, without the round trip (``base``), which is th
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import Any
 
 from stretto.errors import PoolFull
@@ -29,6 +30,8 @@ _RISE = 0.05  # and where it is more: what a busy machine adds is not the statem
 _CREEP = 0.01  # the least service time follows the newest by this much
 _DEPTH = 1000  # requests in flight on a lane
 _BYTES = 1 << 20  # and their bytes
+_AHEAD = 100  # of those who wait so many are looked at, who come first, to see how many connections they want
+QUEUE = 100_000  # who may wait: far more than tasks that are started at once, far fewer than memory has room for
 _READ = READ
 
 
@@ -66,7 +69,7 @@ class Scheduler:
     """
 
     def __init__(
-        self, size: int, *, packs: bool = True, rides: bool = True, wake: float = WAKE, queue: int = 10_000
+        self, size: int, *, packs: bool = True, rides: bool = True, wake: float = WAKE, queue: int = QUEUE
     ) -> None:
         self.size = size
         self.lanes: list[Lane] = []
@@ -173,7 +176,9 @@ class Scheduler:
     def enqueue(self, waiter: Any) -> None:
         """Let a request (or whoever wants a lane for himself) wait; raises PoolFull when too many do already."""
         if len(self.waiting) >= self._queue:
-            raise PoolFull(f"{len(self.waiting)} callers wait for a connection already; nothing was sent")
+            raise PoolFull(
+                f"{len(self.waiting)} callers wait for a connection already; nothing was sent. queue= lets more wait"
+            )
         self.waiting.append(waiter)
 
     def dispatch(self, now: float) -> tuple[Any, Lane] | None:
@@ -196,7 +201,7 @@ class Scheduler:
         if self.waiting:
             # Those of one short statement need one connection together; all others one each.
             shorts = 0
-            for waiter in self.waiting:
+            for waiter in islice(self.waiting, _AHEAD):
                 if type(waiter) is Request and self._packs and self._is_short(waiter):
                     shorts = 1
                 else:

@@ -6,41 +6,28 @@ held back while a large reply is decoded, for it would walk the growing list aga
 
 from __future__ import annotations
 
-import gc
 from types import TracebackType
 from typing import Any
 
 from stretto.codecs.base import Codec
 from stretto.codecs.makers import Maker
 from stretto.errors import DecodeError, Error, ProtocolError
+from stretto.protocol.collector import relieve, resume
 from stretto.wire.buffer import ReadBuffer
 
 
 class LargeReply:
-    """While one is entered, young objects are collected far more rarely; several may be, in any order and thread.
-
-    The collector's threshold is raised and not its switch turned: a reply that stalls must not stop it for good.
-    """
+    """While one is entered, young objects are collected far more rarely; several may be, in any order and thread."""
 
     YOUNG = 200_000
-    _entered: list[None] = []  # noqa: RUF012  # shared is what it is for; a list grows and shrinks atomically
-    _before: tuple[int, int, int] | None = None
 
     def __enter__(self) -> None:
-        before = gc.get_threshold()
-        if 0 < before[0] < self.YOUNG:
-            LargeReply._before = before
-            gc.set_threshold(self.YOUNG, *before[1:])
-        self._entered.append(None)
+        relieve(self.YOUNG)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._entered.pop()
-        before = LargeReply._before
-        if before is not None and not self._entered:
-            LargeReply._before = None
-            gc.set_threshold(*before)
+        resume(self.YOUNG)
 
 
 def decode_rows(slices: list[Any], codecs: list[Codec], maker: Maker, out: list[Any]) -> None:

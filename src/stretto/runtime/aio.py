@@ -180,6 +180,8 @@ class Link:
             raise
         finally:
             flow.close()
+            if self.machine.pending() and not self._flush_due:
+                self._flush_later()
 
     def submit(self, request: Request) -> None:
         """Queue a request that is not yet queued, and see that what there is to send is sent in this turn."""
@@ -190,8 +192,8 @@ class Link:
                 request.done = True
                 return
             busy = machine.submit(request)
-            if self._flush_due:
-                return
+            if self._flush_due or request.hurry:
+                return  # what is in a hurry goes with what its flow yields next
             if busy:
                 self._flush_due = True
                 self._loop.call_soon(self._flush_later)
@@ -249,8 +251,11 @@ class Link:
                     while not request.ready():
                         waiter = request.waiter = self._loop.create_future()
                         try:
-                            async with asyncio.timeout_at(deadline):
+                            if deadline is None:
                                 await waiter
+                            else:
+                                async with asyncio.timeout_at(deadline):
+                                    await waiter
                         except TimeoutError:
                             if extended:
                                 self.abort()
@@ -268,6 +273,8 @@ class Link:
             return stop.value, held
         finally:
             flow.close()
+            if self.machine.pending() and not self._flush_due:
+                self._flush_later()
 
     # The socket ---------------------------------------------------------------------------------------------------
 
@@ -335,7 +342,7 @@ class Link:
 
     def _flush_later(self) -> None:
         self._flush_due = False
-        if self.machine.pending():
+        if self.machine.pending() and not self.machine.closed:
             self._flush()
 
     def _flush(self) -> None:

@@ -18,7 +18,7 @@ from stretto.errors import ConnectionLost, Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
-from stretto.pool.scheduler import Lane, Scheduler
+from stretto.pool.scheduler import QUEUE, Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Flow, Link
 from stretto.runtime.aioplug import wake
@@ -47,11 +47,19 @@ class Ticket:
 class Traffic(Keeper):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
-    Without ``pipelining`` each carries one statement at a time. The heir opens connections (``_open``).
+    Without ``pipelining`` each carries one statement at a time; ``queue`` may wait. The heir opens connections (``_open``).
     """
 
-    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool, limits: Limits) -> None:
-        super().__init__(shared, Scheduler(size, packs=pipelining), timeout, limits)
+    def __init__(
+        self,
+        shared: Shared,
+        size: int,
+        timeout: float | None,
+        pipelining: bool,
+        limits: Limits,
+        queue: int = QUEUE,
+    ) -> None:
+        super().__init__(shared, Scheduler(size, packs=pipelining, queue=queue), timeout, limits)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._later: asyncio.TimerHandle | None = None
@@ -90,6 +98,7 @@ class Traffic(Keeper):
                 "make one AsyncDatabase in each event loop"
             )
         scheduler.waiting.clear()
+        self._crowd.count(0)
         scheduler.grow = False
         if scheduler.lanes:
             warnings.warn(
@@ -208,7 +217,9 @@ class Traffic(Keeper):
     def _enqueue(self, waiter: Request | Ticket, now: float) -> None:
         if self._over and self._refusal is not None:
             raise self._refusal()
-        self.scheduler.enqueue(waiter)
+        scheduler = self.scheduler
+        scheduler.enqueue(waiter)
+        self._crowd.count(len(scheduler.waiting))
         if type(waiter) is Request:
             waiter.placed = now
         if self._timeout is not None and self._expiry is None and self._loop is not None:
@@ -260,6 +271,7 @@ class Traffic(Keeper):
             else:
                 waiter.lane = lane
                 wake(waiter.waiter)
+        self._crowd.count(len(self.scheduler.waiting))
         self._grow()
 
     def _grow(self) -> None:
@@ -338,8 +350,11 @@ class Traffic(Keeper):
             ticket = Ticket(loop.create_future(), now, patient)
             self._enqueue(ticket, now)
             try:
-                async with asyncio.timeout(timeout):
-                    await ticket.waiter
+                if timeout is None or timeout == self._timeout:
+                    await ticket.waiter  # _expire looks at the queue's own limit, for all
+                else:
+                    async with asyncio.timeout(timeout):
+                        await ticket.waiter
             except BaseException as error:
                 self._forget(ticket)
                 if isinstance(error, TimeoutError):

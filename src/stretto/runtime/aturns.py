@@ -17,16 +17,26 @@ Work = Callable[..., Awaitable[T]]  # what transact() calls
 class Turns:
     """The turns in one block: statements go together, pipelined; a nested block, BEGIN and COMMIT go alone."""
 
+    __slots__ = ("_alone", "_inside", "_waiting")
+
     def __init__(self) -> None:
         self._inside = 0
         self._alone = False
-        self._waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[None], bool]] | None = None  # nearly nobody ever waits
+
+    def try_enter(self, alone: bool) -> bool:
+        """Take a turn if there is one now."""
+        if self._waiting or not self._free(alone):
+            return False
+        self._take(alone)
+        return True
 
     async def enter(self, alone: bool, timeout: float | None) -> None:
         """Wait for a turn; raises StatementTimeout when ``timeout`` seconds have passed, and then nothing was sent."""
-        if not self._waiting and self._free(alone):
-            self._take(alone)
+        if self.try_enter(alone):
             return
+        if self._waiting is None:
+            self._waiting = deque()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, alone))
         try:

@@ -17,6 +17,7 @@ from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, is_target, tra
 from stretto.pool.scheduler import Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.base import told
+from stretto.runtime.crowd import Crowd
 
 _LOG = logging.getLogger("stretto.pool")
 logging.getLogger("stretto").addHandler(logging.NullHandler())  # a program that set up no logging is not disturbed
@@ -45,6 +46,7 @@ class Keeper:
         self._opened = 0
         self._closed = 0
         self._failed = 0
+        self._crowd = Crowd()
         _KEEPERS.add(self)
 
     def stats(self) -> Stats:
@@ -105,6 +107,7 @@ class Keeper:
         """Take all who wait out of the queue."""
         waiters = list(self.scheduler.waiting)
         self.scheduler.waiting.clear()
+        self._crowd.count(0)
         return waiters
 
     def _could(self) -> None:
@@ -180,6 +183,7 @@ class Keeper:
         self._refusal = _forked
         self._over = True
         self.scheduler.waiting.clear()
+        self._crowd.count(0)
 
     def _report_holders(self) -> None:
         """The Database is being closed: say who did not give his connection back."""

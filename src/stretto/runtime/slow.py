@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
@@ -87,11 +88,27 @@ def note(limit: float, request: Request | None, error: BaseException | None = No
         return
     now = monotonic()
     requests = list(request.call or [request])
-    if now - requests[0].called >= limit:
+    if now - requests[0].called >= limit and _is_heard():
         statement = summed(requests, now, error)
         _LOG.warning("slow statement: %s", statement, extra={"slow": statement})
     if request.call is not None:
         request.call.clear()  # else they would refer to each other until they are collected
+
+
+def _is_heard() -> bool:
+    """Whether anybody listens: under load every call may be slow, and to say so would make it slower.
+
+    The library's own NullHandler does not count.
+    """
+    if not _LOG.isEnabledFor(logging.WARNING):
+        return False
+    logger: logging.Logger | None = _LOG
+    while logger is not None:
+        for handler in logger.handlers:
+            if type(handler) is not logging.NullHandler:
+                return True
+        logger = logger.parent if logger.propagate else None
+    return False
 
 
 def summed(requests: Sequence[Request], now: float, error: BaseException | None) -> SlowStatement:
@@ -100,7 +117,7 @@ def summed(requests: Sequence[Request], now: float, error: BaseException | None)
     own = [each for each in named if each[0].kind != CONTROL and each[1] != catalog.QUERY]
     main, sql = (own or named or [(requests[-1], "")])[-1]
     return SlowStatement(
-        _shown(sql),
+        _shown(sql[:_READ]),
         _outcome(main, error),
         requests[-1].pid or None,
         max([request.behind for request in requests]),
@@ -165,6 +182,7 @@ def _text(request: Request) -> str:
     return f"{statement[0].sql}{f' (and {more} more)' if more else ''}"
 
 
+@lru_cache(maxsize=256)
 def _shown(sql: str) -> str:
-    text = printable(" ".join(hide_strings(sql[:_READ]).split()))
+    text = printable(" ".join(hide_strings(sql).split()))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -17,7 +17,7 @@ from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
-from stretto.pool.scheduler import Lane, Scheduler
+from stretto.pool.scheduler import QUEUE, Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.blocking import Flow, Link, switches_greenlets
@@ -63,13 +63,20 @@ class Ticket:
 class Traffic(Keeper):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
-    Without ``pipelining`` each carries one statement at a time. The heir opens connections (``_open``).
+    Without ``pipelining`` each carries one statement at a time; ``queue`` may wait. The heir opens connections (``_open``).
     """
 
-    def __init__(self, shared: Shared, size: int, timeout: float | None, pipelining: bool, limits: Limits) -> None:
-        super().__init__(
-            shared, Scheduler(size, packs=pipelining and switches_greenlets(), rides=False), timeout, limits
-        )
+    def __init__(
+        self,
+        shared: Shared,
+        size: int,
+        timeout: float | None,
+        pipelining: bool,
+        limits: Limits,
+        queue: int = QUEUE,
+    ) -> None:
+        scheduler = Scheduler(size, packs=pipelining and switches_greenlets(), rides=False, queue=queue)
+        super().__init__(shared, scheduler, timeout, limits)
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
         self._calls: set[Flow] = set()

@@ -23,6 +23,14 @@ class Turns:
         self._taken = False
         self._waiting: deque[threading.Event] = deque()
 
+    def try_enter(self, alone: bool) -> bool:
+        """Take a turn if there is one now."""
+        with self._lock:
+            if self._taken:
+                return False
+            self._taken = True
+            return True
+
     def enter(self, alone: bool, timeout: float | None) -> None:
         """Wait for a turn; raises StatementTimeout when ``timeout`` seconds have passed, and then nothing was sent."""
         with self._lock:
