@@ -76,6 +76,7 @@ def test_the_demo_loads_once_answers_measures_and_leaves_no_server(directory: Pa
         ):
             assert expected in done.stdout
         assert "gave no figures" not in done.stdout
+        assert "graphs.py:" in done.stdout, "where in the program the objects were asked for"
         assert not (directory / "data" / "postmaster.pid").exists()
     assert "367,687 rows in five tables" in first.stdout
     assert "are there from an earlier run" in second.stdout
