@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_COMMANDS = os.path.join(_PACKAGE, "cli") + os.sep  # a program like any other that uses stretto
 _OF_THE_LIBRARY = ("contextlib.py", "asyncio/runners.py")
 
 
@@ -16,7 +17,8 @@ def places(most: int) -> tuple[str, ...]:
     frame: Any = sys._getframe(1)
     while frame is not None and len(found) < most:
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.endswith(_OF_THE_LIBRARY):
+        ours = name.startswith(_PACKAGE) and not name.startswith(_COMMANDS)
+        if not ours and not name.endswith(_OF_THE_LIBRARY):
             found.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
         frame = frame.f_back
     return tuple(found)

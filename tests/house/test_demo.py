@@ -7,17 +7,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 import stretto.embedded
-from stretto import Database, errors
+from stretto import Database, Select, errors
 from stretto.cli import __main__ as command_line
-from stretto.cli import crowd, flights, loading, lookups, places
+from stretto.cli import crowd, flights, graphs, loading, lookups, models, places, queries
 from stretto.cli.app import _in_one_line, app
 from stretto.cli.race import Event, Race, Result, Score
 from stretto.cli.view import View
@@ -52,6 +53,15 @@ def test_the_demo_loads_once_answers_measures_and_leaves_no_server(directory: Pa
             "Frontier Airlines Inc.            682   0:20:12",
             "UA 15    EWR HNL   Honolulu                4,963     11:35:00   17 Mar 13:00",
             "JetBlue Airways        B6 359    JFK BUR         66.7            117",
+            "BOEING         757-231      2,380   2,396.5",
+            "ExpressJet Airlines Inc.       148     60             3,490           12.2",
+            "  3 statements, 1 round trip, ",
+            "  1956  DOUGLAS DC-7BF, 102 seats  N381AA",
+            "  ├── 30 Jan  AA 59   JFK, 44 °F, to San Francisco  American Airlines Inc.",
+            "  NotLoaded: Airline.flights was not loaded: add .include(Airline.flights) to",
+            "  >>> db.load(airline, Airline.flights)  1 statement, 1 round trip, ",
+            "  342\n",
+            "  12 statements, ",
             "JFK LAX   Los Angeles                   11,262   -0:08:00   AA B6 DL UA VX",
             "Fri 08 Feb       930         472",
             "EV 4378   EWR BWI   21:45     22:54             69     169",
@@ -66,9 +76,20 @@ def test_the_demo_loads_once_answers_measures_and_leaves_no_server(directory: Pa
         ):
             assert expected in done.stdout
         assert "gave no figures" not in done.stdout
+        assert "graphs.py:" in done.stdout, "where in the program the objects were asked for"
         assert not (directory / "data" / "postmaster.pid").exists()
     assert "367,687 rows in five tables" in first.stdout
     assert "are there from an earlier run" in second.stdout
+
+
+@pytest.mark.parametrize("query", [queries.gales, queries.farthest, queries.blizzard, queries.oldest, queries.airline])
+def test_the_code_that_the_demo_shows_is_the_code_that_it_runs(query: Callable[[], Select[Any]]) -> None:
+    shown = graphs._code(query)
+    assert max(map(len, shown.splitlines())) <= 76
+    begin = max(shown.rfind("\nselect("), -1) + 1
+    names = {**vars(queries), **vars(models)}
+    exec(shown[:begin], names)
+    assert str(eval(f"({shown[begin:]})", names)) == str(query())
 
 
 @needs_data
@@ -180,7 +201,7 @@ def lookup_url(server_url: str) -> Iterator[str]:
         url = f"{server_url.rpartition('/')[0]}/{name}"
         try:
             with Database(url) as db:
-                db.execute(flights.SCHEMA)
+                db.create_tables(models.Flight)
                 db.execute("""
                     insert into flight overriding system value
                     select i, 2013, 1, 1, 517, 515, 2, 830, 819, 11, 'UA', i, 'N14228', 'EWR', 'IAH',
@@ -221,7 +242,7 @@ def test_a_driver_that_fails_is_named_with_its_reason_and_the_others_go_on(
 
 @pytest.mark.parametrize("callers", [1, 2])
 def test_an_answer_for_another_key_is_an_error(callers: int) -> None:
-    other = flights.Flight(8, *[0] * 19)
+    other = flights.FlightRow(8, *[0] * 19)
     with pytest.raises(LookupError, match="asked for flight 7, got 8"):
         lookups._in_threads(lambda key: other, [[7]] * callers, 1.0)
 

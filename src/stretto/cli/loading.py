@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from stretto import Connection, Database
-from stretto.cli import flights
+from stretto import Database, select
+from stretto.cli import flights, models
 
 Progress = Callable[[flights.Table, int], None]
 
 
 def is_loaded(db: Database) -> bool:
-    """Tell whether the five tables are there with all their rows."""
-    names = [table.name for table in flights.TABLES]
-    if not db.fetchval("select bool_and(to_regclass(name) is not null) from unnest($1::text[]) as name", names):
+    """Tell whether the five tables are there, as the Models say, with all their rows."""
+    if db.check_tables(*models.ALL):
         return False
-    return all(db.fetchval(f"select count(*) from {table.name}") == table.rows for table in flights.TABLES)  # noqa: S608  # our own names
+    return all(db.fetchval(select(table.model).count()) == table.rows for table in flights.TABLES)
 
 
 def load(db: Database, progress: Progress) -> float:
@@ -25,21 +24,18 @@ def load(db: Database, progress: Progress) -> float:
     It is one transaction: a load that was broken off leaves nothing, and is done anew the next time.
     """
     begun = time.perf_counter()
-    with db.connection() as connection:
-        connection.execute("begin")
-        _fill(connection, progress)
-        connection.execute("commit")
+    with db.transaction():
+        _fill(db, progress)
     db.execute("analyze")
     return time.perf_counter() - begun
 
 
-def _fill(connection: Connection, progress: Progress) -> None:
+def _fill(db: Database, progress: Progress) -> None:
+    db.drop_tables(*models.ALL)
+    db.create_tables(*models.ALL)
     for table in flights.TABLES:
-        connection.execute(f"drop table if exists {table.name} cascade")
-    connection.execute(flights.SCHEMA)
-    for table in flights.TABLES:
-        connection.copy_in(table.name, _counted(table, progress), columns=table.columns, format="csv")
-    connection.execute(flights.REFERENCES)
+        db.copy_in(table.name, _counted(table, progress), columns=table.columns, format="csv")
+    db.execute(flights.REFERENCES)
 
 
 def _counted(table: flights.Table, progress: Progress) -> Iterator[bytes]:

@@ -21,14 +21,14 @@ from queue import LifoQueue
 from typing import Any
 
 from stretto import AsyncDatabase, Database
-from stretto.cli.flights import Flight
+from stretto.cli.flights import FlightRow
 
 CONNECTIONS = 10
 _SQL = "select * from flight where id = {}"
 _WARM_UP = 0.25  # of the seconds that count
 
-Lookup = Callable[[int], Flight | None]
-AsyncLookup = Callable[[int], Awaitable[Flight | None]]
+Lookup = Callable[[int], FlightRow | None]
+AsyncLookup = Callable[[int], Awaitable[FlightRow | None]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Figures:
 def _stretto(url: str, size: int) -> Iterator[Lookup]:
     sql = _SQL.format("$1")
     with Database(url, connections=size) as db:
-        yield lambda key: db.fetchrow(sql, key, into=Flight)
+        yield lambda key: db.fetchrow(sql, key, into=FlightRow)
 
 
 @contextmanager
@@ -66,13 +66,13 @@ def _psycopg(url: str, size: int) -> Iterator[Lookup]:
     from psycopg.rows import class_row
     from psycopg_pool import ConnectionPool
 
-    sql, row = _SQL.format("%s"), class_row(Flight)
+    sql, row = _SQL.format("%s"), class_row(FlightRow)
     if size == 1:
         with connect(url, autocommit=True) as held, held.cursor(binary=True, row_factory=row) as cursor:
             yield lambda key: cursor.execute(sql, (key,)).fetchone()
         return
 
-    def lookup(key: int) -> Flight | None:
+    def lookup(key: int) -> FlightRow | None:
         with pool.connection() as connection, connection.cursor(binary=True, row_factory=row) as cursor:
             return cursor.execute(sql, (key,)).fetchone()
 
@@ -93,13 +93,13 @@ def _psycopg2(url: str, size: int) -> Iterator[Lookup]:
         connection.autocommit = True
         held.put(connection)
 
-    def lookup(key: int) -> Flight | None:
+    def lookup(key: int) -> FlightRow | None:
         connection = held.get()
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql, (key,))
                 row = cursor.fetchone()
-                return None if row is None else Flight(*row)
+                return None if row is None else FlightRow(*row)
         finally:
             held.put(connection)
 
@@ -128,7 +128,7 @@ def _psycopg2_gevent(url: str, size: int) -> Iterator[Lookup]:
 async def _stretto_async(url: str, size: int) -> AsyncIterator[AsyncLookup]:
     sql = _SQL.format("$1")
     async with AsyncDatabase(url, connections=size) as db:
-        yield lambda key: db.fetchrow(sql, key, into=Flight)
+        yield lambda key: db.fetchrow(sql, key, into=FlightRow)
 
 
 @asynccontextmanager
@@ -138,9 +138,9 @@ async def _asyncpg(url: str, size: int) -> AsyncIterator[AsyncLookup]:
     sql = _SQL.format("$1")
     async with asyncpg.create_pool(url, min_size=size, max_size=size) as pool:
 
-        async def lookup(key: int) -> Flight | None:
+        async def lookup(key: int) -> FlightRow | None:
             record = await pool.fetchrow(sql, key)
-            return None if record is None else Flight(*record)
+            return None if record is None else FlightRow(*record)
 
         yield lookup
 
@@ -150,9 +150,9 @@ async def _psycopg_async(url: str, size: int) -> AsyncIterator[AsyncLookup]:
     from psycopg.rows import class_row
     from psycopg_pool import AsyncConnectionPool
 
-    sql, row = _SQL.format("%s"), class_row(Flight)
+    sql, row = _SQL.format("%s"), class_row(FlightRow)
 
-    async def lookup(key: int) -> Flight | None:
+    async def lookup(key: int) -> FlightRow | None:
         async with pool.connection() as connection, connection.cursor(binary=True, row_factory=row) as cursor:
             return await (await cursor.execute(sql, (key,))).fetchone()
 
@@ -206,7 +206,7 @@ def _keys(seed: int, flights: int) -> Iterator[int]:
     return cycle(random.Random(seed).choices(range(1, flights + 1), k=1000))  # noqa: S311  # not a secret
 
 
-def _check(flight: Flight | None, key: int) -> None:
+def _check(flight: FlightRow | None, key: int) -> None:
     if flight is None or flight.id != key:
         raise LookupError(f"asked for flight {key}, got {flight and flight.id}")
 

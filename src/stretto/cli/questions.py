@@ -1,4 +1,4 @@
-"""What the demo asks, and the classes of the answers: each row of a statement becomes an object of its class.
+"""What the demo asks in SQL, and the classes of the answers: each row of a statement becomes an object of its class.
 
 The columns have the names of the fields. A table's name in the select (``f as flight``) is its whole row, which becomes
 an object inside the object; ``array_agg(f)`` becomes a list of them.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from stretto.cli.flights import Airline, Flight, Plane, Weather
+from stretto.cli.models import Flight, Plane
 
 
 @dataclass(slots=True)
@@ -59,23 +59,6 @@ select * from (
 
 
 @dataclass(slots=True)
-class Departure:
-    """A flight with its airline and the weather of the hour it was to leave in."""
-
-    flight: Flight
-    airline: Airline
-    weather: Weather
-
-
-GALES = """
-select f as flight, a as airline, w as weather
-from flight f join weather w using (origin, time_hour) join airline a using (carrier)
-where f.dep_time is not null and w.wind_gust is not null
-order by w.wind_gust desc, f.dep_delay desc limit $1
-"""
-
-
-@dataclass(slots=True)
 class PlaneDay:
     """A plane and what it flew out of New York on one day."""
 
@@ -89,7 +72,8 @@ with busiest as (
     select tailnum, year, month, day from flight where tailnum is not null and dep_time is not null
     group by tailnum, year, month, day order by count(*) desc, tailnum limit 1
 )
-select p as plane, make_date(b.year, b.month, b.day) as day, array_agg(f order by f.sched_dep_time) as flights
+select p as plane, make_date(b.year::int, b.month::int, b.day::int) as day,
+       array_agg(f order by f.sched_dep_time) as flights
 from busiest b join flight f using (tailnum, year, month, day) join plane p using (tailnum)
 group by p.tailnum, b.year, b.month, b.day
 """
@@ -126,7 +110,8 @@ class WorstDay:
 
 
 WORST_DAY = """
-select make_date(year, month, day) as day, count(*) as flights, count(*) filter (where dep_time is null) as cancelled,
+select make_date(year::int, month::int, day::int) as day, count(*) as flights,
+       count(*) filter (where dep_time is null) as cancelled,
        date_trunc('second', avg(dep_delay) * interval '1 minute') as mean
 from flight where month = $1
 group by year, month, day order by cancelled desc limit 1

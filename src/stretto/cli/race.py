@@ -19,7 +19,7 @@ from stretto.cli.contenders import (
     Contender,
     contenders,
 )
-from stretto.cli.flights import TABLES, Flight, chunks
+from stretto.cli.flights import TABLES, chunks
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _events(db: Database, sizes: Sizes) -> list[Event]:
 
 
 def _lines(count: int) -> bytes:
-    table = next(table for table in TABLES if table.row is Flight)
+    table = next(table for table in TABLES if table.name == "flight")
     lines = (line for piece in chunks(table) for line in piece.splitlines(keepends=True))
     return b"".join(islice(lines, count))
 

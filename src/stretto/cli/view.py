@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from stretto import core_info
 from stretto.cli import charts
+from stretto.cli.cost import Cost
 from stretto.cli.crowd import Crowd
 from stretto.cli.lookups import CONNECTIONS
 from stretto.cli.race import Race, Result, Score
@@ -54,8 +57,14 @@ class View:
     def _wrapped(self, text: str) -> str:
         return textwrap.fill(text, self._console.width, initial_indent="  ", subsequent_indent="  ")
 
-    def code(self, text: str) -> None:
-        self._console.print(f"\n  [cyan]>>> {escape(text)}[/]")
+    def code(self, text: str, cost: Cost | None = None) -> None:
+        tail = f"  [dim]{cost}[/]" if cost is not None else ""
+        self._console.print(f"\n  [cyan]>>> {escape(text)}[/]{tail}")
+
+    def error(self, error: Exception) -> None:
+        """Print an error as Python does."""
+        text = self._wrapped(f"{type(error).__name__}: {error}")
+        self._console.print(text, style="red", markup=False)
 
     def started(self, server: Server, directory: Path, seconds: float) -> None:
         """Say which server runs, where, and since when."""
@@ -77,18 +86,32 @@ class View:
             yield lambda count: progress.advance(task, count)
             progress.update(task, completed=total)
 
-    def answer(self, question: str, call: str, rows: Sequence[Any], seconds: float) -> None:
-        """Print a question, how it was asked, and the answer: dataclass objects or dicts."""
-        self._console.print(f"\n  [bold]{escape(question)}[/]")
-        self._console.print(f"  [cyan]{escape(call)}[/]  [dim]{1000 * seconds:,.0f} ms[/]")
+    def answer(self, question: str, call: str, rows: Sequence[Any], cost: Cost) -> None:
+        """Print a question, how it was asked, what that took, and the answer: dataclass objects or dicts."""
+        self._question(question, call, cost)
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
         cells = [_cells(row) for row in rows]
         for name, value in cells[0].items():
-            number = isinstance(value, (int, float, timedelta))
+            number = isinstance(value, (int, float, Decimal, timedelta))
             table.add_column(name.replace("_", " "), justify="right" if number else "left", no_wrap=True)
         for row in cells:
             table.add_row(*(escape(_shown(value)) for value in row.values()))
         self._console.print(Padding(table, _INDENT, expand=False))
+
+    def tree(self, question: str, call: str, branches: dict[str, list[str]], cost: Cost) -> None:
+        """As answer, of objects that have others."""
+        self._question(question, call, cost)
+        for root, leaves in branches.items():
+            tree = Tree(Text(root), guide_style="dim")
+            for leaf in leaves:
+                tree.add(Text(leaf))
+            self._console.print(Padding(tree, _INDENT, expand=False))
+
+    def _question(self, question: str, call: str, cost: Cost) -> None:
+        self._console.print(f"\n  [bold]{escape(question)}[/]")
+        code = textwrap.indent(call, "  ")
+        fits = "\n" not in code and len(code) + 2 + len(str(cost)) <= self._console.width
+        self._console.print(f"[cyan]{escape(code)}[/]{'' if fits else chr(10)}  [dim]{cost}[/]")
 
     def python(self, call: str, value: object) -> None:
         """Print a call and the object that it gives, as Python shows it."""
@@ -166,7 +189,7 @@ def _shown(value: object) -> str:
     match value:
         case None:
             return ""
-        case float():
+        case float() | Decimal():
             return f"{value:,.1f}"
         case int():
             return f"{value:,}"
