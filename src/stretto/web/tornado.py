@@ -58,11 +58,11 @@ def _decorated(method: Any, db: Any, attempts: int, rollback_from: int, options:
     @wraps(method)
     def called(handler: RequestHandler, *args: Any, **keywords: Any) -> Any:
         database = check(db if db is not None else getattr(handler, "db", None))
+        if inspect.iscoroutinefunction(method) and not isinstance(database, AsyncDatabase):
+            raise UsageError(f"{method.__qualname__}() is async, so it needs an AsyncDatabase, not a blocking Database")
         response = _Response(handler, rollback_from, partial(method, handler, *args, **keywords))
         if isinstance(database, AsyncDatabase):
             return _transacted(response, database, options)
-        if inspect.iscoroutinefunction(method):
-            raise UsageError(f"{method.__qualname__}() is async, so it needs an AsyncDatabase, not a blocking Database")
         with response:
             database.transact(response.attempt, **options)
         response.send()
