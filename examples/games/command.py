@@ -1,0 +1,38 @@
+"""The command line that the four servers share: where to listen, and which database."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import stretto.embedded
+from stretto.errors import Error
+
+
+@contextmanager
+def started(way: str) -> Generator[tuple[str, socket.socket]]:
+    """Read the command line; give the database's URL and a socket that listens, and say where.
+
+    Without a URL a PostgreSQL of its own is started, whose data is gone at the end. Ctrl-C ends the block quietly.
+    """
+    parser = argparse.ArgumentParser(description=f"The games application: {way}.")
+    parser.add_argument("url", nargs="?", help="of a PostgreSQL database; without it, an embedded server")
+    parser.add_argument("--port", type=int, default=8000, help="to listen on, 0: any that is free (%(default)s)")
+    given = parser.parse_args()
+    try:
+        with socket.create_server(("127.0.0.1", given.port), backlog=256) as listening:
+            listening.setblocking(False)  # as the loops want it
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            if given.url:
+                print(f"games, {way}: {address}", flush=True)
+                yield given.url, listening
+            else:
+                with stretto.embedded.server() as url:
+                    print(f"games, {way}: {address}, on {url}", flush=True)
+                    yield url, listening
+    except (OSError, Error) as error:
+        raise SystemExit(f"games, {way}: {error}") from error
+    except KeyboardInterrupt:
+        print()
