@@ -10,7 +10,7 @@ import pytest
 from tests.live.library import DDL, ROWS, Author, Book
 
 from stretto import Model, any_of, field, raw, relation, select
-from stretto.errors import UsageError
+from stretto.errors import DecodeError, UsageError
 
 STRATEGIES = ("statement", "trip")
 
@@ -84,3 +84,24 @@ def test_a_graph_leaves_no_warning_and_no_setting_behind(one: Any) -> None:
         assert heard == []
         assert connection.fetchval("show transaction_isolation") == "read committed"
     assert one.fetchval("show transaction_isolation") == "read committed"
+
+
+class Price(Model, table="price"):
+    id: int = field(primary_key=True)
+    of_id: int | None = field(references="price.id", default=None)
+    amount: str = field(type="money")
+    of: Price | None = relation("of_id")
+
+
+def test_a_type_that_is_read_from_its_text_is_not_read_wrongly_in_a_record(db: Any) -> None:
+    db.set_type_codec("money", encoder=str, decoder=str)
+    db.create_tables(Price)
+    db.insert_many([Price(id=1, amount="1.5"), Price(id=2, of_id=1, amount="2")])
+    query = select(Price).where(Price.id == 2)
+    (found,) = db.fetch(query.include(Price.of, strategy="trip"))
+    assert "1.5" in found.of.amount
+    with pytest.raises(DecodeError, match=r'money is read from its text, .* strategy="trip"'):
+        db.fetch(query.include(Price.of, strategy="statement"))
+    with pytest.raises(DecodeError, match=r"money is read from its text, .* select the columns by themselves"):
+        db.fetch("select row(1, 1::money)")
+    assert db.fetchval("select 1") == 1
