@@ -76,6 +76,10 @@ class Growing:
             self._codecs = codecs
         return self._maker
 
+    def forget(self) -> None:
+        """Keep nothing of what has come: what comes next has objects of its own."""
+        self._maker = None
+
     def _make(self, codecs: Sequence[Codec]) -> Maker:
         graph = self._graph
         width = len(graph.names)

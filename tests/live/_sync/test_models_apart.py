@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 from unittest.mock import Mock
 
@@ -55,6 +56,22 @@ def test_objects_chosen_by_chance_come_with_what_belongs_to_them(db: Any) -> Non
     )
     query = select(Author).where(Author.id > 3).order_by(raw("random()")).limit(100).include(Author.books)
     assert [len(one.books) for one in db.fetch(query)] == [1] * 100
+
+
+def test_a_stream_keeps_nothing_of_the_objects_that_it_gave(db: Any) -> None:
+    prepare(db)
+    db.execute(
+        "insert into author (name) select 'a' || i from generate_series(1, 300) i;"
+        "insert into book (author_id, title) select id, 'one' from author where id > 3"
+    )
+    query = select(Book).where(Book.id > 5).include(Book.author, strategy="statement").order_by(Book.id)
+    most = count = 0
+    for book in db.stream(query, batch=10):
+        assert book.author.id == book.author_id
+        count += 1
+        most = max(most, sum(type(one) is Author for one in gc.get_objects()))
+    assert count == 300
+    assert most < 100
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
