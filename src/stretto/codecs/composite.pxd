@@ -24,7 +24,7 @@ cdef class Record(Codec):
     cdef public object maker
 
     cpdef encode(self, WriteBuffer buf, value)
-    @cython.locals(size=int64_t, _=int64_t, values=list, known=dict, oid=object)
+    @cython.locals(size=int64_t, _=int64_t, values=list, known=dict, oid=object, codec=Codec)
     cpdef decode(self, ReadBuffer buf, Py_ssize_t count)
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stretto.codecs.base import Codec, UnknownTypes, decode_value, encode_value, wrong_type
-from stretto.errors import EncodeError, ProtocolError
+from stretto.codecs.base import BINARY_FORMAT, Codec, UnknownTypes, decode_value, encode_value, wrong_type
+from stretto.errors import DecodeError, EncodeError, ProtocolError
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 MAX_DEPTH = 64
@@ -146,6 +146,11 @@ class Record(Codec):
                 if codec is None:
                     unknown.add(oid)
                     skip_value(buf)
+                elif codec.format != BINARY_FORMAT:
+                    raise DecodeError(
+                        f"{codec.name} is read from its text, but all that a {self.name} has is binary: select the"
+                        " columns by themselves, or cast this one to text"
+                    )
                 else:
                     values.append(decode_value(codec, buf))
         finally:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stretto.codecs.base import Codec, UnknownTypes, decode_value
+from stretto.codecs.base import BINARY_FORMAT, Codec, UnknownTypes, decode_value
 from stretto.codecs.composite import MAX_DEPTH, skip_value
 from stretto.codecs.makers import Maker
-from stretto.errors import EncodeError, ProtocolError
+from stretto.errors import DecodeError, EncodeError, ProtocolError
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 RECORD = 2249
@@ -101,6 +101,11 @@ class Nested(Codec):
             oids.append(oid)
             if codec is None:
                 unknown.add(oid)
+            elif codec.format != BINARY_FORMAT:
+                raise DecodeError(
+                    f"{codec.name} is read from its text, but all that a record has is binary: relations with such a"
+                    ' column come by include(..., strategy="trip")'
+                )
             else:
                 codecs.append(codec)
         buf.pos = start

@@ -12,6 +12,7 @@ from stretto.codecs.base import UnknownTypes
 from stretto.errors import DecodeError, UsageError
 from stretto.flows.query import Flow, as_here, check, fitting, heal, maker_for, prepare
 from stretto.flows.shared import Shared
+from stretto.model.grown import Growing
 from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import decode_rows
@@ -94,6 +95,9 @@ class Portal:
                 f"a record has types that are not known yet (OIDs {unknown.oids}), and nothing can be asked during a "
                 "stream: fetch() such a record once before, or cast it to a type of its own"
             ) from None
+        if type(self._into) is Growing:  # what belongs to several objects is one object in each batch
+            self._into.forget()
+            self._maker = maker_for(self._statement, self._into)
         return rows
 
     def _adapt(self, described: dict[bytes, bytes | None]) -> Generator[Request, Any, None]:

@@ -90,6 +90,10 @@ class Growing:
                 kept[None] = self._maker
         return self._maker
 
+    def forget(self) -> None:
+        """Keep nothing of what has come: what comes next has objects of its own."""
+        self._maker = None
+
     def _make(self, codecs: Sequence[Codec]) -> Maker:
         graph = self.graph
         width = len(graph.names)

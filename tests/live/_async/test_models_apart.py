@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 from unittest.mock import Mock
 
@@ -9,7 +10,7 @@ import pytest
 from tests.live.library import DDL, ROWS, Author, Book
 
 from stretto import Model, any_of, field, raw, relation, select
-from stretto.errors import UsageError
+from stretto.errors import DecodeError, UsageError
 
 STRATEGIES = ("statement", "trip")
 
@@ -56,6 +57,22 @@ async def test_objects_chosen_by_chance_come_with_what_belongs_to_them(db: Any) 
     assert [len(one.books) for one in await db.fetch(query)] == [1] * 100
 
 
+async def test_a_stream_keeps_nothing_of_the_objects_that_it_gave(db: Any) -> None:
+    await prepare(db)
+    await db.execute(
+        "insert into author (name) select 'a' || i from generate_series(1, 300) i;"
+        "insert into book (author_id, title) select id, 'one' from author where id > 3"
+    )
+    query = select(Book).where(Book.id > 5).include(Book.author, strategy="statement").order_by(Book.id)
+    most = count = 0
+    async for book in db.stream(query, batch=10):
+        assert book.author.id == book.author_id
+        count += 1
+        most = max(most, sum(type(one) is Author for one in gc.get_objects()))
+    assert count == 300
+    assert most < 100
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 async def test_relations_are_not_included_with_anything_but_the_objects(db: Any, strategy: Any) -> None:
     await prepare(db)
@@ -83,3 +100,24 @@ async def test_a_graph_leaves_no_warning_and_no_setting_behind(one: Any) -> None
         assert heard == []
         assert await connection.fetchval("show transaction_isolation") == "read committed"
     assert await one.fetchval("show transaction_isolation") == "read committed"
+
+
+class Price(Model, table="price"):
+    id: int = field(primary_key=True)
+    of_id: int | None = field(references="price.id", default=None)
+    amount: str = field(type="money")
+    of: Price | None = relation("of_id")
+
+
+async def test_a_type_that_is_read_from_its_text_is_not_read_wrongly_in_a_record(db: Any) -> None:
+    db.set_type_codec("money", encoder=str, decoder=str)
+    await db.create_tables(Price)
+    await db.insert_many([Price(id=1, amount="1.5"), Price(id=2, of_id=1, amount="2")])
+    query = select(Price).where(Price.id == 2)
+    (found,) = await db.fetch(query.include(Price.of, strategy="trip"))
+    assert "1.5" in found.of.amount
+    with pytest.raises(DecodeError, match=r'money is read from its text, .* strategy="trip"'):
+        await db.fetch(query.include(Price.of, strategy="statement"))
+    with pytest.raises(DecodeError, match=r"money is read from its text, .* select the columns by themselves"):
+        await db.fetch("select row(1, 1::money)")
+    assert await db.fetchval("select 1") == 1
