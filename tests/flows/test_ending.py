@@ -6,8 +6,8 @@ import pytest
 
 from stretto.errors import CommitUnknown, Error, TransactionAborted
 from stretto.flows.ending import committed
-from stretto.flows.simple import simple
 from stretto.flows.options import Options
+from stretto.flows.simple import simple
 from stretto.flows.transaction import Scope, Trunk
 from stretto.sqlstate import DivisionByZero
 

@@ -113,8 +113,7 @@ def _deleted(writer: Writer, obj: Any, rows: list[Any]) -> None:
 
 def insert_many(shared: Shared, objs: Iterable[Any]) -> Flow:
     """Insert objects, all or nothing. One round trip; cold, one more for each statement."""
-    several = list(objs)
-    return together.insert_alike(shared, several) or together.insert(shared, several)
+    return together.insert_many(shared, list(objs))
 
 
 def update_many(shared: Shared, objs: Iterable[Any]) -> Flow:

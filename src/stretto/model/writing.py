@@ -115,7 +115,8 @@ class Writer:
         found, args = [], []
         first: Any = None
         for obj in objs:
-            if _writer_of_class(type(obj)) is not self:
+            cls: Any = type(obj)
+            if _writer_of_class(cls) is not self:
                 return None
             values = reader.values(obj)
             given = reader.given(values, made)
@@ -364,7 +365,7 @@ class Writer:
             found.append(self.places[one.name])
         return tuple(found)
 
-    def named(self, verb: str, places: Sequence[int], values: Values) -> tuple[Any, ...]:
+    def named(self, verb: str, places: tuple[int, ...], values: Values) -> tuple[Any, ...]:
         """The arguments of the model's own statement. Raises UsageError for one that the object has no value for."""
         lacking = [self.names[place] for place in places if values[place] is UNSET]
         if lacking:
