@@ -122,7 +122,7 @@ def _register_mixed(label: str, together: int | None) -> None:
                 new = _new(number)
                 async with db.transaction():
                     await db.insert_many(new)
-                    await db.insert_many(_branches(new))
+                    await db.final.insert_many(_branches(new))  # COMMIT goes in its flight
                 return new
 
             yield write, lambda: db.fetch(_first()), db.fetchval, together
@@ -141,7 +141,7 @@ def _register_mixed_blocking(label: str, callers: int | None, **options: Any) ->
                 new = _new(number)
                 with db.transaction():
                     db.insert_many(new)
-                    db.insert_many(_branches(new))
+                    db.final.insert_many(_branches(new))  # COMMIT goes in its flight
                 return new
 
             yield write, lambda: db.fetch(_first()), db.fetchval, callers or connections

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -17,8 +18,18 @@ def places(most: int) -> tuple[str, ...]:
     frame: Any = sys._getframe(1)
     while frame is not None and len(found) < most:
         name = frame.f_code.co_filename
-        ours = name.startswith(_PACKAGE) and not name.startswith(_COMMANDS)
-        if not ours and not name.endswith(_OF_THE_LIBRARY):
+        if _is_outside(name):
             found.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
         frame = frame.f_back
     return tuple(found)
+
+
+@lru_cache(maxsize=512)
+def place(filename: str, line: int) -> str:
+    """A line of a program as text, one for all who come from there."""
+    return f"{filename}:{line}"
+
+
+@lru_cache(maxsize=4096)
+def _is_outside(filename: str) -> bool:
+    return not filename.startswith(_PACKAGE) and not filename.endswith(_OF_THE_LIBRARY)

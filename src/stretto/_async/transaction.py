@@ -12,11 +12,13 @@ from typing import Any
 
 from stretto._async.ending import Owner, commit, discard, fate, part
 from stretto._async.verbs import AsyncVerbs
+from stretto._places import place
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
 from stretto.flows.ending import closing
 from stretto.flows.options import Options
 from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.undo import revert
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Turns, here, later, value_of
 
@@ -31,12 +33,30 @@ class AsyncTransaction(AsyncVerbs):
     by an exception rolls back, and so does leaving it after a statement has failed, whose error is then raised.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_before",
+        "_ended",
+        "_inside",
+        "_link",
+        "_loop",
+        "_options",
+        "_outermost",
+        "_owner",
+        "_parent",
+        "_place",
+        "_scope",
+        "_shared",
+        "_timeout",
+        "_turns",
+    )
+
     def __init__(self, owner: Owner, options: Options, timeout: float | None, frame: FrameType) -> None:
         self._owner = owner
         self._shared = owner._shared
         self._options = options
         self._timeout = timeout
-        self._place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self._place = place(frame.f_code.co_filename, frame.f_lineno)
         self._scope: Scope | None = None
         self._before: Ambient | None = None
         self._inside = NOTHING
@@ -106,7 +126,12 @@ class AsyncTransaction(AsyncVerbs):
             link = (self._outermost or self)._link
             if link is None or link.closed or trunk.copying or not trunk.confirmed:
                 left = None if timeout is None else timeout - (monotonic() - begun)
-                link = await self._ready(scope, left, reserved)
+                self._check_free(scope, reserved)
+                if link is None:  # not by _ready: one coroutine less waits for a connection
+                    link = await (self._outermost or self)._owner._take(left)
+                    await self._keep(scope, link)
+                else:
+                    link = await self._ready(scope, left, reserved)
             try:
                 return await link.run(within(scope, flow), timeout, monotonic() - begun)
             except BaseException as error:
@@ -117,18 +142,13 @@ class AsyncTransaction(AsyncVerbs):
 
     async def _ready(self, scope: Scope, timeout: float | None, reserved: bool = False) -> Link:
         """The transaction's connection, taken when it is first needed. Raises what keeps a statement from running."""
-        scope.check()
+        self._check_free(scope, reserved)
         trunk = scope.trunk
-        if trunk.copying and not reserved:
-            raise UsageError("a COPY is running on this transaction's connection: run statements before or after it")
         root = self._outermost or self
-        link = root._link
+        link: Link | None = root._link
         if link is None:
             link = await root._owner._take(timeout)
-            if root._ended or scope.closed:  # the block was left meanwhile
-                await root._owner._give(link)
-                scope.check()
-            root._link = link
+            await self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
             scope.fail(lost)
@@ -138,6 +158,19 @@ class AsyncTransaction(AsyncVerbs):
             trunk.look(link.machine.status)
             scope.check()
         return link
+
+    def _check_free(self, scope: Scope, reserved: bool) -> None:
+        scope.check()
+        if scope.trunk.copying and not reserved:
+            raise UsageError("a COPY is running on this transaction's connection: run statements before or after it")
+
+    async def _keep(self, scope: Scope, link: Link) -> None:
+        """Have a connection that was waited for, unless the block was left meanwhile."""
+        root = self._outermost or self
+        if root._ended or scope.closed:
+            await root._owner._give(link)
+            scope.check()
+        root._link = link
 
     def _interrupted(self, link: Link, error: BaseException) -> None:
         scope = self._entered()
@@ -276,6 +309,7 @@ class AsyncTransaction(AsyncVerbs):
                 self._turns.leave(True)
             parent._turns.leave(True)
         if why is not None:
+            revert(scope.undo)
             await self._call_hooks(scope, committed=False)
             raise why
 
@@ -306,6 +340,8 @@ class AsyncTransaction(AsyncVerbs):
             await part(self._owner, scope.trunk, link, mine, why)
         if scope.trunk.committing is not None and (why is None or isinstance(why, ConnectionLost)):
             why = await fate(self._owner, scope, held)
+        if why is not None and not isinstance(why, CommitUnknown):
+            revert(scope.undo)
         if scope.hooks and not isinstance(why, CommitUnknown):
             await self._call_hooks(scope, committed=why is None)
         if held is not None:

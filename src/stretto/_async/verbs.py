@@ -26,6 +26,7 @@ class AsyncVerbs(AsyncObjects):
     became of the statement.
     """
 
+    __slots__ = ()
     _shared: Shared
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:

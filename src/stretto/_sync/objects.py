@@ -18,6 +18,7 @@ T = TypeVar("T")
 class Objects:
     """What can be done with objects. Each verb is given objects of Models and gives the same objects back."""
 
+    __slots__ = ()
     _shared: Shared
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:

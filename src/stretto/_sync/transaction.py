@@ -11,6 +11,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
+from stretto._places import place
 from stretto._sync.ending import Owner, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
@@ -32,12 +33,30 @@ class Transaction(Verbs):
     by an exception rolls back, and so does leaving it after a statement has failed, whose error is then raised.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_before",
+        "_ended",
+        "_inside",
+        "_link",
+        "_loop",
+        "_options",
+        "_outermost",
+        "_owner",
+        "_parent",
+        "_place",
+        "_scope",
+        "_shared",
+        "_timeout",
+        "_turns",
+    )
+
     def __init__(self, owner: Owner, options: Options, timeout: float | None, frame: FrameType) -> None:
         self._owner = owner
         self._shared = owner._shared
         self._options = options
         self._timeout = timeout
-        self._place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self._place = place(frame.f_code.co_filename, frame.f_lineno)
         self._scope: Scope | None = None
         self._before: Ambient | None = None
         self._inside = NOTHING
@@ -107,7 +126,12 @@ class Transaction(Verbs):
             link = (self._outermost or self)._link
             if link is None or link.closed or trunk.copying or not trunk.confirmed:
                 left = None if timeout is None else timeout - (monotonic() - begun)
-                link = self._ready(scope, left, reserved)
+                self._check_free(scope, reserved)
+                if link is None:  # not by _ready: one coroutine less waits for a connection
+                    link = (self._outermost or self)._owner._take(left)
+                    self._keep(scope, link)
+                else:
+                    link = self._ready(scope, left, reserved)
             try:
                 return link.run(within(scope, flow), timeout, monotonic() - begun)
             except BaseException as error:
@@ -118,18 +142,13 @@ class Transaction(Verbs):
 
     def _ready(self, scope: Scope, timeout: float | None, reserved: bool = False) -> Link:
         """The transaction's connection, taken when it is first needed. Raises what keeps a statement from running."""
-        scope.check()
+        self._check_free(scope, reserved)
         trunk = scope.trunk
-        if trunk.copying and not reserved:
-            raise UsageError("a COPY is running on this transaction's connection: run statements before or after it")
         root = self._outermost or self
-        link = root._link
+        link: Link | None = root._link
         if link is None:
             link = root._owner._take(timeout)
-            if root._ended or scope.closed:  # the block was left meanwhile
-                root._owner._give(link)
-                scope.check()
-            root._link = link
+            self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
             scope.fail(lost)
@@ -139,6 +158,19 @@ class Transaction(Verbs):
             trunk.look(link.machine.status)
             scope.check()
         return link
+
+    def _check_free(self, scope: Scope, reserved: bool) -> None:
+        scope.check()
+        if scope.trunk.copying and not reserved:
+            raise UsageError("a COPY is running on this transaction's connection: run statements before or after it")
+
+    def _keep(self, scope: Scope, link: Link) -> None:
+        """Have a connection that was waited for, unless the block was left meanwhile."""
+        root = self._outermost or self
+        if root._ended or scope.closed:
+            root._owner._give(link)
+            scope.check()
+        root._link = link
 
     def _interrupted(self, link: Link, error: BaseException) -> None:
         scope = self._entered()

@@ -27,6 +27,7 @@ class Verbs(Objects):
     became of the statement.
     """
 
+    __slots__ = ()
     _shared: Shared
 
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:

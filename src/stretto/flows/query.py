@@ -315,7 +315,7 @@ def fetch(
 ) -> Flow:
     """Return the rows of SQL or a query as a list of ``into``, or what ``finish`` makes of it. Trips as perform."""
     if not isinstance(sql, str):
-        sql, args, into = unpack(sql, args, into, shared.codecs.get, trips=True)
+        sql, args, into = unpack(sql, args, into, shared.lookup, trips=True)
         if type(into) is Going:
             from stretto.flows.graph import go  # which builds on this module
 

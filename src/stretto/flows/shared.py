@@ -34,6 +34,7 @@ class Shared:
         self.slow: float | None = None
         self.trace: Any = None
         self.codecs = CodecMap(scalars, _rows_of)
+        self.lookup = self.codecs.get  # one bound method for all queries
         self.statements = StatementCache()
         self.connecting: set[Any] = set()  # in blocking code: what must be stopped when the Database is closed
         self._traits: dict[str, Traits] = {}

@@ -77,6 +77,14 @@ class Job:
             fill(member.obj, member.values, places, row)
 
 
+def insert_many(shared: Shared, objs: list[Any]) -> Flow:
+    """Insert objects, all or nothing. Round trips as insert.
+
+    While it waits for a connection there is nothing of it but the objects.
+    """
+    return (yield from insert_alike(shared, objs) or insert(shared, objs))
+
+
 def insert_alike(shared: Shared, objs: list[Any]) -> Flow | None:
     """Insert several objects that are alike, whose statement is known: the warm case, in few steps. Else None."""
     if not 1 < len(objs) <= CHUNK:

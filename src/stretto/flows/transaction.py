@@ -198,6 +198,7 @@ class Scope:
         "place",
         "root",
         "trunk",
+        "undo",
     )
 
     def __init__(self, owner: Any, trunk: Trunk, place: str, parent: Scope | None, enclosing: Scope | None) -> None:
@@ -210,6 +211,7 @@ class Scope:
         self.closed = False
         self.root: BaseException | None = None
         self.hooks: tuple[tuple[bool, Callable[[], Any]], ...] = ()
+        self.undo: list[Any] = []
         self.door: Callable[[], Any] = _no_door
         self._root_request: Request | None = None
 
@@ -226,6 +228,7 @@ class Scope:
         if keep:
             parent.check()
             parent.hooks += self.hooks
+            parent.undo += self.undo
 
     def is_inside(self, other: Scope) -> bool:
         """Tell whether this block is nested in another."""
@@ -304,6 +307,7 @@ def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
         while True:
             if not request.queued:
                 scope.check()
+                request.undo = scope.undo
                 if request.kind == CONTROL:
                     raise UsageError(f"{request.what} was not sent: {_BY_HAND}")
                 if request.snapshot:

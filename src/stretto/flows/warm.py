@@ -89,6 +89,12 @@ class Fetch:
         self._rest = self._cold(self._shared, self._sql, self._args, self._into, self._finish, begun)
         return self._rest.send(None)
 
+    def __iter__(self) -> Fetch:
+        return self
+
+    def __next__(self) -> Request:
+        return self.send(None)
+
     def throw(self, error: BaseException) -> Request:
         """Raise at the place where a generator would have waited."""
         if self._rest is None:

@@ -13,6 +13,7 @@ from typing import Any
 from stretto.flows import together
 from stretto.flows.query import Flow, fetch, fetchrow
 from stretto.flows.shared import Shared
+from stretto.flows.undo import undoable
 from stretto.model.table import table_of
 from stretto.model.writing import Change, Plan, Writer, writer_for, writer_of
 
@@ -45,11 +46,11 @@ def insert(shared: Shared, obj: Any) -> Flow:
     """Insert an object; what the server makes comes back. Round trips as fetch."""
     writer = writer_for(obj)
     if writer.own("insert"):
-        return together.insert(shared, [obj], alone=True)
+        return undoable(together.insert(shared, [obj], alone=True), (obj,))
     values = writer.values(obj)
     plan = writer.insertion(values)
     args = writer.encoded(plan.given, values)
-    return fetch(shared, plan.sql, args, plan.into, partial(_inserted, writer, plan, obj, values))
+    return undoable(fetch(shared, plan.sql, args, plan.into, partial(_inserted, writer, plan, obj, values)), (obj,))
 
 
 def _inserted(writer: Writer, plan: Plan, obj: Any, values: list[Any], rows: list[Any]) -> Any:
@@ -66,8 +67,9 @@ def update(shared: Shared, obj: Any) -> Flow:
     if change is None:
         return _nothing(obj)
     if writer.own("update"):
-        return together.update(shared, [obj], alone=True)
-    return fetch(shared, change.plan.sql, change.args, change.plan.into, partial(_updated, writer, change, obj))
+        return undoable(together.update(shared, [obj], alone=True), (obj,))
+    finish = partial(_updated, writer, change, obj)
+    return undoable(fetch(shared, change.plan.sql, change.args, change.plan.into, finish), (obj,))
 
 
 def _updated(writer: Writer, change: Change, obj: Any, rows: list[Any]) -> Any:
@@ -96,13 +98,14 @@ def upsert(shared: Shared, obj: Any, on: Any) -> Flow:
     values = writer.values(obj)
     plan = writer.upsertion(values, on)
     args = writer.encoded(plan.given, values)
-    return fetch(shared, plan.sql, args, plan.into, partial(_inserted, writer, plan, obj, values))
+    return undoable(fetch(shared, plan.sql, args, plan.into, partial(_inserted, writer, plan, obj, values)), (obj,))
 
 
 def delete(shared: Shared, obj: Any) -> Flow:
     """Delete an object's row. Round trips as fetch."""
     writer = writer_for(obj)
-    return fetch(shared, writer.deletion, writer.row_key(obj), tuple, partial(_deleted, writer, obj))
+    finish = partial(_deleted, writer, obj)
+    return undoable(fetch(shared, writer.deletion, writer.row_key(obj), tuple, finish), (obj,))
 
 
 def _deleted(writer: Writer, obj: Any, rows: list[Any]) -> None:
@@ -113,10 +116,10 @@ def _deleted(writer: Writer, obj: Any, rows: list[Any]) -> None:
 
 def insert_many(shared: Shared, objs: Iterable[Any]) -> Flow:
     """Insert objects, all or nothing. One round trip; cold, one more for each statement."""
-    several = list(objs)
-    return together.insert_alike(shared, several) or together.insert(shared, several)
+    return together.insert_many(shared, list(objs))
 
 
 def update_many(shared: Shared, objs: Iterable[Any]) -> Flow:
     """Write what was changed of objects, all or nothing. Round trips as insert_many."""
-    return together.update(shared, list(objs))
+    several = list(objs)
+    return undoable(together.update(shared, several), several)

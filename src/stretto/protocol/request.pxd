@@ -35,6 +35,7 @@ cdef class Request:
     cdef public bytes before_script
     cdef public int before_due
     cdef public bint snapshot
+    cdef public list undo
     cdef public bytes extra
     cdef public bytes extra_script
     cdef public bint hurry

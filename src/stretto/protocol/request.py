@@ -27,6 +27,7 @@ class Request:
     ``kind``, ``what``: how it gets on with others, and what makes it so (``protocol.classify``); ``cost``: the seconds
     that it is expected to take, where the statement does not tell; ``placed``, ``lane``: what the scheduler made of it.
     ``snapshot``: that is only said where it begins a transaction, to see one moment in all of its statements.
+    ``undo``: where a flow in a transaction leaves what a rollback shall undo in Python.
     ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: the reply is thrown away
     as it comes; ``given_up``: nobody waits for its end either. ``said``: the script as it was before the machine put
     something in front. ``text``: the SQL of a simple query. ``before``: messages that are said in front of all others,
@@ -71,6 +72,7 @@ class Request:
         self.before_script = b""
         self.before_due = 0
         self.snapshot = False
+        self.undo: list[Any] | None = None
         self.extra: bytes | None = None
         self.extra_script = b""
         self.hurry = False

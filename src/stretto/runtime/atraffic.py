@@ -47,7 +47,8 @@ class Ticket:
 class Traffic(Keeper):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
-    Without ``pipelining`` each carries one statement at a time; ``queue`` may wait. The heir opens connections (``_open``).
+    Without ``pipelining`` each carries one statement at a time; ``queue`` callers may wait. The heir opens connections
+    (``_open``).
     """
 
     def __init__(
@@ -121,7 +122,6 @@ class Traffic(Keeper):
         loop = get_running_loop()
         if loop is not self._loop or self._refusal is not None:
             self._check()
-        place = self.scheduler.place
         deadline = None if timeout is None else loop.time() + timeout
         driven: Any = flow  # a generator, or a Fetch in its place
         slow = self.shared.slow
@@ -136,7 +136,7 @@ class Traffic(Keeper):
                     if exclusive:
                         request.cost = 1.0  # nobody is placed beside what takes so long
                     now = monotonic()
-                    lane = place(request, now)
+                    lane = self.scheduler.place(request, now)
                     if lane is None:
                         request.patient = deadline is not None
                         self._enqueue(request, now)

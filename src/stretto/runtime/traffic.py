@@ -63,7 +63,8 @@ class Ticket:
 class Traffic(Keeper):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
-    Without ``pipelining`` each carries one statement at a time; ``queue`` may wait. The heir opens connections (``_open``).
+    Without ``pipelining`` each carries one statement at a time; ``queue`` callers may wait. The heir opens connections
+    (``_open``).
     """
 
     def __init__(
