@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stretto.errors import (
     ConnectionLost,
@@ -39,8 +38,7 @@ _NO_VALUES = frontend.bind_head(b"", b"", [])
 _NO_COLUMNS = frontend.format_block([])
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How a transaction runs. Raises UsageError for an isolation that there is not."""
 
     isolation: str | None = None
