@@ -14,7 +14,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, ParamSpec, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -23,8 +22,7 @@ from stretto.errors import ConfigError
 _log = logging.getLogger("stretto.config")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A keyword: the environment variable that stands for it, its default, and what it may be."""
 
     env: str | None = None

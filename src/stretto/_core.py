@@ -12,9 +12,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
-from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class _SourceOnly:
@@ -87,6 +89,8 @@ def core_info() -> str:
 
 def compiled_modules() -> dict[str, Path]:
     """Give the modules that are compiled here, whichever core runs, each with its file."""
+    from pathlib import Path
+
     root = Path(__file__).parent
     found = {}
     for source in sorted(pxd.with_suffix("") for pxd in root.rglob("*.pxd")):

@@ -32,4 +32,5 @@ def place(filename: str, line: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_outside(filename: str) -> bool:
-    return not filename.startswith(_PACKAGE) and not filename.endswith(_OF_THE_LIBRARY)
+    ours = filename.startswith(_PACKAGE) and not filename.startswith(_COMMANDS)
+    return not ours and not filename.endswith(_OF_THE_LIBRARY)

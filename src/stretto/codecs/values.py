@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -86,7 +85,9 @@ class Interval:
         year, month = divmod(other.year * 12 + other.month - 1 + self.months, 12)
         if not 1 <= year <= 9999:
             raise OverflowError("date value out of range")
-        day = min(other.day, calendar.monthrange(year, month + 1)[1])
+        from calendar import monthrange  # few add intervals, and it loads locale
+
+        day = min(other.day, monthrange(year, month + 1)[1])
         moved = other.replace(year=year, month=month + 1, day=day) + timedelta(days=self.days)
         elapsed = timedelta(microseconds=self.microseconds)
         if not elapsed or not isinstance(moved, datetime):

@@ -18,7 +18,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, NamedTuple
 
 from stretto.config import PROTOCOL_3_0, PROTOCOL_3_2, Config, Host
 from stretto.errors import (
@@ -66,8 +66,7 @@ class Greeting:
     notices: list[Notice]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Where and why a place did not do. ``next`` is what may still be tried: 'address', 'host' or 'nothing'."""
 
     place: str

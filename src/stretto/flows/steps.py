@@ -17,19 +17,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(NamedTuple):
     """Look a host name up. Sent back: a list of ``(family, address)``; raises OSError."""
 
     host: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """Connect a socket to an address that Resolve gave, or (AF_UNIX) a path. Sent back: None; raises OSError.
 
     ``options`` are ``(level, name, value)`` for setsockopt. A socket that was open before is closed first. ``attempt``
@@ -49,15 +47,13 @@ class Write:
     data: bytes = field(repr=False)  # it may be a password
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """Read what is there, waiting for at least one byte. Sent back: bytes, ``b""`` at the end of the stream."""
 
     limit: int = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class StartTLS:
+class StartTLS(NamedTuple):
     """Do a TLS handshake as client. Sent back: the ``ssl.SSLSocket`` or ``ssl.SSLObject``; raises OSError, ValueError.
 
     ssl.SSLError is an OSError; a name that is none (too long a label) is a ValueError.
@@ -67,8 +63,7 @@ class StartTLS:
     server_hostname: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Compute:
+class Compute(NamedTuple):
     """Call a function that takes long (key derivation) without stopping anybody else. Sent back: its result.
 
     It may read files or talk over the network. An awaitable result is awaited where there is an event loop.
@@ -78,8 +73,7 @@ class Compute:
     function: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Wait. Sent back: None."""
 
     seconds: float

@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, TypeGuard
@@ -244,6 +243,8 @@ def _misfits(shape: Shape, names: list[str]) -> str:
     if surplus:
         text += f" Surplus: {shown(surplus)}: take out of the select, or add to {cls}."
     if missing and surplus and len(missing) + len(surplus) <= _NAMES_COMPARED:
+        from difflib import get_close_matches  # only for a mistake
+
         near = [(m, get_close_matches(m, surplus, 1)) for m in missing]
         meant = ", ".join(f"{found[0]!r} for {m!r}" for m, found in near if found)
         text += f" Perhaps {meant}: name it with AS." if meant else ""

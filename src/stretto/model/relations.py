@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from stretto.errors import ModelError, NotLoaded
 from stretto.model.fields import Annotated, Field
@@ -14,8 +13,7 @@ from stretto.model.paths import Path
 Kind = Literal["many-to-one", "one-to-many", "one-to-one", "many-to-many"]
 
 
-@dataclass(frozen=True, slots=True)
-class Through:
+class Through(NamedTuple):
     """The table between two sides: its name, and its columns that point to the one and to the other."""
 
     table: str
@@ -24,8 +22,7 @@ class Through:
     remote: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(NamedTuple):
     """How a relation is followed: ``local`` fields of the object are equal to ``remote`` fields of the ``target``.
 
     ``many``: the attribute is a list. With ``through``, local equals its local columns, and its remote columns remote.

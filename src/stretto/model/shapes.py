@@ -16,8 +16,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stretto.codecs.makers import (
     AttributeMaker,
@@ -34,8 +33,7 @@ UNSET = object()
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One thing that a class takes. ``also`` are other names that a column for it may have (aliases)."""
 
     name: str
@@ -44,8 +42,7 @@ class Field:
     annotation: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What a class takes, and how it is made.
 
     ``build(names)`` returns the maker for columns that fill these fields. Where ``ordered``, the columns must first be
@@ -59,8 +56,7 @@ class Shape:
     open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A field that a generated ``__init__`` stores: by its argument, or (``init`` false) by what it has itself."""
 
     name: str

@@ -8,7 +8,7 @@ wrong. What functions and DO blocks do inside is not seen: the server's answers 
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stretto.protocol.lexer import split, tokenize
 
@@ -22,8 +22,7 @@ _RANK = (0, 1, 3, 4, 2)  # of several statements, the most demanding counts
 Demand = tuple[int, str]  # a kind, and what made it so
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """What a text of SQL asks: its ``kind`` (READ to COPYING), and how many ``statements`` it has (empty ones aside).
 
     ``what`` made it so, in words for a message: "BEGIN", "pg_advisory_lock()", "CREATE TEMP TABLE"; empty for READ and
