@@ -54,7 +54,7 @@ CONVERSATIONS: dict[str, list[Step]] = {
     "what can't be stored is said, and what was typed is kept": [
         posted("/new", 422, "give the game a name.", "aria-invalid", ">\nkept</textarea>", name=" ", notes="kept"),
         posted("/new", 422, "At most 80 characters, please: these are 81.", "x" * 81, name="x" * 81),
-        posted("/new", 422, "At most 500 characters", "whole number", "these 2 again",
+        posted("/new", 422, "At most 500 characters", "whole number", "2 things need",
                name="n", notes="x" * 501, year="y"),
         posted("/new", 422, "whole number", name="n", year="99999999999999999999"),
         posted("/new", 422, "whole number", name="n", year="2.5"),

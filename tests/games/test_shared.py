@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,14 +46,12 @@ def test_a_server_uses_them_and_has_no_sql_of_its_own(name: str) -> None:
 
 
 def test_a_process_loads_these_files_and_no_other() -> None:
-    program = f"import sys; sys.path.insert(0, {str(GAMES)!r}); import serve_{{}} as s; print(s.service.__file__)"
+    code = f"import sys; sys.path.insert(0, {str(GAMES)!r}); import serve_{{}} as s; print(s.service.__file__)"
     source = str(Path(stretto.__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": source}
+    env = {**os.environ, "PYTHONPATH": source}
     with ExitStack() as stack:
         started = [
-            subprocess.Popen(
-                [sys.executable, "-c", program.format(name)], stdout=subprocess.PIPE, text=True, env=environment
-            )
+            subprocess.Popen([sys.executable, "-c", code.format(name)], stdout=subprocess.PIPE, text=True, env=env)
             for name in SERVERS
         ]
         said = [stack.enter_context(process).communicate(timeout=100)[0].strip() for process in started]
@@ -83,8 +82,9 @@ def test_without_the_database_they_say_so_and_with_it_they_are_well_again(tmp_pa
         with serving(dict.fromkeys(SERVERS, url), tmp_path) as servers:
             before = [server.ask("GET", "/") for server in servers]
             postgres.stop()
-            down = [server.ask("GET", "/") for server in servers]
-            down_api = [server.ask("GET", "/api/games") for server in servers]
+            with ThreadPoolExecutor(len(servers)) as threads:  # each waits a while for the database
+                down = list(threads.map(lambda server: server.ask("GET", "/"), servers))
+                down_api = list(threads.map(lambda server: server.ask("GET", "/api/games"), servers))
             with stretto.embedded.start(home, port=port):
                 after = [server.ask("GET", "/") for server in servers]
                 for server in servers:
