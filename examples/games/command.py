@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import stretto.embedded
 from stretto.errors import Error
 
+PATIENCE = 2.0  # seconds that a page waits for a connection, while the database is away too; then it is a 503
+
 
 @contextmanager
 def started(way: str) -> Generator[tuple[str, socket.socket]]:

@@ -116,7 +116,7 @@ def fields(entry: Mapping[str, str], problems: Mapping[str, str], submit: str) -
 
 def again(count: int) -> str:
     """What stands above a form with so many problems."""
-    return "Please look at this again." if count == 1 else f"Please look at these {count} again."
+    return "One thing needs another look." if count == 1 else f"{count} things need another look."
 
 
 def control(name: str, label: str, hint: str, entry: Mapping[str, str], problems: Mapping[str, str]) -> str:

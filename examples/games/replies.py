@@ -34,7 +34,7 @@ POLICY = (
 
 
 class BadRequest(Refusal):
-    """A request that can't be understood."""
+    """A request that can’t be understood."""
 
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
@@ -96,7 +96,7 @@ def check(content_type: str | None, wanted: str, body: bytes) -> None:
 
 
 def key(text: str) -> int:
-    """The key in a URL; raises NotFound for what can't be one."""
+    """The key in a URL; raises NotFound for what can’t be one."""
     if not re.fullmatch(r"[1-9][0-9]{0,18}", text):
         raise NotFound("There is no such game.")
     return int(text)
@@ -214,11 +214,11 @@ def told(path: str, error: BaseException | None) -> tuple[int, str, tuple[tuple[
         case NotFound():
             return 404, str(error), (), {}
         case Invalid():
-            return 422, "The game can't be stored like this.", (), {"problems": error.problems}
+            return 422, "The game can’t be stored like this.", (), {"problems": error.problems}
         case Changed():
             return 409, str(error), (), {"current": plain(error.current)}
         case OperationalError():
-            return 503, "The database can't be reached. Please try again in a moment.", (("Retry-After", "5"),), {}
+            return 503, "The database can’t be reached. Please try again in a moment.", (("Retry-After", "5"),), {}
         case _:
             return 500, "Something went wrong on our side.", (), {}
 

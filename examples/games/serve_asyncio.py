@@ -121,7 +121,7 @@ def application(db: stretto.AsyncDatabase) -> Starlette:
 
 
 async def serve(url: str, listening: socket) -> None:
-    async with stretto.AsyncDatabase(url) as db:
+    async with stretto.AsyncDatabase(url, acquire_timeout=command.PATIENCE) as db:
         await db.create_tables(Game)
         server = uvicorn.Server(uvicorn.Config(application(db), log_level="warning"))
         await server.serve(sockets=[listening])

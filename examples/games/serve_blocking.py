@@ -86,7 +86,7 @@ class One(Handler):
 
 
 async def serve(url: str, listening: socket) -> None:
-    with stretto.Database(url) as db:
+    with stretto.Database(url, acquire_timeout=command.PATIENCE) as db:
         db.create_tables(Game)
         with_db = {"db": db}
         application = tornado.web.Application(

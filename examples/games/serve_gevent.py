@@ -121,7 +121,7 @@ def application(db: stretto.Database) -> Callable[[Environ, Callable[..., Any]],
 
 
 def serve(url: str, listening: socket) -> None:
-    with stretto.Database(url) as db:
+    with stretto.Database(url, acquire_timeout=command.PATIENCE) as db:
         db.create_tables(Game)
         WSGIServer(listening, application(db), log=None).serve_forever()
 

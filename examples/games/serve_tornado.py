@@ -86,7 +86,7 @@ class One(Handler):
 
 
 async def serve(url: str, listening: socket) -> None:
-    async with stretto.AsyncDatabase(url) as db:
+    async with stretto.AsyncDatabase(url, acquire_timeout=command.PATIENCE) as db:
         await db.create_tables(Game)
         with_db = {"db": db}
         application = tornado.web.Application(

@@ -32,7 +32,7 @@ class NotFound(Refusal):
 
 
 class Invalid(Refusal):
-    """The entry can't be stored. `problems` has a sentence for each field that is at fault."""
+    """The entry can’t be stored. `problems` has a sentence for each field that is at fault."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__(*problems.values())
@@ -129,7 +129,7 @@ def text_of(entry: Mapping[str, object], field: str, most: int, problems: dict[s
         return ""
     text = found.replace("\r\n", "\n").strip()
     if any(unstorable(letter) for letter in (text.replace("\n", "") if lines else text)):
-        problems[field] = "There is a character in it that can't be shown."
+        problems[field] = "There is a character in it that can’t be shown."
     elif len(text) > most:
         problems[field] = f"At most {most} characters, please: these are {len(text)}."
     return text
