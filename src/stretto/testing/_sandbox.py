@@ -17,7 +17,7 @@ from stretto.errors import UsageError
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient
 from stretto.flows.transaction import Scope
 
-D = TypeVar("D", Database, AsyncDatabase)
+D = TypeVar("D", bound=Database | AsyncDatabase)
 _open = threading.Lock()  # there is one sandbox at a time
 _leave_block = Ambient.inside
 
