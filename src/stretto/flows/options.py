@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from stretto.errors import UsageError
 
 ISOLATION = ("read committed", "repeatable read", "serializable")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How a transaction runs. Raises UsageError for an isolation that there is not."""
 
     isolation: str | None = None

