@@ -19,6 +19,7 @@ from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundin
 from stretto.flows.ending import closing
 from stretto.flows.options import Options
 from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.undo import revert
 from stretto.runtime.blocking import Link
 from stretto.runtime.turns import Turns, here, later, value_of
 
@@ -309,6 +310,7 @@ class Transaction(Verbs):
                 self._turns.leave(True)
             parent._turns.leave(True)
         if why is not None:
+            revert(scope.undo)
             self._call_hooks(scope, committed=False)
             raise why
 
@@ -337,6 +339,8 @@ class Transaction(Verbs):
             part(self._owner, scope.trunk, link, mine, why)
         if scope.trunk.committing is not None and (why is None or isinstance(why, ConnectionLost)):
             why = fate(self._owner, scope, held)
+        if why is not None and not isinstance(why, CommitUnknown):
+            revert(scope.undo)
         if scope.hooks and not isinstance(why, CommitUnknown):
             self._call_hooks(scope, committed=why is None)
         if held is not None:

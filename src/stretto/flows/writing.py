@@ -116,7 +116,8 @@ def _deleted(writer: Writer, obj: Any, rows: list[Any]) -> None:
 
 def insert_many(shared: Shared, objs: Iterable[Any]) -> Flow:
     """Insert objects, all or nothing. One round trip; cold, one more for each statement."""
-    return together.insert_many(shared, list(objs))
+    several = list(objs)
+    return undoable(together.insert_many(shared, several), several)
 
 
 def update_many(shared: Shared, objs: Iterable[Any]) -> Flow:
