@@ -60,21 +60,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         places = {"blocking": Here, "thread": InThread, "run": InRun}
     else:
         places = {"blocking": Here, "run": InRun}
-    metafunc.parametrize("place", list(places.values()), ids=list(places), indirect=True)
+    metafunc.parametrize("running_in", list(places.values()), ids=list(places), indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     """Run a test in its place."""
     test = pyfuncitem.obj
-    pyfuncitem.funcargs["place"].call(
+    pyfuncitem.funcargs["running_in"].call(
         test, {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
     )
     return True
 
 
 @pytest.fixture(autouse=True)
-def place(request: pytest.FixtureRequest) -> Iterator[Here]:
+def running_in(request: pytest.FixtureRequest) -> Iterator[Here]:
     """Where this test runs."""
     place: Here = getattr(request, "param", Here)()
     yield place
@@ -100,21 +100,21 @@ def schema(outside: psycopg.Connection[Any]) -> Iterator[str]:
 
 
 @pytest.fixture
-def open_db(place: Here, server_url: str, schema: str) -> Callable[..., Any]:
+def open_db(running_in: Here, server_url: str, schema: str) -> Callable[..., Any]:
     """Make databases, AsyncDatabase for a coroutine; ``url`` and the keywords are theirs."""
 
     def open_db(url: str | None = None, **keywords: Any) -> Any:
         if url is None:
             keywords.setdefault("server_settings", {"search_path": f"{schema},public", "application_name": schema})
-        return place.open(url or server_url, **keywords)
+        return running_in.open(url or server_url, **keywords)
 
     return open_db
 
 
 @pytest.fixture
-def beside(place: Here) -> Any:
+def beside(running_in: Here) -> Any:
     """Run functions at the same time: tasks for a coroutine, else threads."""
-    return place.beside()
+    return running_in.beside()
 
 
 @pytest.fixture
