@@ -21,6 +21,7 @@ KEPT = os.environ.get("STRETTO_SCREENSHOTS")
 if not REQUIRED:
     pytest.importorskip("playwright")
 pytestmark = pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="needs Chromium: apt-get install chromium")
+AWAKE = ["--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"]
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 SHELF = [
     ("Azul", "2017", "Tiles for the palace of Evora. Two to four, half an hour."),
@@ -38,12 +39,13 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # No sandbox: it does not run as root, and the pages are our own.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *AWAKE])
         yield browser
         browser.close()
 
 
 def submit(page: Any, **fields: str) -> None:
+    page.bring_to_front()  # a page behind another one draws no frames, and a click waits for some
     for name, value in fields.items():
         page.get_by_label(name.capitalize()).fill(value)
     page.locator("form button").click()
@@ -70,12 +72,14 @@ def visit(page: Any, other: Any, base: str, look: Callable[[str], None]) -> None
     look("invalid")
     page.goto(base)
     page.get_by_role("link", name="Azul").click()
+    page.wait_for_url(f"{base}/games/1")
     look("edit")
     other.goto(page.url)
     submit(other, name="Azul: Summer Pavilion", year="2019")
     submit(page, notes="Tiles, and more tiles.")
     assert "Someone changed this game meanwhile" in page.get_by_role("alert").inner_text()
     look("conflict")
+    page.bring_to_front()
     page.locator("form button").click()
     page.wait_for_url(f"{base}/#game-1")
     look("saved")
@@ -96,7 +100,8 @@ def test_a_person_sees_the_same_on_all_four(servers: list[Running], browser: Any
         views: Seen = {}
 
         def look(name: str, page: Any = page, views: Seen = views) -> None:
-            page.wait_for_load_state("networkidle")
+            page.bring_to_front()
+            page.wait_for_load_state("load")
             page.mouse.move(0, 0)
             picture = page.screenshot(full_page=True, animations="disabled")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
@@ -110,8 +115,9 @@ def test_a_person_sees_the_same_on_all_four(servers: list[Running], browser: Any
         assert [text for text in accidents if not text.startswith("Failed to load resource")] == []
         seen[server.name] = views
     if KEPT:
-        for name, (_, _, picture) in seen["asyncio"].items():
-            Path(KEPT, f"{name}-{size}.png").write_bytes(picture)
+        for server_name, views in seen.items():
+            for name, (_, _, picture) in views.items():
+                Path(KEPT, f"{name}-{size}-{server_name}.png").write_bytes(picture)
     first, *others = seen.values()
     for views in others:
         assert {name: words for name, (*words, _) in views.items()} == {name: w for name, (*w, _) in first.items()}
