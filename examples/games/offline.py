@@ -23,9 +23,10 @@ from __future__ import annotations
 import sys
 
 import service
+from models import Game
+
 import stretto
 import stretto.embedded
-from models import Game
 
 GAMES = [
     ("Azul", "2017", "Tiles for the palace of Evora. Two to four, half an hour."),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import tornado.web
-
 import replies
+import tornado.web
 from replies import Reply
 from service import Refusal
 

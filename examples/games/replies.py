@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import pages
 from models import Game
 from service import Changed, Invalid, NotFound, Refusal, Shelf
+
 from stretto.errors import OperationalError
 
 LIMIT = 64 * 1024  # bytes of a body; a form that is filled in to the brim has a tenth of it

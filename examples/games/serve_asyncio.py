@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 from socket import socket
 
+import command
+import replies
+import service
 import uvicorn
+from models import Game
+from replies import Reply
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
@@ -13,12 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import command
-import replies
-import service
 import stretto
-from models import Game
-from replies import Reply
 
 
 def response(reply: Reply) -> Response:

@@ -14,14 +14,14 @@ from http import HTTPStatus  # noqa: E402
 from socket import socket  # noqa: E402
 from typing import Any  # noqa: E402
 
-from gevent.pywsgi import WSGIServer  # noqa: E402
-
 import command  # noqa: E402
 import replies  # noqa: E402
 import service  # noqa: E402
-import stretto  # noqa: E402
+from gevent.pywsgi import WSGIServer  # noqa: E402
 from models import Game  # noqa: E402
 from replies import Reply  # noqa: E402
+
+import stretto  # noqa: E402
 
 Environ = dict[str, Any]
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 from socket import socket
 
-import tornado.httpserver
-import tornado.web
-
 import command
 import replies
 import service
-import stretto
+import tornado.httpserver
+import tornado.web
 from models import Game
 from on_tornado import Nothing, Replying, Style
+
+import stretto
 
 
 class Handler(Replying):

@@ -12,8 +12,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import stretto
 from models import NAME, NOTES, Game
+
+import stretto
 from stretto import select
 from stretto.errors import StaleObject
 from stretto.sqlstate import UniqueViolation
