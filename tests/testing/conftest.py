@@ -10,14 +10,14 @@ import pytest
 from tests.live.conftest import (
     beside,
     open_db,
-    opened,
     outside,
     pytest_generate_tests,
     pytest_pyfunc_call,
+    running_in,
     schema,
 )
 
-__all__ = ["beside", "open_db", "opened", "outside", "pytest_generate_tests", "pytest_pyfunc_call", "schema"]
+__all__ = ["beside", "open_db", "outside", "pytest_generate_tests", "pytest_pyfunc_call", "running_in", "schema"]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ Each mistake is marked with the error that it must be; a mark without an error i
 from __future__ import annotations
 
 from models import Author, Book, Tag, Total
+
 from stretto import AsyncDatabase, Database, Model, field, like
 
 

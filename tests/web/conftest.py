@@ -8,16 +8,16 @@ import psycopg
 import pytest
 from tests.live.conftest import (
     open_db,
-    opened,
     outside,
     pytest_generate_tests,
     pytest_pyfunc_call,
+    running_in,
     schema,
 )
 
 from stretto import AsyncDatabase
 
-__all__ = ["open_db", "opened", "outside", "pytest_generate_tests", "pytest_pyfunc_call", "schema"]
+__all__ = ["open_db", "outside", "pytest_generate_tests", "pytest_pyfunc_call", "running_in", "schema"]
 
 
 @pytest.fixture

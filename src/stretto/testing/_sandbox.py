@@ -126,16 +126,16 @@ def _is_outermost(db: Any) -> bool:
     return (ambient() or NOTHING).scope_of(db) is db._sandbox
 
 
-class _Joining:
-    """Whoever asks for a verb joins."""
-
-    def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("__"):
-            _join(self)
-        return super().__getattribute__(name)
+def _joining(self: Any, name: str) -> Any:
+    """Whoever asks for a verb joins. (Not a base class of its own: an object can't become of one with other bases.)"""
+    if not name.startswith("__"):
+        _join(self)
+    return object.__getattribute__(self, name)
 
 
-class _Sandboxed(_Joining, Database):
+class _Sandboxed(Database):
+    __getattribute__ = _joining
+
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         if not _is_outermost(self):
             return super()._run(flow, timeout, exclusive)
@@ -155,7 +155,9 @@ class _Sandboxed(_Joining, Database):
             return super().copy_in(*args, **keywords)
 
 
-class _AsyncSandboxed(_Joining, AsyncDatabase):
+class _AsyncSandboxed(AsyncDatabase):
+    __getattribute__ = _joining
+
     def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
         if _is_outermost(self):
             return self._apart(flow, timeout, exclusive)
