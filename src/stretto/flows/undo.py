@@ -11,9 +11,42 @@ from typing import Any
 
 from stretto.flows.ambient import ambient
 from stretto.flows.query import Flow
-from stretto.model.writing import State, Writer, writer_for
+from stretto.model.base import settle
+from stretto.model.fields import UNSET
+from stretto.model.writing import Values, Writer, writer_for
 
-Undo = tuple[Writer, Any, State]
+
+class Before:
+    """An object before it was written: its values, UNSET where it had none, and what was known of its row.
+
+    ``made``: its values right after, so that what was assigned later is told from what the server has made.
+    """
+
+    __slots__ = ("loaded", "made", "obj", "origin", "values", "writer")
+
+    def __init__(self, obj: Any) -> None:
+        self.obj = obj
+        self.writer: Writer = writer_for(obj)
+        self.values: Values = self.writer.values(obj)
+        self.made = self.values
+        self.origin = getattr(obj, "_origin_", None)
+        self.loaded = getattr(obj, "_loaded_", None)
+
+    def revert(self) -> None:
+        """Make it as it was. What was assigned since stays."""
+        obj, writer = self.obj, self.writer
+        now = writer.values(obj)
+        for name, old, made, value in zip(writer.names, self.values, self.made, now, strict=True):
+            if made is not old and value is made:
+                slot = writer.table.slot[name]
+                if old is UNSET:
+                    slot.__delete__(obj)
+                else:
+                    slot.__set__(obj, old)
+        writer.forget(obj)
+        if self.origin is not None:
+            obj._origin_, obj._loaded_ = self.origin, self.loaded
+        settle(obj)
 
 
 def undoable(flow: Flow, objs: Sequence[Any]) -> Flow:
@@ -22,7 +55,7 @@ def undoable(flow: Flow, objs: Sequence[Any]) -> Flow:
 
 
 def _recorded(flow: Flow, objs: Sequence[Any]) -> Flow:
-    before = [(writer := writer_for(obj), obj, writer.state(obj)) for obj in objs]
+    before = [Before(obj) for obj in objs]
     request = None
     try:
         request = flow.send(None)
@@ -35,14 +68,16 @@ def _recorded(flow: Flow, objs: Sequence[Any]) -> Flow:
                 request = flow.send(answer)
     except StopIteration as stop:
         if request is not None and request.undo is not None:
-            request.undo.append([(writer, obj, writer.made(obj, state)) for writer, obj, state in before])
+            for one in before:
+                one.made = one.writer.values(one.obj)
+            request.undo.append(before)
         return stop.value
     finally:
         flow.close()
 
 
-def revert(undo: list[list[Undo]]) -> None:
-    """Make objects as they were, the last written first. What was assigned to them since stays."""
+def revert(undo: list[list[Before]]) -> None:
+    """Make objects as they were, the last written first."""
     while undo:
-        for writer, obj, state in reversed(undo.pop()):
-            writer.revert(obj, state)
+        for one in reversed(undo.pop()):
+            one.revert()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from stretto.codecs.oids import TYPES
 from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
@@ -77,18 +77,6 @@ def writer_of(table: Table) -> Writer:
     if found is None:
         found = table.caches["writer"] = Writer(table)
     return found
-
-
-class State(NamedTuple):
-    """The values of an object before it was written (UNSET where it had none), and what the server ``made`` of them.
-
-    ``origin`` and ``loaded``: what was known of its row.
-    """
-
-    values: Values
-    origin: Any
-    loaded: Any
-    made: Values = []  # noqa: RUF012  # never changed
 
 
 class Writer:
@@ -186,29 +174,6 @@ class Writer:
         """The object has no row any more."""
         if self.loaded(obj) is not None:
             del obj._origin_, obj._loaded_
-
-    def state(self, obj: Any) -> State:
-        """What the object has now, and what is known of its row."""
-        return State(self.values(obj), getattr(obj, "_origin_", None), getattr(obj, "_loaded_", None))
-
-    def made(self, obj: Any, before: State) -> State:
-        """The same state, with what the server has made of each value since."""
-        return before._replace(made=self.values(obj))
-
-    def revert(self, obj: Any, before: State) -> None:
-        """Undo what the server has made, where nothing else was assigned since, and what is known of the row."""
-        now = self.values(obj)
-        for name, old, made, value in zip(self.names, before.values, before.made, now, strict=True):
-            if made is not old and value is made:
-                slot = self.table.slot[name]
-                if old is UNSET:
-                    slot.__delete__(obj)
-                else:
-                    slot.__set__(obj, old)
-        self.forget(obj)
-        if before.origin is not None:
-            obj._origin_, obj._loaded_ = before.origin, before.loaded
-        settle(obj)
 
     def own(self, verb: str) -> str:
         """The model's own statement for a verb, empty where it has none."""
