@@ -43,6 +43,9 @@ def test_a_pages_blocks_run_and_print_what_it_says(
         place = f"{path.name}, the block at line {block.line}"
         exec(compile(block.code, place, "exec", dont_inherit=True), names)
         assert capsys.readouterr().out == textwrap.dedent(block.output), place
+    for value in names.values():
+        if isinstance(value, stretto.Database):
+            value.close()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
