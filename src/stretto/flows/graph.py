@@ -31,14 +31,14 @@ Items = Sequence[tuple[str, tuple[Any, ...], Any]]
 
 def go(shared: Shared, going: Going, finish: Callable[[list[Any]], Any] | None) -> Flow:
     """Return the objects of a query with their relations. One round trip, and one for each statement that is cold."""
-    with LargeReply():
-        rows = yield from _rows(shared, going.items())
-        going.trips.stitch(rows)
+    rows = yield from _rows(shared, going.items(), going.trips, [])
     return rows[0] if finish is None else finish(rows[0])
 
 
-def _rows(shared: Shared, items: Items) -> Generator[Request, Any, list[list[Any]]]:
-    """The rows of each statement. What came is decoded while the rest is on the way."""
+def _rows(
+    shared: Shared, items: Items, trips: Trips, given: list[list[Any]]
+) -> Generator[Request, Any, list[list[Any]]]:
+    """The rows of each statement, put together with what is ``given``. All is decoded while the rest is on the way."""
     healed = False
     while True:
         statements: list[Statement] = []
@@ -56,9 +56,11 @@ def _rows(shared: Shared, items: Items) -> Generator[Request, Any, list[list[Any
                 yield request
             for i, statement in enumerate(statements):
                 statements[i] = yield from as_here(shared, request, statement)
-        yield from _decode(shared, request, statements, items, rows)
-        if request.error is None and request.failure is None:
-            return rows
+        with LargeReply():  # not before there is a reply: others should not be held back while this one waits
+            yield from _decode(shared, request, statements, items, rows)
+            if request.error is None and request.failure is None:
+                trips.stitch([*given, *rows])
+                return rows
         failed = statements[min(len(request.results or ()), len(items) - 1)]
         yield from heal(shared, request, failed, healed, statements)
         healed = True
@@ -100,9 +102,7 @@ def load(shared: Shared, objs: Any, relations: Any) -> Flow:
             raise UsageError(f"load() takes objects of one Model, not {model!r} and {type(obj)!r}")
     included = tree(model, relations)
     trips, values = _trips_for(model, objects, included)
-    with LargeReply():
-        rows = yield from _rows(shared, Going(trips, values).items())
-        trips.stitch([objects, *rows])
+    yield from _rows(shared, Going(trips, values).items(), trips, [objects])
     return None
 
 

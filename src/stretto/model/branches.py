@@ -92,8 +92,6 @@ def _tail(
 class Source:
     """Where the objects of a level are from: a select, to be asked for some of their columns."""
 
-    whole = False  # all rows of the table belong to it
-
     def keys(self, writer: Writer, names: Sequence[str]) -> str:
         """A select of these attributes of the objects."""
         raise NotImplementedError
@@ -108,13 +106,11 @@ class Root(Source):
     """The objects of a select. ``key``: as of ``keys``."""
 
     def __init__(self, key: Key) -> None:
-        _, self.table, where, _, limit, offset, rest = key
         self.key = key
-        self.whole = not where and limit is None and offset is None and rest is None
 
     def keys(self, writer: Writer, names: Sequence[str]) -> str:
         kind, table, where, orders, limit, offset, rest = self.key
-        _, _, distinct, *others = rest or (None,) * 6
+        _, _, distinct, *others = rest
         if limit is None and offset is None and not distinct:
             orders = ()
         if distinct is None:
@@ -147,9 +143,6 @@ class Level(Source):
         self.branch = branch
         join = branch.join
         self.local = [one.name for one in join.local]
-        self.whole = (
-            above.whole and join.kind in ("one-to-many", "one-to-one") and not branch.where and branch.limit is None
-        )
 
     def keys(self, writer: Writer, names: Sequence[str]) -> str:
         return self._select(writer, names, ordered=False)
@@ -166,7 +159,7 @@ class Level(Source):
             return self._limited(writer, names)
         scope = writer.scope(branch.table)
         remote = [f"{scope.alias}.{quote(one.column)}" for one in branch.join.remote]
-        conditions = [] if self.whole else self.above.holds(writer, remote, self.local)
+        conditions = self.above.holds(writer, remote, self.local)
         conditions += [writer.sql(one, scope) for one in branch.where]
         where = f" where {' and '.join(conditions)}" if conditions else ""
         order = writer.order_by(branch.order_by, scope) if ordered else ""
@@ -228,7 +221,7 @@ class Level(Source):
             return f"select {first}.* from {keys} cross join lateral ({inner}) as {first}"
         if not branch.where and not branch.order_by:
             joined = ""
-        conditions = [] if self.above.whole else self.above.holds(writer, local, self.local)
+        conditions = self.above.holds(writer, local, self.local)
         tail = _tail(writer, scope, branch, conditions, limited=False)
         further = " ".join(["", *scope.joins])
         return f"select {columns} from {source}{joined}{further}{tail}"
