@@ -82,7 +82,7 @@ def unpack(
     """What a verb was given in the place of SQL: its SQL and arguments, and what its rows become, by ``into`` first.
 
     ``lookup``: ``CodecMap.get``. Raises UsageError for arguments beside a query, where ``rows`` are wanted and it gives
-    none, for one that is several statements (a Going) where there may not be ``trips``, and for another ``into`` than
+    none, for a strategy of several statements (a Going) where there may not be ``trips``, and for another ``into`` than
     the objects that relations are included with.
     """
     if args:
@@ -101,5 +101,7 @@ def unpack(
     if type(own) is Graph:
         own = Growing(own, lookup)
     elif type(own) is Going and not trips:
-        raise UsageError('a stream and a batch take one statement: include(..., strategy="statement")')
+        if query.strategy is not None:
+            raise UsageError('a stream and a batch take one statement: include(..., strategy="statement")')
+        return unpack(query.include(strategy="statement"), (), into, lookup)
     return sql, args, own if into is None else into

@@ -235,11 +235,15 @@ async def test_relations_are_loaded_for_objects_in_hand(db: Any) -> None:
     await db.load([], Author.books)
 
 
-async def test_a_stream_takes_the_strategy_of_one_statement(db: Any) -> None:
+async def test_a_stream_and_a_batch_take_the_strategy_of_one_statement(db: Any) -> None:
     await prepare(db)
     query = select(Author).order_by(Author.id)
-    found = [one async for one in db.stream(query.include(Author.books, strategy="statement"), batch=1)]
-    assert [titles(one) for one in found] == [["A1", "A2", "A3"], ["B1"], []]
+    for included in (query.include(Author.books), query.include(Author.books, strategy="statement")):
+        found = [one async for one in db.stream(included, batch=1)]
+        assert [titles(one) for one in found] == [["A1", "A2", "A3"], ["B1"], []]
+        async with db.batch() as batch:
+            batch.add(included)
+        assert [titles(one) for one in batch.results[0].rows] == [["A1", "A2", "A3"], ["B1"], []]
     with pytest.raises(UsageError, match=r'include\(\.\.\., strategy="statement"\)'):
         async for _ in db.stream(query.include(Author.books, strategy="trip")):
             pass
