@@ -133,8 +133,8 @@ def maker_for(statement: Statement, into: Any) -> Any:
     except KeyError:
         if type(into) is Growing:
             return into.maker(statement.codecs, statement.makers)
-        maker = statement.makers[into] = located(plan_for(into, _shape(statement)), into, statement.sql)
-        return maker
+        maker = located(plan_for(into, _shape(statement)), into, statement.sql, statement.codecs)
+        return statement.makers.setdefault(into, maker)
     except TypeError:
         return plan_for(into, _shape(statement))  # not hashable: told there
 

@@ -13,6 +13,7 @@ from stretto.codecs.nested import RECORD, RECORD_ARRAY, Nested
 from stretto.model.base import Origin, slot_of
 from stretto.model.branches import Branch, Level, Source
 from stretto.model.compile import Writer
+from stretto.model.fields import Field
 from stretto.model.keys import Values
 from stretto.model.loading import LOADED, ORIGIN, Whole
 from stretto.model.plan import converter
@@ -136,6 +137,11 @@ def _shares(branch: Branch) -> bool:
     return _shared(branch) or any(map(_shares, branch.nested))
 
 
+def stitched(branches: Sequence[Branch], own: Sequence[Field] = ()) -> frozenset[str]:
+    """The attributes by which a trip puts these relations into their objects, and these themselves into others."""
+    return frozenset([one.name for one in (*own, *[field for branch in branches for field in branch.join.local])])
+
+
 # One trip -----------------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +214,7 @@ class Trips:
                 writer = Writer()
                 pairs = self.add(level.pairs(writer), writer, tuple)
             writer = Writer()
-            into = Whole(branch.table, tuple(branch.table.fields), own)
+            into = Whole(branch.table, tuple(branch.table.fields), own, stitched(branch.nested, branch.join.remote))
             below = self.add(level.statement(writer), writer, into)
             self.stitches.append(Stitch(branch, above, pairs, below))
             self.follow(branch.nested, level, below, own)

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from stretto._places import places
+from stretto.codecs.base import Codec
 from stretto.codecs.makers import ArrangedMaker, CompositeMaker
 from stretto.codecs.modelmakers import ModelMaker
+from stretto.errors import UsageError
 from stretto.model.base import Model, Origin, slot_of
 from stretto.model.shapes import Field as ShapeField
 from stretto.model.shapes import Shape
 from stretto.model.table import Table
+
+_NOTHING: frozenset[str] = frozenset()
+_FOLDED = {"citext"}  # types whose equal values are not equal to Python
 
 
 def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMaker:
@@ -22,8 +27,13 @@ def maker_of(table: Table, names: Sequence[str], text: str = "a row") -> ModelMa
     return ModelMaker(cls, slots, ORIGIN, Origin(text, tuple(names)), LOADED)
 
 
-def located(maker: Any, into: Any, sql: str) -> Any:
-    """The same maker for objects of a statement of their own, which NotLoaded names, and where it was first asked."""
+def located(maker: Any, into: Any, sql: str, codecs: Sequence[Codec]) -> Any:
+    """The same maker for objects of a statement of their own, which NotLoaded names, and where it was first asked.
+
+    Raises UsageError for keys that are not to be stitched by.
+    """
+    if type(into) is Whole:
+        into.check(codecs)
     if not isinstance(maker, ModelMaker | ArrangedMaker | CompositeMaker):
         return maker
     text = into.text if type(into) is Whole else sql
@@ -41,14 +51,27 @@ def _told(maker: Any, text: str) -> Any:
 
 
 class Whole:
-    """What a query's rows become: objects of a Model with these attributes. A target for ``plan_for``."""
+    """What a query's rows become: objects of a Model with these attributes. A target for ``plan_for``.
 
-    __slots__ = ("names", "table", "text")
+    ``stitched``: the attributes that are compared here with those of other objects, to put them together.
+    """
 
-    def __init__(self, table: Table, names: tuple[str, ...], text: str) -> None:
+    __slots__ = ("names", "stitched", "table", "text")
+
+    def __init__(self, table: Table, names: tuple[str, ...], text: str, stitched: frozenset[str] = _NOTHING) -> None:
         self.table = table
         self.names = names
         self.text = text
+        self.stitched = stitched
+
+    def check(self, codecs: Sequence[Codec]) -> None:
+        """Raise UsageError where Python and the server do not agree on what is equal."""
+        for name, codec in zip(self.names, codecs, strict=False):
+            if name in self.stitched and codec.name in _FOLDED:
+                raise UsageError(
+                    f"{self.text}: {self.table.model.__qualname__}.{name} is {codec.name}, by which objects can't be put"
+                    ' together here, since equal values differ in case: use include(..., strategy="statement")'
+                )
 
     def _shape_(self, _: Any) -> Shape:
         table = self.table

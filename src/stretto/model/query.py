@@ -14,7 +14,7 @@ from stretto.model.compile import Writer
 from stretto.model.expressions import Condition, Expression, Order, Ref
 from stretto.model.fields import Field
 from stretto.model.graph import tree
-from stretto.model.grown import Graph, Trips
+from stretto.model.grown import Graph, Trips, stitched
 from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
 from stretto.model.paths import Path
@@ -247,7 +247,7 @@ class Select(Query[T]):
         trips = Trips()
         key = steady(key)
         sql = writer.select(key)
-        trips.add(sql, writer, Whole(self._table, names, repr(self)))
+        trips.add(sql, writer, Whole(self._table, names, repr(self), stitched(branches)))
         trips.follow(branches, Root(key), 0, repr(self))
         return sql, trips
 
