@@ -69,8 +69,8 @@ class Whole:
         for name, codec in zip(self.names, codecs, strict=False):
             if name in self.stitched and codec.name in _FOLDED:
                 raise UsageError(
-                    f"{self.text}: {self.table.model.__qualname__}.{name} is {codec.name}, by which objects can't be put"
-                    ' together here, since equal values differ in case: use include(..., strategy="statement")'
+                    f"{self.text}: {self.table.model.__qualname__}.{name} is {codec.name}, by which objects can't be"
+                    ' put together here, since equal values differ in case: use include(..., strategy="statement")'
                 )
 
     def _shape_(self, _: Any) -> Shape:
