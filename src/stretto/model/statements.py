@@ -18,8 +18,6 @@ _SHAPES = 4096  # statements that are kept
 class Compiled:
     """A statement: its SQL, the places of its values in the order of ``$1`` ..., and what its rows become."""
 
-    __slots__ = ("into", "order", "sql")
-
     def __init__(self, sql: str, order: list[int], into: Any, values: int) -> None:
         self.sql = sql
         self.order = None if order == list(range(values)) else order
