@@ -8,6 +8,7 @@ from typing import Any
 from stretto._places import places
 from stretto.codecs.makers import ArrangedMaker, CompositeMaker
 from stretto.codecs.modelmakers import ModelMaker
+from stretto.codecs.slots import Slots
 from stretto.model.base import Model, Origin, slot_of
 from stretto.model.shapes import Field as ShapeField
 from stretto.model.shapes import Shape
@@ -59,3 +60,4 @@ class Whole:
 
 ORIGIN: Any = type.__getattribute__(Model, "_origin_")
 LOADED: Any = type.__getattribute__(Model, "_loaded_")
+known_of = Slots(Model, [ORIGIN, LOADED], None).values  # where an object is from, and with what; None: it is new
