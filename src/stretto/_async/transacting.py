@@ -48,9 +48,9 @@ class AsyncTransacting(AsyncVerbs):
         """Make a transaction, to be entered by ``async with``; inside another one it is a savepoint.
 
         ``isolation``: ``read_committed``, ``repeatable_read`` or ``serializable``; without it the server's default.
-        ``timeout``: seconds for all that runs inside. On asyncio, entering it waits while a thousand callers wait for
-        connections already, and raises PoolTimeout, PoolFull and PoolClosed as a statement does. Raises UsageError for options that the transaction around it has
-        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown.
+        ``timeout``: seconds for all that runs inside. Raises UsageError for options that the transaction around it has
+        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown. On asyncio, entering it
+        waits while a thousand callers wait for connections, and raises PoolTimeout, PoolFull and PoolClosed.
         """
         return AsyncTransaction(self, Options.of(isolation, readonly, deferrable), timeout)
 
