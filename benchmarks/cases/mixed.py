@@ -10,6 +10,7 @@ once.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -133,12 +134,12 @@ async def _all_at_once(ask: Ask, operations: list[int | None]) -> None:
         if not running and not ended.done():
             ended.set_result(None)
 
-    read, written = partial(done, None), partial(done, 1)  # two callbacks for all: they are no part of the memory
-
+    # Two callbacks and one context for all: they are no part of the memory.
+    read, written, context = partial(done, None), partial(done, 1), contextvars.copy_context()
     for number in operations:
         task = loop.create_task(ask(number))
         running.add(task)
-        task.add_done_callback(read if number is None else written)
+        task.add_done_callback(read if number is None else written, context=context)
     await ended
 
 

@@ -24,6 +24,14 @@ def places(most: int) -> tuple[str, ...]:
     return tuple(found)
 
 
+def caller() -> str:
+    """The innermost place outside, as its line alone."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and not _is_outside(frame.f_code.co_filename):
+        frame = frame.f_back
+    return place(frame.f_code.co_filename, frame.f_lineno)
+
+
 @lru_cache(maxsize=512)
 def place(filename: str, line: int) -> str:
     """A line of a program as text, one for all who come from there."""

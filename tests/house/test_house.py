@@ -23,6 +23,7 @@ LINES = 400
 LONGER = {
     "sqlstate.py": "generated: a class for each SQLSTATE",
     "_conninfo.py": "libpq's parser of connection strings in all its forms is one subject",
+    "model/query.py": "one builder: what each of its methods says, its key and its text share its state",
     "flows/connect.py": "the whole story of one connection: hosts, protocol versions, TLS, targets",
     "protocol/machine.py": "what we say and what we hear of one conversation share their state",
     "runtime/aio.py": "one transport: its reading, writing, cancelling and closing share their state",

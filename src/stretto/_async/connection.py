@@ -75,7 +75,9 @@ class AsyncConnection(AsyncTransacting):
         state = "closed" if self.closed else "in transaction" if self.in_transaction else "idle"
         return f"<{type(self).__name__} pid={self.pid} {state}>"
 
-    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    async def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         now = ambient()
         if now is not None:
             return await self._within(now, flow, timeout)
@@ -91,7 +93,9 @@ class AsyncConnection(AsyncTransacting):
     async def _give(self, link: Link) -> None:
         self._unclean = (not link.closed and link.machine.status != "I") or link.recovering
 
-    async def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    async def _alone(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         await self._make_ready(timeout)
         return await self._drive(flow, timeout)
 

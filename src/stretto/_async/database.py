@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from os import PathLike
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._async.connection import GIVEN_BACK, AsyncConnection
@@ -16,9 +17,9 @@ from stretto._bridge.call import acall
 from stretto._conninfo import without_locals
 from stretto.codecs.makers import Row
 from stretto.config import Config
-from stretto.errors import ConnectionLost, UsageError
+from stretto.errors import ConnectionLost, PoolTimeout, UsageError
 from stretto.flows import stream as streaming
-from stretto.flows.ambient import ambient
+from stretto.flows.ambient import Ambient, ambient
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
@@ -88,6 +89,7 @@ class AsyncDatabase(AsyncTransacting):
         self._track_commit = track_commit
         limits = Limits(max_idle, max_lifetime)
         self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining, limits, queue)
+        self._crowd = self._pool.crowd
 
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL
@@ -117,14 +119,33 @@ class AsyncDatabase(AsyncTransacting):
         """What the pool of connections is doing, and has done."""
         return self._pool.stats()
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
         now = ambient()
         if now is not None:
-            return self._within(now, flow, timeout, exclusive)
-        return self._pool.run(flow, timeout, exclusive)
+            return self._within(now, flow, timeout, exclusive, since)
+        return self._pool.run(flow, timeout, exclusive, since)
+
+    def _turn(self, timeout: float | None) -> Any:
+        if timeout is None:
+            timeout = self._timeout
+        now = ambient()
+        return self._pool.turn(timeout) if now is None else self._turn_within(now, timeout)
+
+    async def _turn_within(self, now: Ambient, timeout: float | None) -> float:
+        """As _turn; what runs in a transaction has had its turn."""
+        if now.scope_of(self) is not None:
+            return 0.0
+        try:
+            since: float = await self._pool.turn(now.remaining(timeout, monotonic()))
+        except PoolTimeout as error:
+            now.explain(error, monotonic())
+            raise
+        return since
 
     def _take(self, timeout: float | None) -> Any:
         return self._pool.acquire(timeout)
@@ -132,8 +153,10 @@ class AsyncDatabase(AsyncTransacting):
     def _give(self, link: Link) -> Any:
         return self._pool.release(link)
 
-    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
-        return self._pool.run(flow, timeout, exclusive)
+    def _alone(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
+        return self._pool.run(flow, timeout, exclusive, since)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

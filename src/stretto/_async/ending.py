@@ -14,6 +14,7 @@ from stretto.flows.xid import STATUS, outcome_of
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import pause
 from stretto.runtime.base import CANCEL_GRACE
+from stretto.runtime.crowd import Crowd
 
 SETTLE = 5.0  # seconds to find out what has become of a COMMIT
 POLL = 0.05
@@ -24,6 +25,9 @@ class Owner(Protocol):
 
     _shared: Shared
     _track_commit: bool
+    _crowd: Crowd
+
+    def _turn(self, timeout: float | None) -> Any: ...
 
     def _take(self, timeout: float | None) -> Any: ...
 

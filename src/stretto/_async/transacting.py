@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, TypeVar
@@ -32,7 +31,9 @@ class AsyncTransacting(AsyncVerbs):
     def _give(self, link: Link) -> Any:
         raise NotImplementedError
 
-    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _alone(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         """Run a statement outside of any transaction."""
         raise NotImplementedError
 
@@ -48,9 +49,10 @@ class AsyncTransacting(AsyncVerbs):
 
         ``isolation``: ``read_committed``, ``repeatable_read`` or ``serializable``; without it the server's default.
         ``timeout``: seconds for all that runs inside. Raises UsageError for options that the transaction around it has
-        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown.
+        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown. On asyncio, entering it
+        waits while a thousand callers wait for connections, and raises PoolTimeout, PoolFull and PoolClosed.
         """
-        return AsyncTransaction(self, Options.of(isolation, readonly, deferrable), timeout, sys._getframe(1))
+        return AsyncTransaction(self, Options.of(isolation, readonly, deferrable), timeout)
 
     async def transact(
         self,
@@ -72,12 +74,11 @@ class AsyncTransacting(AsyncVerbs):
         if attempts < 1:
             raise UsageError(f"attempts={attempts}: at least one")
         options = Options.of(isolation, readonly, deferrable)
-        frame = sys._getframe(1)
         last = 1 if scope_of(self) is not None else attempts
         attempt = 1
         with surroundings((ambient() or NOTHING).until(timeout, monotonic())):
             while True:
-                transaction = AsyncTransaction(self, options, None, frame)
+                transaction = AsyncTransaction(self, options, None)
                 try:
                     async with transaction:
                         return await value_of(function(*args))  # type: ignore[no-any-return]  # what it returns is its own
@@ -125,6 +126,8 @@ class AsyncTransacting(AsyncVerbs):
     async def _acquire(self) -> Link:
         """Take a connection in the time that the deadline leaves."""
         now = ambient() or NOTHING
+        if self._crowd.shut:
+            await self._turn(None)
         try:
             return await self._take(now.remaining(None, monotonic()))  # type: ignore[no-any-return]  # a Link
         except PoolTimeout as error:
@@ -132,17 +135,24 @@ class AsyncTransacting(AsyncVerbs):
             raise
 
     def _within(
-        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False
+        self,
+        now: Ambient,
+        flow: Generator[Any, Any, Any],
+        timeout: float | None,
+        exclusive: bool = False,
+        since: float = 0.0,
     ) -> Any:
         """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
         if now.deadline is not None:
-            return self._in_time(now, flow, timeout, exclusive)
-        return self._joined(now, flow, timeout, exclusive)
+            return self._in_time(now, flow, timeout, exclusive, since)
+        return self._joined(now, flow, timeout, exclusive, since)
 
-    def _joined(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool) -> Any:
+    def _joined(
+        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
+    ) -> Any:
         scope = now.scope_of(self)
         if scope is None:
-            return self._alone(flow, timeout, exclusive)
+            return self._alone(flow, timeout, exclusive, since)
         door = scope.door()
         if door is None:
             scope.closed = True
@@ -150,10 +160,10 @@ class AsyncTransacting(AsyncVerbs):
         return door._drive(flow, timeout)
 
     async def _in_time(
-        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool
+        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
     ) -> Any:
         try:
-            return await self._joined(now, flow, now.remaining(timeout, monotonic()), exclusive)
+            return await self._joined(now, flow, now.remaining(timeout, monotonic()), exclusive, since)
         except (StatementTimeout, PoolTimeout) as error:
             now.explain(error, monotonic())
             raise

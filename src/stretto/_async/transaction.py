@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Callable, Generator
 from functools import partial
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from stretto._async.ending import Owner, commit, discard, fate, part
 from stretto._async.verbs import AsyncVerbs
-from stretto._places import place
+from stretto._places import caller
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
 from stretto.flows.ending import closing
@@ -51,16 +50,15 @@ class AsyncTransaction(AsyncVerbs):
         "_turns",
     )
 
-    def __init__(self, owner: Owner, options: Options, timeout: float | None, frame: FrameType) -> None:
+    def __init__(self, owner: Owner, options: Options, timeout: float | None) -> None:
         self._owner = owner
         self._shared = owner._shared
         self._options = options
         self._timeout = timeout
-        self._place = place(frame.f_code.co_filename, frame.f_lineno)
+        self._place = ""
         self._scope: Scope | None = None
         self._before: Ambient | None = None
         self._inside = NOTHING
-        self._turns = Turns()
         self._parent: AsyncTransaction | None = None
         self._outermost: AsyncTransaction | None = None  # None: this one, for a cycle would hide who is forgotten
         self._link: Link | None = None
@@ -68,8 +66,9 @@ class AsyncTransaction(AsyncVerbs):
         self._ended = False
 
     def __repr__(self) -> str:
-        state = "ended" if self._ended else "not begun" if self._scope is None else "open"
-        return f"<{type(self).__name__} {state}, opened at {self._place}>"
+        if self._scope is None:
+            return f"<{type(self).__name__} not begun>"
+        return f"<{type(self).__name__} {'ended' if self._ended else 'open'}, opened at {self._place}>"
 
     def on_commit(self, function: Callable[[], Any]) -> None:
         """Call a function, or async function, after the outermost COMMIT has taken place; in order.
@@ -96,7 +95,9 @@ class AsyncTransaction(AsyncVerbs):
 
     # A statement --------------------------------------------------------------------------------------------------
 
-    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    async def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         now = ambient() or NOTHING
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
@@ -229,8 +230,12 @@ class AsyncTransaction(AsyncVerbs):
         if self._scope is not None:
             raise UsageError("a transaction() is for one block: call it again for another one")
         before = self._before = ambient()
-        around = before or NOTHING
+        around = (before or NOTHING).until(self._timeout, monotonic())
         outer = around.scope_of(self._owner)
+        if outer is None and self._owner._crowd.shut:
+            await self._owner._turn(self._timeout)
+        self._turns = Turns()  # from here on: a crowd that waits has none of this yet
+        self._place = caller()
         if outer is None:
             trunk = Trunk(self._options, track=self._owner._track_commit)
         else:
@@ -238,7 +243,7 @@ class AsyncTransaction(AsyncVerbs):
         self._scope = scope = Scope(self._owner, trunk, self._place, outer, around.scope)
         scope.opened_by(self)
         self._loop = here()
-        self._inside = around.inside(scope).until(self._timeout, monotonic())
+        self._inside = around.inside(scope)
         AMBIENT.set(self._inside)
         return self
 
@@ -374,5 +379,7 @@ class AsyncFinal(AsyncVerbs):
         self._transaction = transaction
         self._shared = transaction._shared
 
-    async def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    async def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         return await self._transaction._run_last(flow, timeout)

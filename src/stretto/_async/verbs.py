@@ -29,7 +29,9 @@ class AsyncVerbs(AsyncObjects):
     __slots__ = ()
     _shared: Shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         raise NotImplementedError
 
     @overload
@@ -55,7 +57,8 @@ class AsyncVerbs(AsyncObjects):
 
         A query (``select(Author)``) in the place of SQL has its values in it, and gives objects of its Model.
         """
-        return await self._run(query.fetch(self._shared, sql, args, into), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        since = await self._turn(timeout) if self._crowd.shut else 0.0
+        return await self._run(query.fetch(self._shared, sql, args, into), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     @overload
     async def fetchrow(
@@ -77,7 +80,8 @@ class AsyncVerbs(AsyncObjects):
         self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None, exclusive: bool = False
     ) -> Any:
         """Run a statement and return its first row, or None when there is none. Round trips as fetch."""
-        return await self._run(query.fetchrow(self._shared, sql, args, into), timeout, exclusive)
+        since = await self._turn(timeout) if self._crowd.shut else 0.0
+        return await self._run(query.fetchrow(self._shared, sql, args, into), timeout, exclusive, since)
 
     @overload
     async def fetchval(self, query: Scalar[T], /, *, timeout: float | None = None, exclusive: bool = False) -> T: ...
@@ -95,7 +99,8 @@ class AsyncVerbs(AsyncObjects):
         self, sql: Any, /, *args: Any, column: int = 0, timeout: float | None = None, exclusive: bool = False
     ) -> Any:
         """Run a statement and return one value of its first row, or None when there is none. Round trips as fetch."""
-        return await self._run(query.fetchval(self._shared, sql, args, column), timeout, exclusive)
+        since = await self._turn(timeout) if self._crowd.shut else 0.0
+        return await self._run(query.fetchval(self._shared, sql, args, column), timeout, exclusive, since)
 
     async def execute(
         self, sql: str | Query[Any], /, *args: Any, timeout: float | None = None, exclusive: bool = False
@@ -105,13 +110,15 @@ class AsyncVerbs(AsyncObjects):
         Without ``args`` several statements may be given, separated by semicolons; they are one implicit transaction,
         and the last one's tag is returned. One round trip.
         """
-        return await self._run(query.execute(self._shared, sql, args), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        since = await self._turn(timeout) if self._crowd.shut else 0.0
+        return await self._run(query.execute(self._shared, sql, args), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     async def executemany(
         self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None, exclusive: bool = False
     ) -> None:
         """Run a statement for each of ``rows`` (its arguments), all or nothing. One round trip; cold, two."""
-        await self._run(query.executemany(self._shared, sql, rows), timeout, exclusive)
+        since = await self._turn(timeout) if self._crowd.shut else 0.0
+        await self._run(query.executemany(self._shared, sql, rows), timeout, exclusive, since)
 
     @overload
     async def fetchmany(
@@ -146,7 +153,8 @@ class AsyncVerbs(AsyncObjects):
         exclusive: bool = False,
     ) -> list[Any]:
         """As executemany, and return the rows of all executions as one list."""
-        return await self._run(query.fetchmany(self._shared, sql, rows, into), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        since = await self._turn(timeout) if self._crowd.shut else 0.0
+        return await self._run(query.fetchmany(self._shared, sql, rows, into), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     def batch(self, *, timeout: float | None = None, exclusive: bool = False) -> AsyncBatch:
         """Collect several statements to be sent under one Sync: one fate, one round trip (see Batch)."""
@@ -176,5 +184,6 @@ class AsyncBatch:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         if kind is None:
-            flow = batch(self._verbs._shared, self._items)
-            self.results = await self._verbs._run(flow, self._timeout, self._exclusive)
+            verbs, timeout = self._verbs, self._timeout
+            since = await verbs._turn(timeout) if verbs._crowd.shut else 0.0
+            self.results = await verbs._run(batch(verbs._shared, self._items), timeout, self._exclusive, since)

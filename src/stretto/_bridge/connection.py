@@ -22,7 +22,9 @@ class BridgedConnection(BridgedTransacting, Connection):
         self._pid = connection._pid
         self._shared = connection._shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         return await_(self._there._run(flow, timeout))
 
     def on_notice(self, listener: Callable[[Notice], None] | None) -> None:

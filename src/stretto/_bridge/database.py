@@ -27,6 +27,7 @@ class BridgedDatabase(BridgedTransacting, Database):
         self._call = call
         self._origin = db
         self._shared = db._shared
+        self._crowd = db._crowd
 
     def stats(self) -> Stats:
         stats: Stats = self._there.stats()
@@ -35,9 +36,14 @@ class BridgedDatabase(BridgedTransacting, Database):
     def close(self, timeout: float | None = CLOSING) -> None:
         await_(self._there.close(timeout))
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         db = self._origin if getcurrent() is self._call.side else self._there  # without a call more
-        return await_(db._run(flow, timeout, exclusive))
+        return await_(db._run(flow, timeout, exclusive, since))
+
+    def _turn(self, timeout: float | None) -> Any:
+        return await_(self._there._turn(timeout))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

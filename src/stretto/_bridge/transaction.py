@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -33,7 +32,9 @@ class BridgedTransaction(Facade, Transaction):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         await_(self._there.__aexit__(kind, error, trace))
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         return await_(self._there._run(flow, timeout))
 
     def on_commit(self, function: Callable[[], Any]) -> None:
@@ -55,7 +56,9 @@ class BridgedFinal(Facade, Final):
         self._origin = final
         self._shared = final._shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         return await_(self._there._run(flow, timeout))
 
 
@@ -71,8 +74,6 @@ class BridgedTransacting(Facade, Transacting):
         timeout: float | None = None,
     ) -> Transaction:
         made = self._there.transaction(isolation=isolation, readonly=readonly, deferrable=deferrable, timeout=timeout)
-        frame = sys._getframe(1)
-        made._place = f"{frame.f_code.co_filename}:{frame.f_lineno}"  # the caller's, not ours
         return BridgedTransaction(made, self._call)
 
     def transact(

@@ -76,7 +76,9 @@ class Connection(Transacting):
         state = "closed" if self.closed else "in transaction" if self.in_transaction else "idle"
         return f"<{type(self).__name__} pid={self.pid} {state}>"
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         now = ambient()
         if now is not None:
             return self._within(now, flow, timeout)
@@ -92,7 +94,9 @@ class Connection(Transacting):
     def _give(self, link: Link) -> None:
         self._unclean = (not link.closed and link.machine.status != "I") or link.recovering
 
-    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _alone(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         self._make_ready(timeout)
         return self._drive(flow, timeout)
 

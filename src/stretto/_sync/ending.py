@@ -14,6 +14,7 @@ from stretto.flows.transaction import Scope, Trunk, rolled_back
 from stretto.flows.xid import STATUS, outcome_of
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.blocking import Link
+from stretto.runtime.crowd import Crowd
 from stretto.runtime.turns import pause
 
 SETTLE = 5.0  # seconds to find out what has become of a COMMIT
@@ -25,6 +26,9 @@ class Owner(Protocol):
 
     _shared: Shared
     _track_commit: bool
+    _crowd: Crowd
+
+    def _turn(self, timeout: float | None) -> Any: ...
 
     def _take(self, timeout: float | None) -> Any: ...
 

@@ -102,6 +102,9 @@ class Pool(Traffic):
     def close(self, timeout: float | None) -> None:
         """Refuse new callers, serve those who are there for ``timeout`` seconds (None: to their end), close all."""
         self._arrive()
+        if self.crowd.outside and timeout != 0.0:
+            self.crowd.admit(len(self.crowd.outside))
+            pause(0.0)  # they come in, and are served as those who were there
         if self._refusal is None:
             self._refusal = closed
         try:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, TypeVar
@@ -33,7 +32,9 @@ class Transacting(Verbs):
     def _give(self, link: Link) -> Any:
         raise NotImplementedError
 
-    def _alone(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _alone(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         """Run a statement outside of any transaction."""
         raise NotImplementedError
 
@@ -49,9 +50,10 @@ class Transacting(Verbs):
 
         ``isolation``: ``read_committed``, ``repeatable_read`` or ``serializable``; without it the server's default.
         ``timeout``: seconds for all that runs inside. Raises UsageError for options that the transaction around it has
-        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown.
+        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown. On asyncio, entering it
+        waits while a thousand callers wait for connections, and raises PoolTimeout, PoolFull and PoolClosed.
         """
-        return Transaction(self, Options.of(isolation, readonly, deferrable), timeout, sys._getframe(1))
+        return Transaction(self, Options.of(isolation, readonly, deferrable), timeout)
 
     def transact(
         self,
@@ -73,12 +75,11 @@ class Transacting(Verbs):
         if attempts < 1:
             raise UsageError(f"attempts={attempts}: at least one")
         options = Options.of(isolation, readonly, deferrable)
-        frame = sys._getframe(1)
         last = 1 if scope_of(self) is not None else attempts
         attempt = 1
         with surroundings((ambient() or NOTHING).until(timeout, monotonic())):
             while True:
-                transaction = Transaction(self, options, None, frame)
+                transaction = Transaction(self, options, None)
                 try:
                     with transaction:
                         return value_of(function(*args))  # type: ignore[no-any-return]  # what it returns is its own
@@ -126,6 +127,8 @@ class Transacting(Verbs):
     def _acquire(self) -> Link:
         """Take a connection in the time that the deadline leaves."""
         now = ambient() or NOTHING
+        if self._crowd.shut:
+            self._turn(None)
         try:
             return self._take(now.remaining(None, monotonic()))  # type: ignore[no-any-return]  # a Link
         except PoolTimeout as error:
@@ -133,26 +136,35 @@ class Transacting(Verbs):
             raise
 
     def _within(
-        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False
+        self,
+        now: Ambient,
+        flow: Generator[Any, Any, Any],
+        timeout: float | None,
+        exclusive: bool = False,
+        since: float = 0.0,
     ) -> Any:
         """Run a statement in what surrounds it: in the open transaction, with what time the deadline leaves."""
         if now.deadline is not None:
-            return self._in_time(now, flow, timeout, exclusive)
-        return self._joined(now, flow, timeout, exclusive)
+            return self._in_time(now, flow, timeout, exclusive, since)
+        return self._joined(now, flow, timeout, exclusive, since)
 
-    def _joined(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool) -> Any:
+    def _joined(
+        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
+    ) -> Any:
         scope = now.scope_of(self)
         if scope is None:
-            return self._alone(flow, timeout, exclusive)
+            return self._alone(flow, timeout, exclusive, since)
         door = scope.door()
         if door is None:
             scope.closed = True
             scope.check_open()
         return door._drive(flow, timeout)
 
-    def _in_time(self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool) -> Any:
+    def _in_time(
+        self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
+    ) -> Any:
         try:
-            return self._joined(now, flow, now.remaining(timeout, monotonic()), exclusive)
+            return self._joined(now, flow, now.remaining(timeout, monotonic()), exclusive, since)
         except (StatementTimeout, PoolTimeout) as error:
             now.explain(error, monotonic())
             raise

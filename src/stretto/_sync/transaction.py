@@ -8,10 +8,9 @@ import warnings
 from collections.abc import Callable, Generator
 from functools import partial
 from time import monotonic
-from types import FrameType
 from typing import Any
 
-from stretto._places import place
+from stretto._places import caller
 from stretto._sync.ending import Owner, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
@@ -52,16 +51,15 @@ class Transaction(Verbs):
         "_turns",
     )
 
-    def __init__(self, owner: Owner, options: Options, timeout: float | None, frame: FrameType) -> None:
+    def __init__(self, owner: Owner, options: Options, timeout: float | None) -> None:
         self._owner = owner
         self._shared = owner._shared
         self._options = options
         self._timeout = timeout
-        self._place = place(frame.f_code.co_filename, frame.f_lineno)
+        self._place = ""
         self._scope: Scope | None = None
         self._before: Ambient | None = None
         self._inside = NOTHING
-        self._turns = Turns()
         self._parent: Transaction | None = None
         self._outermost: Transaction | None = None  # None: this one, for a cycle would hide who is forgotten
         self._link: Link | None = None
@@ -69,8 +67,9 @@ class Transaction(Verbs):
         self._ended = False
 
     def __repr__(self) -> str:
-        state = "ended" if self._ended else "not begun" if self._scope is None else "open"
-        return f"<{type(self).__name__} {state}, opened at {self._place}>"
+        if self._scope is None:
+            return f"<{type(self).__name__} not begun>"
+        return f"<{type(self).__name__} {'ended' if self._ended else 'open'}, opened at {self._place}>"
 
     def on_commit(self, function: Callable[[], Any]) -> None:
         """Call a function after the outermost COMMIT has taken place; in order.
@@ -97,7 +96,9 @@ class Transaction(Verbs):
 
     # A statement --------------------------------------------------------------------------------------------------
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         now = ambient() or NOTHING
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
@@ -230,8 +231,12 @@ class Transaction(Verbs):
         if self._scope is not None:
             raise UsageError("a transaction() is for one block: call it again for another one")
         before = self._before = ambient()
-        around = before or NOTHING
+        around = (before or NOTHING).until(self._timeout, monotonic())
         outer = around.scope_of(self._owner)
+        if outer is None and self._owner._crowd.shut:
+            self._owner._turn(self._timeout)
+        self._turns = Turns()  # from here on: a crowd that waits has none of this yet
+        self._place = caller()
         if outer is None:
             trunk = Trunk(self._options, track=self._owner._track_commit)
         else:
@@ -239,7 +244,7 @@ class Transaction(Verbs):
         self._scope = scope = Scope(self._owner, trunk, self._place, outer, around.scope)
         scope.opened_by(self)
         self._loop = here()
-        self._inside = around.inside(scope).until(self._timeout, monotonic())
+        self._inside = around.inside(scope)
         AMBIENT.set(self._inside)
         return self
 
@@ -373,5 +378,7 @@ class Final(Verbs):
         self._transaction = transaction
         self._shared = transaction._shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         return self._transaction._run_last(flow, timeout)

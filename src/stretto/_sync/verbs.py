@@ -30,7 +30,9 @@ class Verbs(Objects):
     __slots__ = ()
     _shared: Shared
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         raise NotImplementedError
 
     @overload
@@ -56,7 +58,8 @@ class Verbs(Objects):
 
         A query (``select(Author)``) in the place of SQL has its values in it, and gives objects of its Model.
         """
-        return self._run(query.fetch(self._shared, sql, args, into), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        since = self._turn(timeout) if self._crowd.shut else 0.0
+        return self._run(query.fetch(self._shared, sql, args, into), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     @overload
     def fetchrow(
@@ -78,7 +81,8 @@ class Verbs(Objects):
         self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None, exclusive: bool = False
     ) -> Any:
         """Run a statement and return its first row, or None when there is none. Round trips as fetch."""
-        return self._run(query.fetchrow(self._shared, sql, args, into), timeout, exclusive)
+        since = self._turn(timeout) if self._crowd.shut else 0.0
+        return self._run(query.fetchrow(self._shared, sql, args, into), timeout, exclusive, since)
 
     @overload
     def fetchval(self, query: Scalar[T], /, *, timeout: float | None = None, exclusive: bool = False) -> T: ...
@@ -96,7 +100,8 @@ class Verbs(Objects):
         self, sql: Any, /, *args: Any, column: int = 0, timeout: float | None = None, exclusive: bool = False
     ) -> Any:
         """Run a statement and return one value of its first row, or None when there is none. Round trips as fetch."""
-        return self._run(query.fetchval(self._shared, sql, args, column), timeout, exclusive)
+        since = self._turn(timeout) if self._crowd.shut else 0.0
+        return self._run(query.fetchval(self._shared, sql, args, column), timeout, exclusive, since)
 
     def execute(
         self, sql: str | Query[Any], /, *args: Any, timeout: float | None = None, exclusive: bool = False
@@ -106,13 +111,15 @@ class Verbs(Objects):
         Without ``args`` several statements may be given, separated by semicolons; they are one implicit transaction,
         and the last one's tag is returned. One round trip.
         """
-        return self._run(query.execute(self._shared, sql, args), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        since = self._turn(timeout) if self._crowd.shut else 0.0
+        return self._run(query.execute(self._shared, sql, args), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     def executemany(
         self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None, exclusive: bool = False
     ) -> None:
         """Run a statement for each of ``rows`` (its arguments), all or nothing. One round trip; cold, two."""
-        self._run(query.executemany(self._shared, sql, rows), timeout, exclusive)
+        since = self._turn(timeout) if self._crowd.shut else 0.0
+        self._run(query.executemany(self._shared, sql, rows), timeout, exclusive, since)
 
     @overload
     def fetchmany(
@@ -147,7 +154,8 @@ class Verbs(Objects):
         exclusive: bool = False,
     ) -> list[Any]:
         """As executemany, and return the rows of all executions as one list."""
-        return self._run(query.fetchmany(self._shared, sql, rows, into), timeout, exclusive)  # type: ignore[no-any-return]  # flows are untyped at their ends
+        since = self._turn(timeout) if self._crowd.shut else 0.0
+        return self._run(query.fetchmany(self._shared, sql, rows, into), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     def batch(self, *, timeout: float | None = None, exclusive: bool = False) -> Batch:
         """Collect several statements to be sent under one Sync: one fate, one round trip (see Batch)."""
@@ -177,5 +185,6 @@ class Batch:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         if kind is None:
-            flow = batch(self._verbs._shared, self._items)
-            self.results = self._verbs._run(flow, self._timeout, self._exclusive)
+            verbs, timeout = self._verbs, self._timeout
+            since = verbs._turn(timeout) if verbs._crowd.shut else 0.0
+            self.results = verbs._run(batch(verbs._shared, self._items), timeout, self._exclusive, since)

@@ -13,6 +13,7 @@ from stretto.flows.ambient import ambient
 from stretto.flows.query import Flow
 from stretto.model.base import settle
 from stretto.model.fields import UNSET
+from stretto.model.loading import known_of
 from stretto.model.writing import Values, Writer, writer_for
 
 
@@ -29,8 +30,7 @@ class Before:
         self.writer: Writer = writer_for(obj)
         self.values: Values = self.writer.values(obj)
         self.made = self.values
-        self.origin = getattr(obj, "_origin_", None)
-        self.loaded = getattr(obj, "_loaded_", None)
+        self.origin, self.loaded = known_of(obj)
 
     def revert(self) -> None:
         """Make it as it was. What was assigned since stays."""

@@ -25,7 +25,15 @@ Values = list[Any]
 
 def key_of(node: Any, values: Values) -> Key:
     """The key of one operand; its values are appended."""
-    how = KEYS.get(type(node))
+    kind = type(node)
+    if kind is Field:  # nearly all nodes are one of these
+        return node.ref
+    if kind is int or kind is str:
+        values.append(node)
+        return len(values) - 1
+    if kind is Condition:
+        return _condition(node, values)
+    how = KEYS.get(kind)
     if how is None:
         values.append(_plain(node))
         return len(values) - 1
@@ -43,7 +51,7 @@ def _plain(value: Any) -> Any:
 
 def keys_of(nodes: Iterable[Any], values: Values) -> tuple[Key, ...]:
     """The keys of several."""
-    return tuple([key_of(node, values) for node in nodes])
+    return () if not nodes else tuple([key_of(node, values) for node in nodes])
 
 
 def _condition(node: Condition, values: Values) -> Key:

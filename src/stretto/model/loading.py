@@ -10,6 +10,7 @@ from stretto.codecs.base import Codec
 from stretto.codecs.makers import ArrangedMaker, CompositeMaker
 from stretto.codecs.modelmakers import ModelMaker
 from stretto.errors import UsageError
+from stretto.codecs.slots import Slots
 from stretto.model.base import Model, Origin, slot_of
 from stretto.model.shapes import Field as ShapeField
 from stretto.model.shapes import Shape
@@ -82,3 +83,4 @@ class Whole:
 
 ORIGIN: Any = type.__getattribute__(Model, "_origin_")
 LOADED: Any = type.__getattribute__(Model, "_loaded_")
+known_of = Slots(Model, [ORIGIN, LOADED], None).values  # where an object is from, and with what; None: it is new

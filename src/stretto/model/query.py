@@ -5,6 +5,7 @@ Each method returns a new query, so a query can be kept and built upon.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal, TypeVar, cast, overload
 
 from stretto.codecs.makers import Row
@@ -38,7 +39,7 @@ def shown(given: Any) -> str:
 def check_conditions(verb: str, conditions: tuple[Any, ...]) -> None:
     """Refuse what is no condition."""
     for one in conditions:
-        if not isinstance(one, Expression) or isinstance(one, Order):
+        if type(one) is not Condition and (not isinstance(one, Expression) or isinstance(one, Order)):
             raise UsageError(
                 f"{verb}() takes conditions, as Author.name == 'x' or any_of(Author.id, ids), not {shown(one)}"
                 + (": two plain values were compared" if isinstance(one, bool) else "")
@@ -134,7 +135,7 @@ class Select(Query[T]):
         """Only those of which all ``conditions`` are true; several calls: of all of them."""
         check_conditions("where", conditions)
         copy = self._copy()
-        copy._conditions = (*self._conditions, *conditions)
+        copy._conditions = self._conditions + conditions
         return copy
 
     def order_by(self, *orders: object) -> Select[T]:
@@ -165,8 +166,21 @@ class Select(Query[T]):
         """
         if strategy not in (None, "statement", "trip"):
             raise UsageError(f'strategy={strategy!r}: "statement" or "trip"')
-        includes = tree(self._table.model, self._rest.includes + relations)
-        return self._but(includes=includes, strategy=strategy or self._rest.strategy)
+        if self._rest is not _REST or not all(type(one) is Path for one in relations):
+            includes = tree(self._table.model, self._rest.includes + relations)
+            return self._but(includes=includes, strategy=strategy or self._rest.strategy)
+        copy = self._copy()
+        copy._rest = self._with(relations, strategy)
+        return copy
+
+    def _with(self, relations: tuple[Any, ...], strategy: Strategy | None) -> Rest:
+        """What a select has that only includes plain relations: one for all that include the same."""
+        kept: dict[Any, Rest] = self._table.caches.setdefault("include", {})
+        key = (strategy, *[one._ref for one in relations])
+        rest = kept.get(key)
+        if rest is None:
+            rest = kept[key] = _REST.but(includes=tree(self._table.model, relations), strategy=strategy)
+        return rest
 
     def distinct(self, *fields: object) -> Select[T]:
         """No two rows that are the same; with ``fields``, the first of those that are the same in these."""
@@ -333,17 +347,23 @@ def select(*columns: Any, **named: Any) -> Any:
 
     Raises ModelError for what is neither, and UsageError where no column says which Model it is.
     """
-    if len(columns) == 1 and not named and not isinstance(columns[0], Expression):
-        table = table_of(columns[0])
-        begun = table.caches.get("select")
-        if begun is None:
-            begun = table.caches["select"] = _begin(table)
-        return begun
+    if len(columns) == 1 and not named:
+        (only,) = columns
+        if isinstance(only, type):  # a Model, or what is none
+            return _whole(only)
+        if not isinstance(only, Expression):
+            return _begin(table_of(only))
     for one in (*columns, *named.values()):
         ref = _first_ref(key_of(one, []))
         if ref is not None:
             return _begin(table_of(ref.model)).columns(*columns, **named)
     raise UsageError("no column says of which Model: use select(Author).columns(...)")
+
+
+@lru_cache(maxsize=1024)
+def _whole(model: Any) -> Select[Any]:
+    """The select of all objects, one for all who begin with it."""
+    return _begin(table_of(model))
 
 
 def _begin(table: Table) -> Select[Any]:

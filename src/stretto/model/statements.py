@@ -9,7 +9,7 @@ from stretto.model.compile import Writer
 from stretto.model.grown import Going, Graph, Growing, Lookup, Trips
 from stretto.model.keys import Key, Values
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 NO_ROWS: Any = object()  # what the rows of a statement become that gives none
 _SHAPES = 4096  # statements that are kept
@@ -17,8 +17,6 @@ _SHAPES = 4096  # statements that are kept
 
 class Compiled:
     """A statement: its SQL, the places of its values in the order of ``$1`` ..., and what its rows become."""
-
-    __slots__ = ("into", "order", "sql")
 
     def __init__(self, sql: str, order: list[int], into: Any, values: int) -> None:
         self.sql = sql
@@ -29,8 +27,8 @@ class Compiled:
 _compiled: dict[Key, Compiled] = {}
 
 
-class Query(Generic[T]):
-    """What the verbs take in the place of SQL. ``T`` is what its rows become."""
+class Query(Generic[_T]):
+    """What the verbs take in the place of SQL. ``_T`` is what its rows become."""
 
     __slots__ = ()
     _is_query_ = True

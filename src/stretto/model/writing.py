@@ -17,7 +17,7 @@ from stretto.errors import ModelError, OperationalError, StaleObject, UsageError
 from stretto.model import dml
 from stretto.model.base import Origin, make_whole, reader_of, settle
 from stretto.model.fields import UNSET, Field
-from stretto.model.loading import LOADED, ORIGIN
+from stretto.model.loading import LOADED, ORIGIN, known_of
 from stretto.model.shapes import bare
 from stretto.model.table import Table, quote, table_of
 from stretto.model.values import FIXED, is_fixed, is_same, needs_reading, writer_of_values
@@ -132,9 +132,8 @@ class Writer:
 
     def loaded(self, obj: Any) -> Values | None:
         """What the object had when it came from the database, by place; None when it was made in Python."""
-        try:
-            origin, values = obj._origin_, obj._loaded_
-        except AttributeError:
+        origin, values = known_of(obj)
+        if origin is None or values is None:
             return None
         if origin.names == self.names:
             return list(values)

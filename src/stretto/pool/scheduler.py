@@ -175,11 +175,14 @@ class Scheduler:
 
     def enqueue(self, waiter: Any) -> None:
         """Let a request (or whoever wants a lane for himself) wait; raises PoolFull when too many do already."""
-        if len(self.waiting) >= self._queue:
-            raise PoolFull(
-                f"{len(self.waiting)} callers wait for a connection already; nothing was sent. queue= lets more wait"
-            )
+        self.check_room()
         self.waiting.append(waiter)
+
+    def check_room(self, others: int = 0) -> None:
+        """Raise PoolFull where the queue, and ``others`` who wait for a place in it, are as many as may wait."""
+        waiting = len(self.waiting) + others
+        if waiting >= self._queue:
+            raise PoolFull(f"{waiting} callers wait for a connection already; nothing was sent. queue= lets more wait")
 
     def dispatch(self, now: float) -> tuple[Any, Lane] | None:
         """Take the one who waits longest and his lane, if there is one for him now."""

@@ -23,7 +23,7 @@ from stretto.protocol.request import Request
 from stretto.runtime.aio import Flow, Link
 from stretto.runtime.aioplug import wake
 from stretto.runtime.base import check_shareable, unfinished
-from stretto.runtime.keeper import Keeper
+from stretto.runtime.entry import Entry, Waiter
 from stretto.runtime.slow import follow, note
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
@@ -44,7 +44,7 @@ class Ticket:
         self.patient = patient
 
 
-class Traffic(Keeper):
+class Traffic(Entry):
     """Drives flows over shared connections, and hands them out for exclusive use.
 
     Without ``pipelining`` each carries one statement at a time; ``queue`` callers may wait. The heir opens connections
@@ -61,7 +61,6 @@ class Traffic(Keeper):
         queue: int = QUEUE,
     ) -> None:
         super().__init__(shared, Scheduler(size, packs=pipelining, queue=queue), timeout, limits)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._later: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -99,7 +98,7 @@ class Traffic(Keeper):
                 "make one AsyncDatabase in each event loop"
             )
         scheduler.waiting.clear()
-        self._crowd.count(0)
+        self.crowd.clear()
         scheduler.grow = False
         if scheduler.lanes:
             warnings.warn(
@@ -110,25 +109,29 @@ class Traffic(Keeper):
         for lane in list(scheduler.lanes):
             lane.link.abort()
         self._tasks.clear()
+        self._too_late = None
         self._expiry = self._later = self._looking = None
         self._loop = loop
 
-    async def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False) -> Any:
+    async def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False, since: float = 0.0) -> Any:
         """Drive a flow; each of its requests travels on the connection that is expected to finish it first.
 
-        ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
-        PoolTimeout, PoolFull, PoolClosed, StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
+        ``exclusive``: on one that nobody else uses meanwhile. ``since``: when it was called, by who has waited for his
+        turn. ``timeout`` seconds cover that, the queue and the wire. Raises PoolTimeout, PoolFull, PoolClosed,
+        StatementTimeout, UsageError for what can't be shared, ConnectError and kin.
         """
         loop = get_running_loop()
         if loop is not self._loop or self._refusal is not None:
             self._check()
-        deadline = None if timeout is None else loop.time() + timeout
+        deadline = None if timeout is None else (since or loop.time()) + timeout
         driven: Any = flow  # a generator, or a Fetch in its place
         slow = self.shared.slow
         request: Any = None
         try:
             step: Any = driven.step if type(driven) is Fetch else driven.send
             request = step(None)
+            if since:
+                request.called = since
             while True:
                 if not request.queued:
                     if request.kind > _LAST_KIND:
@@ -139,7 +142,7 @@ class Traffic(Keeper):
                     lane = self.scheduler.place(request, now)
                     if lane is None:
                         request.patient = deadline is not None
-                        self._enqueue(request, now)
+                        self._enqueue(request, since or now)
                     elif lane.rested and not lane.link.alive():
                         request.again()
                         continue
@@ -219,7 +222,7 @@ class Traffic(Keeper):
             raise self._refusal()
         scheduler = self.scheduler
         scheduler.enqueue(waiter)
-        self._crowd.count(len(scheduler.waiting))
+        self.crowd.grown(len(scheduler.waiting))
         if type(waiter) is Request:
             waiter.placed = now
         if self._timeout is not None and self._expiry is None and self._loop is not None:
@@ -243,7 +246,10 @@ class Traffic(Keeper):
             self._fail(first, self._in_vain(self._timeout))
         self._dispatch()
 
-    def _fail(self, waiter: Request | Ticket, error: BaseException) -> None:
+    def _fail(self, waiter: Any, error: BaseException) -> None:
+        if type(waiter) is Waiter:
+            waiter.end(error)
+            return
         waiter.failure = error
         if type(waiter) is Request:
             waiter.done = True
@@ -259,6 +265,7 @@ class Traffic(Keeper):
     def _tell(self, error: Error) -> None:
         """An attempt to connect has failed."""
         self._fail_all(self._could_not(error), error)
+        self.let_in()
         self._grow()
 
     def _dispatch(self) -> None:
@@ -271,7 +278,7 @@ class Traffic(Keeper):
             else:
                 waiter.lane = lane
                 wake(waiter.waiter)
-        self._crowd.count(len(self.scheduler.waiting))
+        self.let_in()
         self._grow()
 
     def _grow(self) -> None:
@@ -302,7 +309,7 @@ class Traffic(Keeper):
             self._looking = self._loop.call_later(interval, self._look)
 
     def _stop_timers(self) -> None:
-        for timer in (self._expiry, self._later, self._looking):
+        for timer in (self._expiry, self._too_late, self._later, self._looking):
             if timer is not None:
                 timer.cancel()
 

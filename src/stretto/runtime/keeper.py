@@ -46,7 +46,7 @@ class Keeper:
         self._opened = 0
         self._closed = 0
         self._failed = 0
-        self._crowd = Crowd()
+        self.crowd = Crowd()
         _KEEPERS.add(self)
 
     def stats(self) -> Stats:
@@ -61,7 +61,7 @@ class Keeper:
             shared=shared,
             held=held,
             opening=self.scheduler.opening,
-            waiting=len(self.scheduler.waiting),
+            waiting=len(self.scheduler.waiting) + len(self.crowd.outside),
             in_flight=sum(lane.depth for lane in lanes),
             opened=self._opened,
             closed=self._closed,
@@ -97,17 +97,19 @@ class Keeper:
         self._failed += 1
         if transient(error):
             self._backoff.failed(monotonic(), error)
-        waiting = self.scheduler.waiting
-        told = [one for one in waiting if not transient(error) or (self._opened == 0 and not one.patient)]
-        for one in told:
-            waiting.remove(one)
+        told = []
+        for waiting in (self.scheduler.waiting, self.crowd.outside):
+            here = [one for one in waiting if not transient(error) or (self._opened == 0 and not one.patient)]
+            for one in here:
+                waiting.remove(one)
+            told += here
         return told
 
     def _everybody(self) -> list[Any]:
         """Take all who wait out of the queue."""
-        waiters = list(self.scheduler.waiting)
+        waiters = [*self.scheduler.waiting, *self.crowd.outside]
         self.scheduler.waiting.clear()
-        self._crowd.count(0)
+        self.crowd.clear()
         return waiters
 
     def _could(self) -> None:
@@ -142,7 +144,8 @@ class Keeper:
         scheduler = self.scheduler
         lanes = list(scheduler.lanes)
         return bool(lanes) and (
-            bool(scheduler.waiting) or any(lane.depth or (lane.held and not lane.link.listening) for lane in lanes)
+            bool(scheduler.waiting or self.crowd.outside)
+            or any(lane.depth or (lane.held and not lane.link.listening) for lane in lanes)
         )
 
     def _strayed(self, lane: Lane, requests: list[Request]) -> bool:
@@ -183,7 +186,7 @@ class Keeper:
         self._refusal = _forked
         self._over = True
         self.scheduler.waiting.clear()
-        self._crowd.count(0)
+        self.crowd.clear()
 
     def _report_holders(self) -> None:
         """The Database is being closed: say who did not give his connection back."""

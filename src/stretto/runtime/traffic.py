@@ -85,7 +85,7 @@ class Traffic(Keeper):
     def _open(self, until: float | None = None) -> None:
         raise NotImplementedError
 
-    def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False) -> Any:
+    def run(self, flow: Flow, timeout: float | None = None, exclusive: bool = False, since: float = 0.0) -> Any:
         """Drive a flow; each of its requests travels on the connection that is expected to finish it first.
 
         ``exclusive``: on one that nobody else uses meanwhile. ``timeout`` seconds cover the queue and the wire. Raises
@@ -135,6 +135,10 @@ class Traffic(Keeper):
         finally:
             self._calls.discard(flow)
             flow.close()
+
+    def turn(self, timeout: float | None) -> float:
+        """Nobody waits outside here: a thread that waits is far larger than what it asks for."""
+        return 0.0
 
     def _is_busy(self) -> bool:
         return super()._is_busy() or bool(self.scheduler.lanes and self._calls)  # one may be between two requests

@@ -136,11 +136,13 @@ def _joining(self: Any, name: str) -> Any:
 class _Sandboxed(Database):
     __getattribute__ = _joining
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         if not _is_outermost(self):
-            return super()._run(flow, timeout, exclusive)
+            return super()._run(flow, timeout, exclusive, since)
         with super().transaction():
-            return super()._run(flow, timeout, exclusive)
+            return super()._run(flow, timeout, exclusive, since)
 
     def transaction(self, *, timeout: float | None = None, **options: Any) -> Transaction:
         return super().transaction(timeout=timeout)
@@ -158,14 +160,16 @@ class _Sandboxed(Database):
 class _AsyncSandboxed(AsyncDatabase):
     __getattribute__ = _joining
 
-    def _run(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(
+        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
+    ) -> Any:
         if _is_outermost(self):
-            return self._apart(flow, timeout, exclusive)
-        return super()._run(flow, timeout, exclusive)
+            return self._apart(flow, timeout, exclusive, since)
+        return super()._run(flow, timeout, exclusive, since)
 
-    async def _apart(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool) -> Any:
+    async def _apart(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float) -> Any:
         async with super().transaction():
-            return await super()._run(flow, timeout, exclusive)
+            return await super()._run(flow, timeout, exclusive, since)
 
     def transaction(self, *, timeout: float | None = None, **options: Any) -> AsyncTransaction:
         return super().transaction(timeout=timeout)
