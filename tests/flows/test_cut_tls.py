@@ -117,7 +117,7 @@ def test_an_encrypted_stream_cut_anywhere_is_a_lost_connection_and_never_half_an
         assert [type(one) for one in whole] == [list, str, list]
         for cut in {*range(0, size, max(size // CUTS, 1)), size - 1}:
             relay.start(cut)
-            found: list[Any] = outcomes(runtime, url, CALLS, until_error=True, acquire_timeout=1)
+            found: list[Any] = outcomes(runtime, url, CALLS, until_error=True, acquire_timeout=0.3)
             told = sum(not isinstance(one, Exception) for one in found)
             assert found[:told] == whole[:told], cut
             assert all(isinstance(one, LOST) for one in found[told:]), (cut, found)
