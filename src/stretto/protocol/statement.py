@@ -221,15 +221,15 @@ def describe_request(sql: str, generation: int = 0) -> tuple[Statement, Request]
 
 
 def _check_single(statement: Statement) -> None:
-    """Raise UsageError for several statements in one text, which the server would refuse, and a transaction end with it.
+    """Raise UsageError for several statements in one text: the server would refuse it, and fail a transaction for it.
 
-    Where a backslash is a quote's escape (standard_conforming_strings=off) it counts otherwise: then the server is asked.
+    Where a backslash may be a quote's escape (standard_conforming_strings=off), they are not counted: the server is asked.
     """
     count = statement.traits.statements
     if count > 1 and "\\" not in statement.sql:
         raise UsageError(
-            f"SQL of {count} statements was not sent: where there are arguments, or rows to return, each is sent by itself, "
-            "in batch() or transaction() for one fate; execute(sql) without arguments takes several"
+            f"SQL of {count} statements was not sent: where there are arguments, or rows to return, each is sent by "
+            "itself, in batch() or transaction() for one fate; execute(sql) without arguments takes several"
         )
 
 
