@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -91,6 +91,17 @@ def echo(codecs: CodecMap, oracle: Oracle, type_name: str, item: Any) -> tuple[A
     data = results[0].get_value(0, 0)
     text = results[1].get_value(0, 1)
     return decode(codec, data or b""), None if text is None else text.decode()
+
+
+def echo_all(codec: Codec, oracle: Oracle, type_name: str, items: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Send values of a type; return for each what comes back, and what the server reads in its own text of it."""
+    each = ", ".join(f"${i}::{type_name}, (${i}::{type_name})::text::{type_name}" for i in range(1, len(items) + 1))
+    payloads, types, formats = [encode(codec, item) for item in items], [codec.oid], [codec.format]
+    result = oracle.conn.exec_params(
+        f"select {each}".encode(), payloads, types * len(items), formats * len(items), codec.format
+    )
+    found = [decode(codec, oracle._check(result).get_value(0, i) or b"") for i in range(2 * len(items))]
+    return list(zip(found[::2], found[1::2], strict=True))
 
 
 def create_extensions(oracle: Oracle) -> None:

@@ -6,7 +6,8 @@ A case is one text, or one choice of settings.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 from urllib.parse import unquote_to_bytes
@@ -23,7 +24,8 @@ from stretto.config import Config, parse_dsn
 from stretto.errors import ConfigError
 
 CASES, CHOICES = cases(2500, 2, cost=4), cases(500, cost=20)
-FUZZ = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+EACH = 5  # texts for each that is drawn: itself, and some that are bent at random, which takes no time
+FUZZ = settings(max_examples=-(-CASES // EACH), deadline=None, suppress_health_check=list(HealthCheck))
 
 NEWER = {"servicefile"}  # what libpq 18 has not
 KEYWORDS = sorted(set(OPTIONS) - NEWER)
@@ -46,6 +48,7 @@ def test_the_keywords_their_variables_and_defaults_are_libpq_s() -> None:
 # --- texts -------------------------------------------------------------------------------------------------------
 
 SPICE = ":/?#[]@!$&'()*+,;=%\\ \t\n\v\f\r\"<>^`{|}~"
+seeds = st.integers(0, 2**32 - 1)
 word = st.text(st.sampled_from("abcxyz019._-é日"), max_size=6)
 spicy = st.text(st.sampled_from("ab1é" + SPICE), max_size=8)
 keyword = st.sampled_from(KEYWORDS)
@@ -105,6 +108,18 @@ def bent(draw: st.DrawFn, texts: Texts) -> str:
     return text
 
 
+def with_bent(text: str, seed: int) -> Iterator[str]:
+    """The text, and EACH - 1 that are bent as above, but by chance alone."""
+    yield text
+    r = random.Random(seed)
+    for _ in range(EACH - 1):
+        other = text
+        for _ in range(r.randint(1, 2)):
+            place = r.randint(0, len(other))
+            other = other[:place] + r.choice(["", *SPICE]) + other[place + r.randint(-1, 1) :]
+        yield other
+
+
 def libpq_s(dsn: str) -> dict[str, str] | None:
     """What libpq reads, None when it refuses. A URL of bytes that are not UTF-8 counts as refused: stretto's rule."""
     try:
@@ -125,30 +140,35 @@ def stretto_s(dsn: str) -> dict[str, str] | None:
 
 @pytest.mark.fuzz(CASES)
 @FUZZ
-@given(url | bent(url) | odd_url | st.text(st.sampled_from("ah1@:/?&=,[]% "), max_size=20).map("postgresql://".__add__))
-@example("postgresql://?a@b")
-@example("postgresql://h,[::1]:5,")
-@example("postgresql://h?a=b&&")
-@example("postgresql:///?user= a ")
-@example("postgresql://h?requiressl=%80")
-@example("postgresql://%80@h?user=a")
-def test_a_url_is_read_as_libpq_reads_it(dsn: str) -> None:
-    theirs = libpq_s(dsn)
-    event("refused" if theirs is None else "read")
-    assert stretto_s(dsn) == theirs
+@given(
+    url | bent(url) | odd_url | st.text(st.sampled_from("ah1@:/?&=,[]% "), max_size=20).map("postgresql://".__add__),
+    seeds,
+)
+@example("postgresql://?a@b", 0)
+@example("postgresql://h,[::1]:5,", 0)
+@example("postgresql://h?a=b&&", 0)
+@example("postgresql:///?user= a ", 0)
+@example("postgresql://h?requiressl=%80", 0)
+@example("postgresql://%80@h?user=a", 0)
+def test_a_url_is_read_as_libpq_reads_it(dsn: str, seed: int) -> None:
+    for text in with_bent(dsn, seed):
+        theirs = libpq_s(text)
+        event("refused" if theirs is None else "read")
+        assert stretto_s(text) == theirs, text
 
 
 @pytest.mark.fuzz(CASES)
 @FUZZ
-@given(line | bent(line) | odd_line | st.text(st.sampled_from("user=port ab'\\ \t\n"), max_size=20))
-@example("user=a\\")
-@example("user='a\\'")
-@example("user= password=x")
-@example("user='a'port=1")
-def test_pairs_are_read_as_libpq_reads_them(dsn: str) -> None:
-    theirs = libpq_s(dsn)
-    event("refused" if theirs is None else "read")
-    assert stretto_s(dsn) == theirs
+@given(line | bent(line) | odd_line | st.text(st.sampled_from("user=port ab'\\ \t\n"), max_size=20), seeds)
+@example("user=a\\", 0)
+@example("user='a\\'", 0)
+@example("user= password=x", 0)
+@example("user='a'port=1", 0)
+def test_pairs_are_read_as_libpq_reads_them(dsn: str, seed: int) -> None:
+    for text in with_bent(dsn, seed):
+        theirs = libpq_s(text)
+        event("refused" if theirs is None else "read")
+        assert stretto_s(text) == theirs, text
 
 
 # --- everything, up to the first connection attempt ----------------------------------------------------------------

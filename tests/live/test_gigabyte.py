@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import mmap
+import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cases import FUZZED
 
 import stretto
 from stretto.errors import EncodeError, Error, UsageError
@@ -86,3 +90,36 @@ def test_a_chunk_of_a_gigabyte_is_not_copied_into_a_copy(server_url: str) -> Non
         connection.execute("create temporary table item (a text)")
         refused(EncodeError, lambda: connection.copy_in("item", [b"1\n", blank_bytes()], format="csv"))
         assert connection.fetchval("select count(*) from item") == 0
+
+
+HEAVY = 10 << 30  # bytes: a value is here twice and on its way twice, and the server has it three times
+
+
+def free() -> int:
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+in_fuzz = pytest.mark.skipif(not FUZZED or free() < HEAVY, reason="in `make fuzz`, with 10 GB of memory")
+
+
+@in_fuzz
+@pytest.mark.slow
+@pytest.mark.fuzz(1)
+def test_a_value_of_almost_a_gigabyte_goes_both_ways(server_url: str) -> None:
+    block = random.Random(0).randbytes((1 << 20) + 1)
+    value = (block * (SIZE // len(block) + 1))[: SIZE - 64]
+    with stretto.Database(server_url, connections=1) as db:
+        assert db.fetchval("select md5($1::bytea)", value) == hashlib.md5(value).hexdigest()
+        assert db.fetchval("select $1::bytea", value) == value
+        assert db.fetchval("select 1") == 1
+
+
+@in_fuzz
+@pytest.mark.slow
+@pytest.mark.fuzz(1)
+def test_values_that_are_a_gigabyte_together_are_refused(server_url: str) -> None:
+    half = bytes(SIZE // 2)
+    with stretto.Database(server_url, connections=1) as db:
+        with pytest.raises(EncodeError, match="1 GB"):
+            db.fetchval("select octet_length($1::bytea) + octet_length($2::bytea)", half, half)
+        assert db.fetchval("select octet_length($1::bytea)", half) == len(half)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 
 import stretto
 from stretto.errors import NotSupportedError
+from stretto.sqlstate import InvalidTextRepresentation
 
 SQL = "select * from item order by 1"
 # The same name in two schemas: what it is made of, and what is in it.
@@ -89,6 +91,60 @@ def test_in_a_transaction_a_changed_search_path_gives_the_right_rows_or_an_error
             connection.execute("rollback")
 
 
+# One name of types in two schemas, each of its kind, and a value of each.
+KINDS = {
+    "enum": ("create type {} as enum ('a', 'b')", "b"),
+    "composite": ("create type {} as (x int4, y text)", (7, "x")),
+    "domain of int": ("create domain {} as int4", 5),
+    "domain of text": ("create domain {} as text check (value <> '')", "five"),
+    "range": ("create type {} as range (subtype = int8)", stretto.Range(1, 9)),
+    "other composite": ("create type {} as (y text, x int4)", ("x", 7)),
+}
+
+
+@pytest.mark.parametrize("array", ["", "[]"])
+@pytest.mark.parametrize(("first", "second"), [*itertools.pairwise(KINDS), ("composite", "other composite")])
+def test_types_of_one_name_are_told_apart_in_one_statement(
+    db: Any, outside: psycopg.Connection[Any], schemas: dict[str, str], first: str, second: str, array: str
+) -> None:
+    values = []
+    for end, kind in (("one", first), ("two", second)):
+        sql, value = KINDS[kind]
+        outside.execute(sql.format(f"{schemas[end]}.thing"))
+        values.append([value, value] if array else value)
+    sql = f"select $1::{schemas['one']}.thing{array}, $2::{schemas['two']}.thing{array}"
+    for _ in range(2):
+        assert [plain(found) for found in db.fetchrow(sql, *values)] == values
+    backwards = f"select $1::{schemas['two']}.thing{array}, $2::{schemas['one']}.thing{array}"
+    assert [plain(found) for found in db.fetchrow(backwards, *values[::-1])] == values[::-1]
+
+
+def test_a_codec_is_for_the_type_of_its_schema(
+    db: Any, outside: psycopg.Connection[Any], schemas: dict[str, str]
+) -> None:
+    for name in schemas.values():
+        outside.execute(f"create type {name}.thing as enum ('a', 'b')")
+    db.set_type_codec("thing", schema=schemas["one"], encoder=str.lower, decoder=str.upper)
+    sql = f"select $1::{schemas['one']}.thing, $2::{schemas['two']}.thing"
+    assert db.fetchrow(sql, "A", "a") == ("A", "a")
+    with pytest.raises(InvalidTextRepresentation):
+        db.fetchrow(sql, "A", "A")
+
+
+def test_a_composite_of_types_of_one_name_has_those_of_its_own_schema(
+    db: Any, outside: psycopg.Connection[Any], schemas: dict[str, str]
+) -> None:
+    for end, (sql, _) in zip(schemas, list(KINDS.values())[:2], strict=True):
+        outside.execute(sql.format(f"{schemas[end]}.thing"))
+        outside.execute(f"create type {schemas[end]}.holder as (held {schemas[end]}.thing)")
+        outside.execute(f"create table {schemas[end]}.kept (id int4, held {schemas[end]}.holder[])")
+    values = [[("b",), ("a",)], [((7, "x"),), (None,)]]
+    for name, value in zip(schemas.values(), values, strict=True):
+        db.execute(f"insert into {name}.kept values (1, $1)", value)
+    joined = f"select o.held, t.held from {schemas['one']}.kept o join {schemas['two']}.kept t using (id)"
+    assert [plain(found) for found in db.fetchrow(joined)] == values
+
+
 # A type that is dropped and made again as another, and a value of each.
 MADE = {
     "enum": ("create type {} as enum ('a')", "a", "create type {} as enum ('b')", "b"),
@@ -118,4 +174,6 @@ def test_a_type_that_was_made_again_is_known_as_what_it_is(
 def plain(value: Any) -> Any:
     if isinstance(value, list):
         return list(map(plain, value))
-    return tuple(value) if isinstance(value, tuple) or type(value).__name__ == "Row" else value
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    return value

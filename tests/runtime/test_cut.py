@@ -106,7 +106,7 @@ def test_a_stream_cut_anywhere_is_a_lost_connection_and_never_half_an_answer(
         assert cutter.said > size if scram else cutter.said == size
         for cut in range(cutter.said):
             cutter.start(cut)
-            found = outcomes(runtime, url, CALLS, until_error=True, acquire_timeout=1)
+            found = outcomes(runtime, url, CALLS, until_error=True, acquire_timeout=0.3)
             told = len(list(answers(found)))
             assert found[:told] == whole[:told], cut
             assert all(isinstance(one, LOST) for one in found[told:]), (cut, found)

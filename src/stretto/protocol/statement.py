@@ -200,7 +200,7 @@ def encode_sql(sql: str) -> bytes:
 def describe_request(sql: str, generation: int = 0) -> tuple[Statement, Request]:
     """Make the request that prepares a statement and asks for its types, and the statement to fill in.
 
-    ``generation``: see StatementCache. Raises UsageError for SQL that cannot be sent.
+    ``generation``: see StatementCache. Raises UsageError for SQL that cannot be sent, or is of several statements.
     """
     text = encode_sql(sql)
     name = b"stretto_" + blake2b(text, digest_size=12).hexdigest().encode()
@@ -209,6 +209,7 @@ def describe_request(sql: str, generation: int = 0) -> tuple[Statement, Request]
     buf = WriteBuffer()
     frontend.parse(buf, name, text)
     statement = Statement(sql, name, buf.getvalue())
+    _check_single(statement)
     buf = WriteBuffer()
     frontend.describe_statement(buf, name)
     buf.write_bytes(frontend.SYNC)
@@ -217,6 +218,19 @@ def describe_request(sql: str, generation: int = 0) -> tuple[Statement, Request]
     request.kind = READ
     request.cost = _DESCRIBING
     return statement, request
+
+
+def _check_single(statement: Statement) -> None:
+    """Raise UsageError for several statements in one text: the server would refuse it, and fail a transaction for it.
+
+    Where a backslash may be a quote's escape (standard_conforming_strings=off), they are not counted: the server is asked.
+    """
+    count = statement.traits.statements
+    if count > 1 and "\\" not in statement.sql:
+        raise UsageError(
+            f"SQL of {count} statements was not sent: where there are arguments, or rows to return, each is sent by "
+            "itself, in batch() or transaction() for one fate; execute(sql) without arguments takes several"
+        )
 
 
 def close_request(statement: Statement) -> Request:
