@@ -22,6 +22,7 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   │   └── PoolTimeout         before a connection was free
         │   ├── PoolFull
         │   ├── PoolClosed
+        │   ├── BulkError               a load by chunks that failed on its way; .report says what has landed
         │   ├── StaleObject             an object that somebody else has changed or deleted meanwhile
     │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
         │   └── CommitUnknown           .xid, where it is known
@@ -282,6 +283,14 @@ class CommitUnknown(OperationalError):
     ) -> None:
         super().__init__(message, fields=fields, query=query)
         self.xid = xid
+
+
+class BulkError(OperationalError):
+    """A load by chunks (``atomic=False``) has failed on its way: ``report`` says what has landed, ``__cause__`` why."""
+
+    def __init__(self, message: str = "", *, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class IntegrityError(DatabaseError):
