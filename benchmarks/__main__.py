@@ -32,6 +32,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, metavar="N", help="workers of census")
     parser.add_argument("--shared-by-workers", type=int, metavar="N", help="connections of a pool in census")
     parser.add_argument("--sample", type=float, metavar="SECONDS", help="when census ends a second phase of statements")
+    parser.add_argument("--rows", type=int, metavar="N", help="rows of the case flow")
+    parser.add_argument("--patience", type=int, metavar="SECONDS", help="what one process may take")
     parser.add_argument(
         "--only", metavar="TEXT", help="only contenders with this in their name (others are separated by |)"
     )
@@ -59,6 +61,8 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
         "workers": options.workers,
         "shared_by_workers": options.shared_by_workers,
         "sample": options.sample,
+        "flow_rows": options.rows,
+        "patience": options.patience,
     }
     return replace(QUICK if options.quick else Sizes(), **{key: value for key, value in chosen.items() if value})
 

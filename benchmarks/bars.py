@@ -32,7 +32,7 @@ def fastest(results: Results, peers: tuple[str, ...], key: str = "rate") -> str 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """A contender's rate is at least so many times that of the fastest of some peers; `key` and `unit` name the rate."""
+    """A contender's rate (`key`, and `unit` as a name) is at least so many times that of the fastest of some peers."""
 
     contender: str
     times: float

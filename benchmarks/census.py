@@ -45,7 +45,8 @@ TABLES = f"""
         select i, (i - 1) / {MATRICES} + 1, 'P' || 1000 - i, 'matrix ' || i
         from generate_series(1, {SEGMENTS * MATRICES}) i;
     insert into dictionary_item
-        select i, (i - 1) / {ITEMS} + 1, 100 - i % {ITEMS}, 'item ' || i from generate_series(1, {SEGMENTS * PER_LINE}) i;
+        select i, (i - 1) / {ITEMS} + 1, 100 - i % {ITEMS}, 'item ' || i
+        from generate_series(1, {SEGMENTS * PER_LINE}) i;
     create function census_start() returns int language plpgsql as $$ begin
         truncate data_element, geo_record restart identity;
         return 0;
@@ -67,7 +68,7 @@ SELECT_ITEMS = (
 ELEMENT_COLUMNS = ("geo_record_id", "dictionary_item_id", "value")
 INSERT_ELEMENT = f"insert into data_element ({', '.join(ELEMENT_COLUMNS)}) values (%s, %s, %s)"
 
-# The second phase of a bulk load: either keys are read first and whole rows copied, or lines are copied and joined there.
+# The second phase of a bulk load: keys are read first and whole rows copied, or lines are copied and joined there.
 SELECT_PLACES = "select logrecno, id from geo_record where fileid=%s"
 LINE_COLUMNS = ("fileid", "logrecno", "segment_id", "items")
 CREATE_LINES = "create temp table census_line (fileid text, logrecno text, segment_id int4, items int4[])"
@@ -84,8 +85,8 @@ SPREAD_LINES = """
 """
 
 _GEO_SUM = """
-    select count(*), coalesce(sum(('x' || left(md5(concat_ws('|', fileid, logrecno, stusab, sumlev, name, pop100, arealand,
-        intptlat, intptlon)), 8))::bit(32)::int8), 0)::int8
+    select count(*), coalesce(sum(('x' || left(md5(concat_ws('|',
+        fileid, logrecno, stusab, sumlev, name, pop100, arealand, intptlat, intptlon)), 8))::bit(32)::int8), 0)::int8
     from geo_record
 """
 _ELEMENT_SUM = f"""

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Sizes of one run; `seconds` and `warmup` are those of a rate, `repeats` those of one large result."""
+    """Sizes of one run; `seconds` and `warmup` are those of a rate, `repeats` those of one large result.
+
+    `sample`: after so many seconds census ends a second phase; `patience`: what a process may take in all.
+    """
 
     rounds: int = 3
     seconds: float = 0.8
@@ -28,11 +31,13 @@ class Sizes:
     elements: int = 1_000_000
     workers: int = 120
     shared_by_workers: int = 40
+    flow_rows: int = 2_000_000
     sample: float = 10.0
     imports: int = 5
     connects: int = 50
     codec_values: int = 20_000
     shared_buffers: str = "1GB"
+    patience: int = 600
 
 
 QUICK = Sizes(
@@ -55,6 +60,7 @@ QUICK = Sizes(
     elements=500,
     workers=6,
     shared_by_workers=2,
+    flow_rows=20_000,
     imports=1,
     connects=2,
     codec_values=200,

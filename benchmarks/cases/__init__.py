@@ -26,6 +26,7 @@ NAMES = (
     "stream",
     "copy",
     "census",
+    "flow",
 )
 
 

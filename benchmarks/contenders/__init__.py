@@ -36,6 +36,7 @@ LIBRARIES = {
     "tortoise_": "tortoise",
     "piccolo_": "piccolo",
     "pgbench": "sys",
+    "psql": "sys",
     "python": "sys",
 }
 
