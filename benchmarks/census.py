@@ -93,8 +93,8 @@ _ELEMENT_SUM = f"""
     select count(*), coalesce(sum(
         mod(((g.logrecno::int8 * 131 + d.place) * 1009 + d.segment_id) * (e.value + 1), {2**31 - 1})), 0)::int8
     from data_element e
-    join geo_record g on g.id = e.geo_record_id
-    join (
+    left join geo_record g on g.id = e.geo_record_id
+    left join (
         select d.id, m.segment_id, row_number() over (partition by m.segment_id order by m.sortkey, d.index) place
         from dictionary_item d join matrix m on d.matrix_id = m.id
     ) d on d.id = e.dictionary_item_id

@@ -2,7 +2,8 @@
 
 The first phase inserts a geographic record for each place. The second takes the lines of a file, and for each selects
 its record's key, joins the keys of its items, and inserts each of its values; every statement is its own commit, since
-aiopg knows no other. Workers take the next record as soon as they are free.
+aiopg knows no other. Workers take the next record as soon as they are free. `commits` is synchronous_commit: where it
+is off nobody waits for the disk, and what is left is the driver and the server.
 
 A contender takes ``(url, workers, connections)`` and yields a `Crew` (one worker's verbs for each) or a `Load`.
 """
@@ -13,7 +14,7 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -74,10 +75,10 @@ def run(contender: Contender, job: Job) -> dict[str, float]:
 
 async def _run(contender: Contender, job: Job) -> dict[str, float]:
     places = max(job.sizes.elements // census.PER_PLACE, 1)
-    more = "&" if urlsplit(job.url).query else "?"
-    url = f"{job.url}{more}application_name=census_{os.getpid()}"  # tells which connections are this process's
-    async with opened(contender, url, job.variant["workers"], job.sizes.shared_by_workers) as subject:
+    workers = job.variant["workers"]
+    async with opened(contender, _url(job), workers, job.sizes.shared_by_workers) as subject:
         await call(subject.value, census.START)
+        await _all_of(WARM, subject, contender.asynchronous, workers * 10)
         with Window(job.server_pid) as first:
             await _all_of(PLACES, subject, contender.asynchronous, places)
         await call(subject.value, census.ANALYZE)
@@ -88,6 +89,12 @@ async def _run(contender: Contender, job: Job) -> dict[str, float]:
     geo, elements = first.result(places), lines * census.PER_LINE
     figures = {"geo_rate": geo["rate"], "geo_client_us": geo["client_us"], "connections": connections}
     return second.result(elements, elements=elements, **figures)
+
+
+def _url(job: Job) -> str:
+    """The server, with a name that tells which connections are this process's, and what a commit waits for."""
+    settings = f"application_name=census_{os.getpid()}&options=-c%20synchronous_commit%3D{job.variant['commits']}"
+    return f"{job.url}{'&' if urlsplit(job.url).query else '?'}{settings}"
 
 
 async def check(value: Callable[[str], Any], places: int, lines: int) -> None:
@@ -113,7 +120,7 @@ async def _all_of(phase: Phase, subject: Any, asynchronous: bool, count: int, se
 
 
 class _Work:
-    """A phase that a crew has begun: whoever is free takes the next number, and finishes it."""
+    """A phase that a crew has begun: whoever is free takes the next number and finishes it, one at least for each."""
 
     def __init__(self, crew: Crew, phase: Phase, count: int, seconds: float) -> None:
         self.crew, self._phase = crew, phase
@@ -121,9 +128,15 @@ class _Work:
         self._statements = _NUMBERED if crew.numbered else _STATEMENTS
         self._stop = time.perf_counter() + seconds
 
+    def _numbers(self) -> Iterator[int]:
+        for number in self._waiting:
+            yield number
+            if time.perf_counter() >= self._stop:
+                return
+
     def block(self, worker: Worker) -> int:
         done, work, statements = 0, self._phase.block, self._statements
-        while time.perf_counter() < self._stop and (number := next(self._waiting, None)) is not None:
+        for number in self._numbers():
             work(worker, statements, number)
             done += 1
         return done
@@ -133,7 +146,7 @@ class _Work:
 
     async def task(self, worker: Worker) -> int:
         done, work, statements = 0, self._phase.task, self._statements
-        while time.perf_counter() < self._stop and (number := next(self._waiting, None)) is not None:
+        for number in self._numbers():
             await work(worker, statements, number)
             done += 1
         return done
@@ -173,6 +186,14 @@ async def _insert_line_async(worker: Worker, sql: Statements, number: int) -> No
         await worker.execute(sql.insert_element, place, item[0], value)
 
 
+def _warm(worker: Worker, sql: Statements, _number: int) -> None:
+    worker.fetch(sql.select_items, 1)
+
+
+async def _warm_async(worker: Worker, sql: Statements, _number: int) -> None:
+    await worker.fetch(sql.select_items, 1)
+
+
 def _load_places(load: Load, count: int) -> Any:
     return load.places(map(census.geo, range(count)))
 
@@ -181,6 +202,7 @@ def _load_lines(load: Load, count: int) -> Any:
     return load.lines(map(census.line, range(count)))
 
 
+WARM = Phase(_warm, _warm_async, lambda _load, _count: None)  # a pool opens its connections
 PLACES = Phase(_insert_place, _insert_place_async, _load_places)
 LINES = Phase(_insert_line, _insert_line_async, _load_lines)
 
@@ -227,6 +249,6 @@ CASE = Case(
         *COMMON,
         Column("geo_client_us", "client us/record", ",.3g"),
     ),
-    variants=lambda sizes: [{"workers": sizes.workers}],
+    variants=lambda sizes: [{"workers": sizes.workers, "commits": commits} for commits in sizes.commits],
     bars=bars,
 )
