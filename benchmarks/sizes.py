@@ -28,6 +28,7 @@ class Sizes:
     operations: int = 35_000
     stream_rows: int = 1_000_000
     copy_rows: int = 200_000
+    sources: tuple[str, ...] = ("tuples", "objects", "CSV")
     elements: int = 1_000_000
     workers: int = 120
     shared_by_workers: int = 40
@@ -58,6 +59,7 @@ QUICK = Sizes(
     operations=60,
     stream_rows=5_000,
     copy_rows=500,
+    sources=("objects", "CSV"),
     elements=500,
     workers=6,
     shared_by_workers=2,

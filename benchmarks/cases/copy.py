@@ -1,6 +1,6 @@
 """COPY of tuples, objects or a CSV file into an empty table without indexes (logged, durable as the server is).
 
-A contender takes ``(url, source)``, the source being one of `SOURCES`, and yields two functions: one that copies a list
+A contender takes ``(url, source)``, the source being one of the run's, and yields two functions: one that copies a list
 of tuples, a list of objects or the file of that path into `TABLE`, and one that returns the single value of a query. A
 `program` takes CSV only, and its copying function returns the seconds that it measured itself.
 """
@@ -26,7 +26,6 @@ from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened
 from benchmarks.sizes import Sizes
 
-SOURCES = ("tuples", "objects", "CSV")
 CHUNKS = 4  # connections of those that use several
 TABLE = "loaded"
 TYPES = ("int4", "text", "timestamptz", "numeric", "bool")
@@ -118,7 +117,7 @@ CASE = Case(
     baselines=("asyncpg", "psycopg 3", "psql \\copy"),
     rate=Column("rate", "rows/s", ",.0f"),
     columns=COMMON,
-    variants=lambda _sizes: [{"source": source} for source in SOURCES],
+    variants=lambda sizes: [{"source": source} for source in sizes.sources],
     takes=takes,
     bars=bars,
 )

@@ -74,16 +74,17 @@ def _register_copy(ending: str, **options: Any) -> None:
         with Database(url) as db:
             yield lambda rows: db.copy_in(copy.TABLE, rows, format=form, **options), db.fetchval
 
-    @contender("copy", f"stretto asyncio{ending}")
-    async def asynchronous(url: str, source: str) -> AsyncIterator[Any]:
-        form = "csv" if source == "CSV" else None
-        async with AsyncDatabase(url) as db:
-            yield lambda rows: db.copy_in(copy.TABLE, rows, format=form, **options), db.fetchval
-
 
 _register_copy("")
 _register_copy(", 1 chunk", chunks=1)
 _register_copy(f", {copy.CHUNKS} chunks", chunks=copy.CHUNKS)
+
+
+@contender("copy", "stretto asyncio")
+async def copy_async(url: str, source: str) -> AsyncIterator[Any]:
+    form = "csv" if source == "CSV" else None
+    async with AsyncDatabase(url) as db:
+        yield lambda rows: db.copy_in(copy.TABLE, rows, format=form), db.fetchval
 
 
 @contender("flow", "stretto blocking")

@@ -22,7 +22,7 @@ from benchmarks.cases.census import LINES, PLACES, Crew, Load, Worker
 from benchmarks.contenders import Contender
 from benchmarks.contenders.stretto_census import copy_rows
 from benchmarks.measure import WrongAnswer, drive
-from benchmarks.sizes import QUICK
+from benchmarks.sizes import QUICK, Sizes
 
 from stretto import Database
 
@@ -240,7 +240,7 @@ def test_a_flow_that_loses_a_row_has_no_figures(url: str, lost: int) -> None:
         assert run()["rate"] > 0
 
 
-@pytest.mark.parametrize("source", copy.SOURCES)
+@pytest.mark.parametrize("source", Sizes().sources)
 def test_every_source_of_copy_has_the_same_rows(source: str) -> None:
     with copy.made(source, 3) as rows:
         if source == "CSV":
