@@ -77,7 +77,8 @@ def _register_copy(ending: str, **options: Any) -> None:
 
 _register_copy("")
 _register_copy(", 1 chunk", chunks=1)
-_register_copy(f", {copy.CHUNKS} chunks", chunks=copy.CHUNKS)
+_register_copy(f", {copy.CHUNKS} chunks", chunks=copy.CHUNKS, atomic=False)
+_register_copy(f", {copy.CHUNKS} chunks, atomic", chunks=copy.CHUNKS)
 
 
 @contender("copy", "stretto asyncio")
