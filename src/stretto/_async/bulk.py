@@ -25,7 +25,6 @@ from stretto.runtime.asources import aeach, aitems_of
 from stretto.runtime.aturns import value_of
 from stretto.wire.frontend import COPY_DONE
 
-
 DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
 
 

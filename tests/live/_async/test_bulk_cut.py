@@ -87,7 +87,7 @@ async def outcome(verb: Any, **keywords: Any) -> tuple[Report | None, Error | No
         return None, error
 
 
-POINTS = random.Random(74).sample(range(90), 12)
+POINTS = random.Random(74).sample(range(90), 7)
 
 
 @pytest.mark.parametrize("chunks", [1, 2])
