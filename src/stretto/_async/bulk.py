@@ -25,6 +25,8 @@ from stretto.runtime.asources import aeach, aitems_of
 from stretto.runtime.aturns import value_of
 from stretto.wire.frontend import COPY_DONE
 
+DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
+
 
 class AsyncLane(AsyncTransacting):
     """Transactions of a Database that are nobody's surroundings: what a source asks of the Database is outside."""
@@ -131,6 +133,7 @@ class AsyncLoad:
             else:
                 rows = await self._stream(first, items)
             await self._unstage()
+            await self._ask_xid()
         self._chunks = [Chunk(0, self._reader.count if self._reader.exact else rows, rows)]
 
     async def _stream(self, first: Any, items: AsyncGenerator[Any]) -> int:
@@ -163,9 +166,9 @@ class AsyncLoad:
     async def _create_staging(self, keeper: Any) -> tuple[str, ...]:
         """Make the unlogged table, and drop those that loads before left when they were killed."""
         schema = await keeper.fetchval(staging.SCHEMA, self._target.sql)
-        async with keeper.transaction():
-            for left in await keeper.fetch(staging.ABANDONED, self._target.sql, into=str):
-                await keeper.execute(staging.drop(left))
+        async with self._door.transaction():
+            for left in await self._door.fetch(staging.ABANDONED, self._target.sql, into=str):
+                await self._door.execute(staging.drop(left))
         name = (schema, staging.new_name())
         await keeper.execute(staging.create_unlogged(staging.quoted(name), self._target.sql, self._columns or ()))
         self._into = name
@@ -240,6 +243,7 @@ class AsyncLoad:
         await self._stage()
         rows = await (self._isolate(block.records) if self._apart else self._fill(block))
         await self._unstage()
+        await self._ask_xid()
         return rows
 
     async def _land_part(self, block: Block) -> None:
@@ -250,6 +254,7 @@ class AsyncLoad:
         """A part of what is staged; alone on its connection."""
         async with self._door.transaction(), session_of(self._door) as connection:
             await self._copy_block(connection, block)
+            await self._ask_xid()
 
     async def _isolate(self, records: list[Record]) -> int:
         """Land records without those that the server refuses, each of which is found and told."""
@@ -311,6 +316,13 @@ class AsyncLoad:
             await self._door.execute(staging.create_temporary(self._target.sql, self._columns or ()))
             self._into = (staging.TEMPORARY,)
 
+    async def _ask_xid(self) -> None:
+        """Ask for the transaction's number before its COMMIT, whose answer may be lost; COPY itself can't be asked."""
+        scope = scope_of(self._door)
+        if scope is not None and not self._inside:
+            async with session_of(self._door) as connection:
+                await connection._link.run(scope.trunk.xid.settle(), None)
+
     async def _unstage(self) -> None:
         if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
             await self._door.execute(staging.drop(staging.quoted(self._into)))
@@ -346,6 +358,3 @@ class AsyncLoad:
             tuple(sorted(self._unknown, key=lambda chunk: chunk.first)),
             monotonic() - self._begun,
         )
-
-
-DEFAULT_CHUNKS = 2

@@ -26,6 +26,8 @@ from stretto.runtime.sources import each, items_of
 from stretto.runtime.turns import value_of
 from stretto.wire.frontend import COPY_DONE
 
+DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
+
 
 class Lane(Transacting):
     """Transactions of a Database that are nobody's surroundings: what a source asks of the Database is outside."""
@@ -132,6 +134,7 @@ class Load:
             else:
                 rows = self._stream(first, items)
             self._unstage()
+            self._ask_xid()
         self._chunks = [Chunk(0, self._reader.count if self._reader.exact else rows, rows)]
 
     def _stream(self, first: Any, items: Generator[Any]) -> int:
@@ -164,9 +167,9 @@ class Load:
     def _create_staging(self, keeper: Any) -> tuple[str, ...]:
         """Make the unlogged table, and drop those that loads before left when they were killed."""
         schema = keeper.fetchval(staging.SCHEMA, self._target.sql)
-        with keeper.transaction():
-            for left in keeper.fetch(staging.ABANDONED, self._target.sql, into=str):
-                keeper.execute(staging.drop(left))
+        with self._door.transaction():
+            for left in self._door.fetch(staging.ABANDONED, self._target.sql, into=str):
+                self._door.execute(staging.drop(left))
         name = (schema, staging.new_name())
         keeper.execute(staging.create_unlogged(staging.quoted(name), self._target.sql, self._columns or ()))
         self._into = name
@@ -241,6 +244,7 @@ class Load:
         self._stage()
         rows = self._isolate(block.records) if self._apart else self._fill(block)
         self._unstage()
+        self._ask_xid()
         return rows
 
     def _land_part(self, block: Block) -> None:
@@ -251,6 +255,7 @@ class Load:
         """A part of what is staged; alone on its connection."""
         with self._door.transaction(), session_of(self._door) as connection:
             self._copy_block(connection, block)
+            self._ask_xid()
 
     def _isolate(self, records: list[Record]) -> int:
         """Land records without those that the server refuses, each of which is found and told."""
@@ -312,6 +317,13 @@ class Load:
             self._door.execute(staging.create_temporary(self._target.sql, self._columns or ()))
             self._into = (staging.TEMPORARY,)
 
+    def _ask_xid(self) -> None:
+        """Ask for the transaction's number before its COMMIT, whose answer may be lost; COPY itself can't be asked."""
+        scope = scope_of(self._door)
+        if scope is not None and not self._inside:
+            with session_of(self._door) as connection:
+                connection._link.run(scope.trunk.xid.settle(), None)
+
     def _unstage(self) -> None:
         if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
             self._door.execute(staging.drop(staging.quoted(self._into)))
@@ -347,6 +359,3 @@ class Load:
             tuple(sorted(self._unknown, key=lambda chunk: chunk.first)),
             monotonic() - self._begun,
         )
-
-
-DEFAULT_CHUNKS = 2
