@@ -13,7 +13,7 @@ from stretto._async.session import session_of
 from stretto._async.transacting import AsyncTransacting
 from stretto.errors import CommitUnknown, DatabaseError, Error
 from stretto.flows import staging
-from stretto.flows.ambient import NOTHING, ambient, scope_of
+from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
 from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
 from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
 from stretto.flows.copy import copy_sql
@@ -25,6 +25,7 @@ from stretto.runtime.asources import aeach, aitems_of
 from stretto.runtime.aturns import value_of
 from stretto.wire.frontend import COPY_DONE
 
+TIDYING = 5.0  # seconds for a staging table of a load that failed to be dropped
 DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
 
 
@@ -158,8 +159,8 @@ class AsyncLoad:
                     rows = await self._merge()
                     await self._door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
-                with suppress(Error):
-                    await keeper.execute(staging.drop(staging.quoted(name)))
+                with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
+                    await keeper.execute(staging.drop(staging.quoted(name)), timeout=TIDYING)
                 raise
         self._chunks = [Chunk(0, self._reader.count, rows)]
 

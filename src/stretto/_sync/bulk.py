@@ -14,7 +14,7 @@ from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
 from stretto.errors import CommitUnknown, DatabaseError, Error
 from stretto.flows import staging
-from stretto.flows.ambient import NOTHING, ambient, scope_of
+from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
 from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
 from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
 from stretto.flows.copy import copy_sql
@@ -26,6 +26,7 @@ from stretto.runtime.sources import each, items_of
 from stretto.runtime.turns import value_of
 from stretto.wire.frontend import COPY_DONE
 
+TIDYING = 5.0  # seconds for a staging table of a load that failed to be dropped
 DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
 
 
@@ -159,8 +160,8 @@ class Load:
                     rows = self._merge()
                     self._door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
-                with suppress(Error):
-                    keeper.execute(staging.drop(staging.quoted(name)))
+                with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
+                    keeper.execute(staging.drop(staging.quoted(name)), timeout=TIDYING)
                 raise
         self._chunks = [Chunk(0, self._reader.count, rows)]
 
