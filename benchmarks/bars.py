@@ -52,20 +52,20 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class NotSlower:
-    """A contender is as fast as the fastest of some peers, or the ranges of both overlap: then it may be chance."""
+    """A contender is as fast as the fastest of some peers. Slower with ranges that overlap, nothing is decided."""
 
     contender: str
     peers: tuple[str, ...]
 
     def line(self, results: Results) -> str:
-        """The bar, and what was measured; ~ says that the ranges overlap."""
+        """The bar, and what was measured; ~ says that the ranges overlap: the difference may be chance."""
         peer = fastest(results, self.peers)
         if self.contender not in results or peer is None:
             return f"{self.contender} not slower than {' | '.join(self.peers)}: not measured"
         own, other = results[self.contender], results[peer]
         found, chance = factor(own, other), overlap(own, other)
-        text = f"{'~' if chance else ''}{found:.2f}, {_verdict(chance or found >= 1)}"
-        return f"{self.contender} not slower than {peer}: {text}"
+        verdict = "not decided" if chance and found < 1 else _verdict(found >= 1)
+        return f"{self.contender} not slower than {peer}: {'~' if chance else ''}{found:.2f}, {verdict}"
 
 
 @dataclass(frozen=True)
