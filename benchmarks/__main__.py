@@ -28,6 +28,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="processes for each contender")
     parser.add_argument("--seconds", type=float, help="length of each measurement of a rate")
     parser.add_argument("--callers", type=_numbers, metavar="N,N", help="numbers of callers of the case select")
+    parser.add_argument("--elements", type=int, metavar="N", help="data elements of the case census")
+    parser.add_argument("--workers", type=int, metavar="N", help="workers of census")
+    parser.add_argument("--shared-by-workers", type=int, metavar="N", help="connections of a pool in census")
+    parser.add_argument("--sample", type=float, metavar="SECONDS", help="when census ends a second phase of statements")
+    parser.add_argument("--rows", type=int, metavar="N", help="rows of the case flow")
+    parser.add_argument("--patience", type=int, metavar="SECONDS", help="what one process may take")
     parser.add_argument(
         "--only", metavar="TEXT", help="only contenders with this in their name (others are separated by |)"
     )
@@ -51,6 +57,12 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
         "rounds": options.rounds,
         "seconds": options.seconds,
         "callers": options.callers,
+        "elements": options.elements,
+        "workers": options.workers,
+        "shared_by_workers": options.shared_by_workers,
+        "sample": options.sample,
+        "flow_rows": options.rows,
+        "patience": options.patience,
     }
     return replace(QUICK if options.quick else Sizes(), **{key: value for key, value in chosen.items() if value})
 

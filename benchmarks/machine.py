@@ -14,6 +14,7 @@ DISTRIBUTIONS = (
     "psycopg-binary",
     "psycopg-pool",
     "psycopg2-binary",
+    "aiopg",
     "SQLAlchemy",
     "tortoise-orm",
     "piccolo",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import median
 
-from benchmarks.bars import Rounds, factor, rates
+from benchmarks.bars import Rounds, factor, overlap, rates
 from benchmarks.cases import Case, Column
 from benchmarks.runner import Outcome, describe
 
@@ -17,8 +17,7 @@ def spread(values: list[float]) -> float:
 
 def ratio(own: Rounds, other: Rounds) -> str:
     """The median of the ratios within each round; with ~ where the ranges overlap, for then it may be chance."""
-    overlap = min(rates(own)) <= max(rates(other)) and min(rates(other)) <= max(rates(own))
-    return f"{'~' if overlap else ''}{factor(own, other):.2f}"
+    return f"{'~' if overlap(own, other) else ''}{factor(own, other):.2f}"
 
 
 def table(case: Case, outcome: Outcome) -> str:

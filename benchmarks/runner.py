@@ -18,7 +18,6 @@ from benchmarks.server import Target
 from benchmarks.sizes import Sizes
 
 ROOT = Path(__file__).parent.parent
-_PATIENCE = 600  # seconds for one process; more than any honest contender needs
 
 
 @dataclass
@@ -79,10 +78,10 @@ class Runner:
                 cwd=ROOT,
                 capture_output=True,
                 text=True,
-                timeout=_PATIENCE,
+                timeout=self.sizes.patience,
             )
         except subprocess.TimeoutExpired:
-            raise ContenderFailed(f"no result after {_PATIENCE} seconds") from None
+            raise ContenderFailed(f"no result after {self.sizes.patience} seconds") from None
         if done.returncode:
             raise ContenderFailed((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
         figures: dict[str, float] = json.loads(done.stdout)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Sizes of one run; `seconds` and `warmup` are those of a rate, `repeats` those of one large result."""
+    """Sizes of one run; `seconds` and `warmup` are those of a rate, `repeats` those of one large result.
+
+    `sample`: after so many seconds census ends a second phase; `patience`: what a process may take in all.
+    """
 
     rounds: int = 3
     seconds: float = 0.8
@@ -25,10 +28,18 @@ class Sizes:
     operations: int = 35_000
     stream_rows: int = 1_000_000
     copy_rows: int = 200_000
+    sources: tuple[str, ...] = ("tuples", "objects", "CSV")
+    elements: int = 1_000_000
+    workers: int = 120
+    shared_by_workers: int = 40
+    commits: tuple[str, ...] = ("on", "off")
+    flow_rows: int = 2_000_000
+    sample: float = 5.0
     imports: int = 5
     connects: int = 50
     codec_values: int = 20_000
     shared_buffers: str = "1GB"
+    patience: int = 600
 
 
 QUICK = Sizes(
@@ -48,6 +59,12 @@ QUICK = Sizes(
     operations=60,
     stream_rows=5_000,
     copy_rows=500,
+    sources=("objects", "CSV"),
+    elements=500,
+    workers=6,
+    shared_by_workers=2,
+    commits=("on",),
+    flow_rows=20_000,
     imports=1,
     connects=2,
     codec_values=200,

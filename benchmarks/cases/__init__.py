@@ -25,6 +25,8 @@ NAMES = (
     "startup",
     "stream",
     "copy",
+    "census",
+    "flow",
 )
 
 

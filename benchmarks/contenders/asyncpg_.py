@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from operator import attrgetter
 from typing import Any
 
 import asyncpg
 
-from benchmarks.cases import copy, rows, select, stream
+from benchmarks import data
+from benchmarks.cases import copy, flow, rows, select, stream
 from benchmarks.contenders import contender
 
 POINT = select.SQL.format(parameter="$1")
@@ -47,10 +49,40 @@ async def stream_cursor(url: str) -> AsyncIterator[Any]:
         yield lambda: connection.cursor(stream.SQL, prefetch=stream.BATCH)
 
 
-@contender("copy", "asyncpg copy_records_to_table")
-async def copy_records(url: str) -> AsyncIterator[Any]:
+@contender("copy", "asyncpg")
+async def copy_records(url: str, source: str) -> AsyncIterator[Any]:
+    """copy_records_to_table, which takes tuples, and copy_to_table of a file."""
     connection = await asyncpg.connect(url)
-    yield lambda source: connection.copy_records_to_table(copy.TABLE, records=source), connection.fetchval
+    fields = attrgetter(*data.FIELDS)
+
+    def load(rows: Any) -> Any:
+        if source == "CSV":
+            return connection.copy_to_table(copy.TABLE, source=rows, format="csv")
+        records = map(fields, rows) if source == "objects" else rows
+        return connection.copy_records_to_table(copy.TABLE, records=records)
+
+    yield load, connection.fetchval
+    await connection.close()
+
+
+@contender("flow", "asyncpg")
+async def flow_in_and_out(url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(url)
+
+    async def read() -> AsyncIterator[Any]:
+        async with connection.transaction():
+            async for row in connection.cursor(flow.SQL, prefetch=flow.BATCH):
+                yield row
+
+    def copy_out(sink: Callable[[bytes], None]) -> Any:
+        async def take(block: bytes) -> None:
+            sink(block)
+
+        return connection.copy_from_table(flow.TABLE, output=take, format="csv")
+
+    yield flow.Flow(
+        lambda source: connection.copy_records_to_table(flow.TABLE, records=source), read, copy_out, connection.fetchval
+    )
     await connection.close()
 
 

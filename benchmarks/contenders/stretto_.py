@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.cases import copy, rows, stream
+from benchmarks.cases import copy, flow, rows, stream
 from benchmarks.contenders import contender
 from stretto import AsyncDatabase, Database
 
@@ -67,16 +67,47 @@ async def stream_async(url: str) -> AsyncIterator[Any]:
         yield lambda: db.stream(stream.SQL, into=tuple, batch=stream.BATCH)
 
 
-@contender("copy", "stretto blocking")
-def copy_blocking(url: str) -> Iterator[Any]:
-    with Database(url) as db:
-        yield lambda source: db.copy_in(copy.TABLE, source), db.fetchval
+def _register_copy(ending: str, **options: Any) -> None:
+    @contender("copy", f"stretto blocking{ending}")
+    def blocking(url: str, source: str) -> Iterator[Any]:
+        form = "csv" if source == "CSV" else None
+        with Database(url) as db:
+            yield lambda rows: db.copy_in(copy.TABLE, rows, format=form, **options), db.fetchval
+
+
+_register_copy("")
+_register_copy(", 1 chunk", chunks=1)
+_register_copy(f", {copy.CHUNKS} chunks", chunks=copy.CHUNKS, atomic=False)
+_register_copy(f", {copy.CHUNKS} chunks, atomic", chunks=copy.CHUNKS)
 
 
 @contender("copy", "stretto asyncio")
-async def copy_async(url: str) -> AsyncIterator[Any]:
+async def copy_async(url: str, source: str) -> AsyncIterator[Any]:
+    form = "csv" if source == "CSV" else None
     async with AsyncDatabase(url) as db:
-        yield lambda source: db.copy_in(copy.TABLE, source), db.fetchval
+        yield lambda rows: db.copy_in(copy.TABLE, rows, format=form), db.fetchval
+
+
+@contender("flow", "stretto blocking")
+def flow_blocking(url: str) -> Iterator[Any]:
+    with Database(url) as db:
+        yield flow.Flow(
+            lambda source: db.copy_in(flow.TABLE, source),
+            lambda: db.stream(flow.SQL, into=tuple, batch=flow.BATCH),
+            lambda sink: db.copy_out(flow.TABLE, sink, format="csv"),
+            db.fetchval,
+        )
+
+
+@contender("flow", "stretto asyncio")
+async def flow_async(url: str) -> AsyncIterator[Any]:
+    async with AsyncDatabase(url) as db:
+        yield flow.Flow(
+            lambda source: db.copy_in(flow.TABLE, source),
+            lambda: db.stream(flow.SQL, into=tuple, batch=flow.BATCH),
+            lambda sink: db.copy_out(flow.TABLE, sink, format="csv"),
+            db.fetchval,
+        )
 
 
 @contender("startup", "stretto blocking")

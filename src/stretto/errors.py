@@ -22,6 +22,7 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   │   └── PoolTimeout         before a connection was free
         │   ├── PoolFull
         │   ├── PoolClosed
+        │   ├── BulkError               a load by chunks that failed on its way; .report says what has landed
         │   ├── StaleObject             an object that somebody else has changed or deleted meanwhile
     │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
         │   └── CommitUnknown           .xid, where it is known
@@ -121,8 +122,9 @@ class DatabaseError(Error):
 
     The attributes are those of ErrorResponse, None where the server sent none (or the error is not the server's).
     ``position`` counts characters of ``query`` from 1; ``internal_position`` those of ``internal_query``, a statement
-    that a function ran. ``where`` is the context: the functions that were being called. ``fields`` has all that came,
-    by the protocol's one-letter codes. ``query`` is the SQL text, where it is known; parameters are never kept.
+    that a function ran. ``where`` is the context: the functions that were being called. ``row``: which of the source it
+    was, from 0, in a copy_in(). ``fields`` has all that came, by the protocol's one-letter codes. ``query`` is the SQL
+    text, where it is known; parameters are never kept.
     """
 
     sqlstate: str | None = None
@@ -138,6 +140,7 @@ class DatabaseError(Error):
     column_name: str | None = None
     data_type_name: str | None = None
     constraint_name: str | None = None
+    row: int | None = None
 
     def __init__(self, message: str = "", *, fields: Mapping[str, str] | None = None, query: str | None = None) -> None:
         super().__init__(message)
@@ -282,6 +285,14 @@ class CommitUnknown(OperationalError):
     ) -> None:
         super().__init__(message, fields=fields, query=query)
         self.xid = xid
+
+
+class BulkError(OperationalError):
+    """A load by chunks (``atomic=False``) has failed on its way: ``report`` says what has landed, ``__cause__`` why."""
+
+    def __init__(self, message: str = "", *, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class IntegrityError(DatabaseError):

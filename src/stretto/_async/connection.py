@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any, TextIO, TypeVar, overload
 
 from stretto._async.transacting import AsyncTransacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
-from stretto.flows.ambient import ambient
+from stretto.flows.ambient import NOTHING, Ambient, ambient
+from stretto.flows.batches import Batch, Reader, RowReader, StreamReader
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
+from stretto.flows.rows import Target, plan_rows
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
-from stretto.runtime.asources import achunks_of, arows_of, asink_of
+from stretto.runtime.asources import aitems_of, asink_of
 from stretto.runtime.tracing import own
 
 T = TypeVar("T")
@@ -187,16 +190,37 @@ class AsyncConnection(AsyncTransacting):
         ``options``: ``header, delimiter, null, quote, escape, force_null, force_not_null, on_error ...`` as COPY's.
         What the source raises is raised here, and no row is left.
         """
-        if format is None:
-            return await self._copy_rows(target, source, columns, options)
-        sql = copy.copy_sql(target, columns, "FROM STDIN", format, options)
-        return await self._copy_messages(sql, achunks_of(source))
+        items = aitems_of(source, format)
+        try:
+            self._copying = True
+            try:
+                first = await anext(items, None)
+            finally:
+                self._copying = False
+            reader: Reader = StreamReader()
+            if format is None:
+                sample = first[0] if first else None
+                reader = RowReader(await self._run(plan_rows(self._shared, Target.of(target), columns, sample), None))
+                columns, format = reader.plan.columns, "binary"
+            sql = copy.copy_sql(target, columns, "FROM STDIN", format, options)
+            return await self._copy_messages(sql, self._messages(reader, first, items))
+        finally:
+            await items.aclose()
 
-    async def _copy_rows(self, target: Any, source: Any, columns: Any, options: dict[str, Any]) -> str:
-        described = await self._run(copy.columns_of(self._shared, target, columns), None)
-        encoder = copy.RowEncoder(described)
-        sql = copy.copy_sql(target, encoder.names, "FROM STDIN", "binary", options)
-        return await self._copy_messages(sql, arows_of(source, encoder))
+    async def _messages(
+        self, reader: Reader, first: Any, items: AsyncIterator[Any], tell: Callable[[Batch], Any] | None = None
+    ) -> AsyncGenerator[bytes]:
+        """What is sent for one COPY; ``tell`` is awaited with each batch."""
+        head, item = reader.begin(), first
+        while item is not None:
+            batch = reader.take(item)
+            if batch is not None:
+                yield head + batch.data if head else batch.data
+                head = b""
+                if tell is not None:
+                    await tell(batch)
+            item = await anext(items, None)
+        yield head + reader.finish()
 
     async def _copy_messages(self, sql: str, messages: AsyncIterator[bytes]) -> str:
         request = await self._run(copy.start(sql, copy.COPY_IN), None)
@@ -208,11 +232,12 @@ class AsyncConnection(AsyncTransacting):
             self._copying = False
 
     async def _feed(self, request: Request, messages: AsyncIterator[bytes]) -> None:
+        now = ambient() or NOTHING
         try:
             async for message in messages:
                 if request.done or request.error is not None:
                     break
-                await self._link.send(message)
+                await self._send(now, message)
         except Exception as error:
             if not self._link.closed:
                 await self._link.send(copy.fail_message(error))
@@ -222,6 +247,19 @@ class AsyncConnection(AsyncTransacting):
         except BaseException:
             self._link.give_up(request)
             raise
+
+    async def _send(self, now: Ambient, message: bytes) -> None:
+        """Send in the time that the deadline leaves; a server that does not take it is not waited for any longer."""
+        left = now.remaining(None, monotonic())
+        try:
+            await self._link.send(message, left)
+        except TimeoutError as error:
+            if isinstance(error, StatementTimeout) or left is None:
+                raise
+            self._link.abort()
+            late = StatementTimeout("the server did not take the rows in time", outcome="rolled_back")
+            now.explain(late, monotonic())
+            raise late from None
 
     async def copy_out(
         self,

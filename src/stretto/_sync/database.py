@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
+from stretto._sync.bulk import load
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.pool import Pool
 from stretto._sync.session import session_of
@@ -20,6 +21,7 @@ from stretto.config import Config
 from stretto.errors import ConnectionLost, PoolTimeout, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.ambient import Ambient, ambient
+from stretto.flows.bulk import Job, Progress, Report
 from stretto.flows.listen import Notification
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
@@ -201,16 +203,37 @@ class Database(Transacting):
 
     def copy_in(
         self,
-        target: str | tuple[str, ...],
+        target: str | tuple[str, ...] | type[Any],
         source: Any,
         *,
         columns: Sequence[str] | None = None,
         format: str | None = None,
+        chunks: int | None = None,
+        atomic: bool = True,
+        on_conflict: Literal["ignore", "update"] | None = None,
+        errors: Literal["raise", "report"] = "raise",
+        progress: Callable[[Progress], Any] | None = None,
         **options: Any,
-    ) -> str:
-        """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        with session_of(self) as connection:
-            return connection.copy_in(target, source, columns=columns, format=format, **options)
+    ) -> Report:
+        """Copy into a table, or the table of a Model, and report what has landed; in a transaction, as a part of it.
+
+        ``source``: rows (an iterable of tuples, mappings or objects, or a frame of pandas, polars or
+        Arrow), or with ``format="csv" | "text" | "binary"`` bytes: a path, a file, bytes, or an iterable of bytes.
+        ``columns``: names, or fields of the Model; else all, without those that the server makes and the first row has
+        not. ``options`` are COPY's (``header``, ``delimiter``, ``null`` ...).
+
+        ``atomic``: all or nothing; else chunk by chunk, each in a transaction of its own. ``chunks``: over how many
+        connections at most; by default 1, or 4 where not atomic. An atomic load over several goes through an unlogged
+        table beside the target, which costs the server a second write: it is worth while where reading the rows is
+        what takes long. ``on_conflict``: rows whose key is there are left out, or replace the others' values (of the
+        primary key). ``errors="report"``: bad rows are left out and told. ``progress`` is called (or awaited) with
+        each batch that is on its way. Memory is bounded: a slow server slows the source.
+
+        Raises what the source raises, EncodeError and the server's errors, with the ``row`` of the source; BulkError
+        where only a part has landed; UsageError.
+        """
+        job = Job(target, source, columns, format, chunks, atomic, on_conflict, errors, progress, options)
+        return load(self, job)
 
     def copy_out(
         self,

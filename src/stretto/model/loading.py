@@ -9,8 +9,8 @@ from stretto._places import places
 from stretto.codecs.base import Codec
 from stretto.codecs.makers import ArrangedMaker, CompositeMaker
 from stretto.codecs.modelmakers import ModelMaker
-from stretto.errors import UsageError
 from stretto.codecs.slots import Slots
+from stretto.errors import UsageError
 from stretto.model.base import Model, Origin, slot_of
 from stretto.model.shapes import Field as ShapeField
 from stretto.model.shapes import Shape

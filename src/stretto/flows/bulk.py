@@ -1,0 +1,138 @@
+"""Bulk loads: what is asked of one, what is said of it while it runs and when it has ended, and how its rows are named.
+
+A load is made of chunks, runs of rows of its source that are in the table together or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.errors import BulkError, DatabaseError, UsageError
+
+CONFLICTS = (None, "ignore", "update")
+ERRORS = ("raise", "report")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a load is: rows and bytes that were sent, and seconds since it began.
+
+    Of a source of bytes that nobody had to cut, ``rows`` counts the ends of its lines.
+    """
+
+    rows: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows ``first`` to before ``stop`` of the source, counted from 0; ``rows`` of them have landed."""
+
+    first: int
+    stop: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that was left out: its number in the source (from 0), the column where that is known, and why."""
+
+    row: int
+    column: str | None
+    reason: str
+    sqlstate: str | None = None
+
+    @classmethod
+    def by(cls, row: int, error: DatabaseError) -> Rejected:
+        """The row that the server has refused."""
+        place = place_of(error)
+        column = error.column_name or (None if place is None else place[1])
+        detail = "" if error.detail is None else f" ({error.detail})"
+        return cls(row, column, f"{error.message}{detail}", error.sqlstate)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a load; its str() is the command tag, as ``COPY 3``.
+
+    ``rows`` are in the table now, ``chunks`` say which of the source they were, in its order; ``rejected`` were left
+    out. ``unknown``: chunks whose COMMIT had no answer and could not be found out (only in a BulkError).
+    """
+
+    rows: int
+    chunks: tuple[Chunk, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    unknown: tuple[Chunk, ...] = ()
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"COPY {self.rows}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What copy_in() was asked for, checked. Raises UsageError for what can't be."""
+
+    target: Any
+    source: Any
+    columns: Sequence[str] | None
+    format: str | None
+    chunks: int | None
+    atomic: bool
+    on_conflict: str | None
+    errors: str
+    progress: Callable[[Progress], Any] | None
+    options: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.chunks is not None and self.chunks < 1:
+            raise UsageError(f"chunks={self.chunks}: over one connection at least")
+        if self.on_conflict not in CONFLICTS:
+            raise UsageError(f"on_conflict={self.on_conflict!r}: it is 'ignore' or 'update'")
+        if self.errors not in ERRORS:
+            raise UsageError(f"errors={self.errors!r}: it is 'raise' or 'report'")
+
+
+_PLACE = re.compile(r"^COPY .+?, \w+ (\d+)(?:, \w+ ([^:\n]+))?", re.MULTILINE)
+_ROWS_FAULT = {"22", "23", "44", "54", "P0"}  # the classes of errors that are a row's own: its data, its constraints
+
+
+def is_rows_fault(error: BaseException) -> bool:
+    """Whether the server refused a row, and might take others."""
+    return isinstance(error, DatabaseError) and (error.sqlstate or "")[:2] in _ROWS_FAULT
+
+
+def place_of(error: BaseException) -> tuple[int, str | None] | None:
+    """The line (from 1) and the column that the server names in COPY's context; None where it names none."""
+    found = _PLACE.search(getattr(error, "where", None) or "")
+    return None if found is None else (int(found[1]), found[2])
+
+
+def locate(error: BaseException, first: int, line: int | None) -> None:
+    """Say in a server's error which row of the source it was: the COPY began at row ``first``.
+
+    ``line``: the server counts the lines of text, and so many were before.
+    """
+    place = place_of(error)
+    if place is None or not isinstance(error, DatabaseError) or error.row is not None:
+        return
+    if error.column_name is None:
+        error.column_name = place[1]
+    if line is None:
+        error.row = first + place[0] - 1
+        error.message = f"row {error.row}: {error.message}"
+    elif line:
+        error.message = f"line {line + place[0]} of the source: {error.message}"
+
+
+def failed(error: BaseException, report: Report) -> BulkError:
+    """The error for a load by chunks that did not come to its end."""
+    unknown = f", {len(report.unknown)} chunks may have" if report.unknown else ""
+    reason = str(error) or type(error).__name__
+    made = BulkError(f"{report.rows} rows in {len(report.chunks)} chunks have landed{unknown}: {reason}", report=report)
+    made.__cause__ = error
+    return made
