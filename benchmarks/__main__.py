@@ -93,6 +93,9 @@ def _target(options: argparse.Namespace, core: int | None, sizes: Sizes) -> Abst
 
 def _run_case(name: str, runner: Runner, found: list[contenders.Contender]) -> list[Outcome]:
     case = cases.load(name)
+    if missing := case.missing():
+        print(f"\n## {case.name}\n\nNOT MEASURED: it takes {missing}", flush=True)
+        return []
     with Database(runner.target.url) as db:
         case.setup(db, runner.sizes)
     outcomes = []

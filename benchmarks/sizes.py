@@ -28,6 +28,8 @@ class Sizes:
     imports: int = 5
     connects: int = 50
     codec_values: int = 20_000
+    web_seconds: float = 2
+    web_warmup: float = 1
     shared_buffers: str = "1GB"
 
 
@@ -51,5 +53,6 @@ QUICK = Sizes(
     imports=1,
     connects=2,
     codec_values=200,
+    web_seconds=1,  # wrk knows no less
     shared_buffers="64MB",
 )

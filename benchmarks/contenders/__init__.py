@@ -30,6 +30,10 @@ LIBRARIES = {
     "sqlalchemy_async": "sqlalchemy",
     "tortoise_": "tortoise",
     "piccolo_": "piccolo",
+    "web_stretto": "stretto",
+    "web_asyncpg": "asyncpg",
+    "web_psycopg": "psycopg_pool",
+    "web_sqlalchemy": "sqlalchemy",
     "pgbench": "sys",
     "python": "sys",
 }
