@@ -19,6 +19,10 @@ DISTRIBUTIONS = (
     "piccolo",
     "uvloop",
     "gevent",
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "tornado",
 )
 
 

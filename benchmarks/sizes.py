@@ -30,6 +30,7 @@ class Sizes:
     codec_values: int = 20_000
     web_seconds: float = 2
     web_warmup: float = 1
+    web_stacks: int = 3
     shared_buffers: str = "1GB"
 
 
@@ -54,5 +55,7 @@ QUICK = Sizes(
     connects=2,
     codec_values=200,
     web_seconds=1,  # wrk knows no less
+    web_warmup=0,
+    web_stacks=1,
     shared_buffers="64MB",
 )

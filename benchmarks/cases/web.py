@@ -40,8 +40,8 @@ def setup(db: Any, _sizes: Sizes) -> None:
     db.execute("vacuum (freeze, analyze) world")
 
 
-def variants(_sizes: Sizes) -> list[dict[str, Any]]:
-    there = [stack for stack, (*_, needs) in STACKS.items() if all(map(find_spec, needs))]
+def variants(sizes: Sizes) -> list[dict[str, Any]]:
+    there = [stack for stack, (*_, needs) in STACKS.items() if all(map(find_spec, needs))][: sizes.web_stacks]
     return [{"stack": stack, "test": test} for stack in there for test in TESTS]
 
 
@@ -60,10 +60,11 @@ async def _run(contender: Contender, job: Job) -> dict[str, float]:
         async with opened(contender, job.url, sizes.connections) as queries, framework.serving(queries, listening):
             await asyncio.to_thread(_check, test, base, job.url)
             at_rest = len(asyncio.all_tasks())
-            await asyncio.to_thread(wrk.run, *load, sizes.web_warmup, job.core)
+            if sizes.web_warmup:
+                await asyncio.to_thread(wrk.run, *load, sizes.web_warmup, job.core)
             with Window(job.server_pid) as window:
                 found = await asyncio.to_thread(wrk.run, *load, sizes.web_seconds, job.core)
-            while len(asyncio.all_tasks()) > at_rest:  # what wrk has not waited for still runs, and would be seen
+            while len(asyncio.all_tasks()) > at_rest:  # noqa: ASYNC110  # what wrk did not wait for; nothing tells its end
                 await asyncio.sleep(0.01)
             await asyncio.to_thread(_check, test, base, job.url)
     return window.result(found.requests, rate=found.rate, p50_ms=found.p50_ms, p99_ms=found.p99_ms)

@@ -29,7 +29,12 @@ FORTUNES = (
     (11, "<script>alert('This is text, and not a program.');</script>"),
     (12, "データベースは眠らない"),
 )
-TESTS = {"single": "/db", "many": f"/queries?queries={MANY}", "fortunes": "/fortunes", "updates": f"/updates?queries={MANY}"}
+TESTS = {
+    "single": "/db",
+    "many": f"/queries?queries={MANY}",
+    "fortunes": "/fortunes",
+    "updates": f"/updates?queries={MANY}",
+}
 
 World = Mapping[str, Any]
 

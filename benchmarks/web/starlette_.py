@@ -59,8 +59,6 @@ async def serving(queries: Queries, listening: socket.socket) -> AsyncIterator[N
     server = uvicorn.Server(config)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))
     try:
-        while not server.started and not running.done():
-            await asyncio.sleep(0.01)
         yield
     finally:
         server.should_exit = True
