@@ -46,8 +46,8 @@ def run(url: str, connections: int, seconds: float, away_from: int | None) -> Lo
     """Ask for so long, in whole seconds. It runs on other cores than that one, if there are any."""
     if away_from is not None and (others := set(range(os.cpu_count() or 1)) - {away_from}):
         os.sched_setaffinity(0, others)  # of this thread, from which wrk has it
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{math.ceil(seconds)}s", "--latency", url]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{math.ceil(seconds)}s"]
+    done = subprocess.run([*command, "--timeout", "30s", "--latency", url], capture_output=True, text=True)
     if done.returncode:
         raise LoadFailed(f"wrk: {(done.stderr.strip().splitlines() or [f'exit status {done.returncode}'])[-1]}")
     return read(done.stdout)
