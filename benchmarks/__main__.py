@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cases, contenders, machine, report, server
-from benchmarks.runner import ROOT, Outcome, Runner
+from benchmarks.runner import ROOT, Outcome, Runner, describe
 from benchmarks.sizes import QUICK, Sizes
 from stretto import Database
 
@@ -37,6 +37,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", metavar="TEXT", help="only contenders with this in their name (others are separated by |)"
     )
+    parser.add_argument("--tables", metavar="TEXT", help="only tables with this in their title (likewise)")
     parser.add_argument("--same-core", action="store_true", help="client and server on one core (waking up costs less)")
     parser.add_argument("--no-pinning", action="store_true", help="leave the choice of the cores to the system")
     parser.add_argument("--url", help="a server that runs already; without, an embedded one is started")
@@ -94,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         print(report.heading(facts), flush=True)
         runner = Runner(target, client_core, sizes, random.Random(seed), _progress)
-        outcomes = [each for name in options.cases or cases.NAMES for each in _run_case(name, runner, found)]
+        names = options.cases or cases.NAMES
+        outcomes = [each for name in names for each in _run_case(name, runner, found, options.tables)]
     print(f"\n{time.monotonic() - started:.0f} s; all figures: {_save(options.json, facts, sizes, outcomes)}")
     return 1 if any(outcome.failures for outcome in outcomes) else 0
 
@@ -103,12 +105,17 @@ def _target(options: argparse.Namespace, core: int | None, sizes: Sizes) -> Abst
     return server.existing(options.url) if options.url else server.embedded(core, sizes.shared_buffers)
 
 
-def _run_case(name: str, runner: Runner, found: list[contenders.Contender]) -> list[Outcome]:
+def _run_case(name: str, runner: Runner, found: list[contenders.Contender], tables: str | None) -> list[Outcome]:
     case = cases.load(name)
+    if missing := case.missing():
+        print(f"\n## {case.name}\n\nNOT MEASURED: it takes {missing}", flush=True)
+        return []
     with Database(runner.target.url) as db:
         case.setup(db, runner.sizes)
     outcomes = []
     for variant in case.variants(runner.sizes):
+        if tables and not any(part in describe(variant) for part in tables.split("|")):
+            continue
         outcome = runner.run(case, variant, found)
         print(f"\n{report.table(case, outcome)}", flush=True)
         outcomes.append(outcome)

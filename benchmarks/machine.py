@@ -20,6 +20,10 @@ DISTRIBUTIONS = (
     "piccolo",
     "uvloop",
     "gevent",
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "tornado",
 )
 
 

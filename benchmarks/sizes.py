@@ -38,6 +38,9 @@ class Sizes:
     imports: int = 5
     connects: int = 50
     codec_values: int = 20_000
+    web_seconds: float = 2
+    web_warmup: float = 1
+    web_stacks: int = 3
     shared_buffers: str = "1GB"
     patience: int = 600
 
@@ -68,5 +71,8 @@ QUICK = Sizes(
     imports=1,
     connects=2,
     codec_values=200,
+    web_seconds=1,  # wrk knows no less
+    web_warmup=0,
+    web_stacks=1,
     shared_buffers="64MB",
 )

@@ -21,6 +21,7 @@ NAMES = (
     "models",
     "graph",
     "mixed",
+    "web",
     "codecs",
     "startup",
     "stream",
@@ -73,7 +74,8 @@ class Case:
     """A case. Each of `variants` is a table of its own.
 
     `baselines` are the peers that the others are compared with; of ``"a|b"`` the first one that took part.
-    `bars`: what must hold in a variant; the report says below the table whether it did.
+    `bars`: what must hold in a variant; the report says below the table whether it did. `missing`: a program that it
+    takes and that is not there; then it is left out, and the report says so.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Case:
     takes: Callable[[Contender, Mapping[str, Any]], bool] = field(default=_takes_all)
     bars: Callable[[Mapping[str, Any]], list[Bar]] = _no_bars
     table: Callable[[Mapping[str, list[dict[str, float]]]], str] | None = None
+    missing: Callable[[], str | None] = lambda: None
 
 
 def takes_callers(contender: Contender, variant: Mapping[str, Any]) -> bool:

@@ -1,4 +1,7 @@
-"""The games application on Starlette: asyncio, `await db.run(...)`, no Tornado."""
+"""The games application on Starlette: asyncio, `await db.run(...)`, no Tornado.
+
+The middleware gives each change a transaction, which is committed before the answer is sent; reads need none.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ from replies import Reply
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 import stretto
+from stretto.web import TransactionMiddleware, retryable
 
 
 def response(reply: Reply) -> Response:
@@ -56,10 +61,11 @@ class New(Endpoint):
     async def get(self, request: Request) -> Response:
         return response(replies.new())
 
+    @retryable
     async def post(self, request: Request) -> Response:
         entry = replies.form(*await sent(request))
         try:
-            return response(replies.saved(await self.db.transact(lambda: self.db.run(service.add, entry))))
+            return response(replies.saved(await self.db.run(service.add, entry)))
         except service.Refusal as refusal:
             return response(replies.refused(entry, refusal))
 
@@ -68,11 +74,12 @@ class Edit(Endpoint):
     async def get(self, request: Request) -> Response:
         return response(replies.edit(await self.db.run(service.game, key_in(request))))
 
+    @retryable
     async def post(self, request: Request) -> Response:
         entry = replies.form(*await sent(request))
         key, version = key_in(request), replies.version(entry)
         try:
-            game = await self.db.transact(lambda: self.db.run(service.change, key, version, entry))
+            game = await self.db.run(service.change, key, version, entry)
             return response(replies.saved(game))
         except service.Refusal as refusal:
             return response(replies.refused(entry, refusal))
@@ -82,19 +89,21 @@ class Games(Endpoint):
     async def get(self, request: Request) -> Response:
         return response(replies.games_json(await self.db.run(service.games, replies.after(request.url.query))))
 
+    @retryable
     async def post(self, request: Request) -> Response:
         entry = replies.json_object(*await sent(request))
-        return response(replies.added_json(await self.db.transact(lambda: self.db.run(service.add, entry))))
+        return response(replies.added_json(await self.db.run(service.add, entry)))
 
 
 class One(Endpoint):
     async def get(self, request: Request) -> Response:
         return response(replies.game_json(await self.db.run(service.game, key_in(request))))
 
+    @retryable
     async def put(self, request: Request) -> Response:
         entry = replies.json_object(*await sent(request))
         key, version = key_in(request), replies.version(entry)
-        game = await self.db.transact(lambda: self.db.run(service.change, key, version, entry))
+        game = await self.db.run(service.change, key, version, entry)
         return response(replies.game_json(game))
 
 
@@ -113,6 +122,7 @@ def application(db: stretto.AsyncDatabase) -> Starlette:
             Route("/api/games/{key}", One),
             Route("/style.css", Style),
         ],
+        middleware=[Middleware(TransactionMiddleware, db, safe="outside")],
         exception_handlers=dict.fromkeys((HTTPException, service.Refusal, stretto.Error, Exception), refuse),
     )
     app.router.redirect_slashes = False  # /new/ is nothing, as on the other three

@@ -11,17 +11,17 @@ from socket import socket
 import command
 import replies
 import service
-import tornado.httpserver
-import tornado.web
 from models import Game
 from on_tornado import Nothing, Replying, Style
 
 import stretto
+from stretto.web.tornado import ApplicationMixin, HandlerMixin, transactional
+
+ATTEMPTS = 5  # of a change, where the server says that it conflicts with another one
 
 
-class Handler(Replying):
-    def initialize(self, db: stretto.Database) -> None:
-        self.db = db
+class Handler(HandlerMixin, Replying):
+    """`self.db` is the application's. A `@transactional` method is answered when its transaction is committed."""
 
 
 class Shelf(Handler):
@@ -37,10 +37,11 @@ class New(Handler):
 
     head = get
 
+    @transactional(attempts=ATTEMPTS)
     def post(self) -> None:
         entry = replies.form(*self.sent)
         try:
-            self.reply(replies.saved(self.db.transact(lambda: service.add(self.db, entry))))
+            self.reply(replies.saved(service.add(self.db, entry)))
         except service.Refusal as refusal:
             self.reply(replies.refused(entry, refusal))
 
@@ -51,11 +52,12 @@ class Edit(Handler):
 
     head = get
 
+    @transactional(attempts=ATTEMPTS)
     def post(self, key: str) -> None:
         entry = replies.form(*self.sent)
         number, version = replies.key(key), replies.version(entry)
         try:
-            game = self.db.transact(lambda: service.change(self.db, number, version, entry))
+            game = service.change(self.db, number, version, entry)
             self.reply(replies.saved(game))
         except service.Refusal as refusal:
             self.reply(replies.refused(entry, refusal))
@@ -67,9 +69,10 @@ class Games(Handler):
 
     head = get
 
+    @transactional(attempts=ATTEMPTS)
     def post(self) -> None:
         entry = replies.json_object(*self.sent)
-        self.reply(replies.added_json(self.db.transact(lambda: service.add(self.db, entry))))
+        self.reply(replies.added_json(service.add(self.db, entry)))
 
 
 class One(Handler):
@@ -78,34 +81,31 @@ class One(Handler):
 
     head = get
 
+    @transactional(attempts=ATTEMPTS)
     def put(self, key: str) -> None:
         entry = replies.json_object(*self.sent)
         number, version = replies.key(key), replies.version(entry)
-        game = self.db.transact(lambda: service.change(self.db, number, version, entry))
+        game = service.change(self.db, number, version, entry)
         self.reply(replies.game_json(game))
 
 
 async def serve(url: str, listening: socket) -> None:
     with stretto.Database(url, acquire_timeout=command.PATIENCE) as db:
         db.create_tables(Game)
-        with_db = {"db": db}
-        application = tornado.web.Application(
+        application = ApplicationMixin(
             [
-                ("/", Shelf, with_db),
-                ("/new", New, with_db),
-                ("/games/([^/]+)", Edit, with_db),
-                ("/api/games", Games, with_db),
-                ("/api/games/([^/]+)", One, with_db),
+                ("/", Shelf),
+                ("/new", New),
+                ("/games/([^/]+)", Edit),
+                ("/api/games", Games),
+                ("/api/games/([^/]+)", One),
                 (r"/style\.css", Style),
             ],
+            db=db,
             default_handler_class=Nothing,
         )
-        server = tornado.httpserver.HTTPServer(application)
-        server.add_socket(listening)
-        try:
+        async with application.serving(listening):
             await asyncio.Event().wait()
-        finally:
-            server.stop()
 
 
 if __name__ == "__main__":

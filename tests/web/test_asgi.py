@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -265,6 +266,89 @@ async def test_middleware_with_tasks_of_its_own_may_be_inside(db: AsyncDatabase,
     client = client_of(endpoint, db, seen, inside=[Middleware(BaseHTTPMiddleware, dispatch)])
     assert await client.request("/") == (200, b"done")
     assert client.seen == [1, 2]
+
+
+# What is in the transaction, where Starlette's BaseHTTPMiddleware is inside of ours, and around it. On a server that
+# speaks ASGI 2.3 Starlette sends a stream from a task of its own, so that what runs behind it has not seen the end.
+INSIDE = {"before": "in", "handler": "in", "after": "in", "background": "closed"}
+AROUND = {"before": "out", "handler": "in", "after": "out", "stream": "out", "background": "out"}
+
+
+@pytest.mark.parametrize(
+    ("where", "streams", "spec_version", "places"),
+    [
+        ("inside", False, "2.3", INSIDE),
+        ("around", True, "2.4", AROUND),
+        ("around", True, "2.3", AROUND | {"background": "closed"}),
+        ("around", False, "2.3", AROUND),
+    ],
+)
+async def test_what_is_in_the_transaction_beside_a_middleware_with_tasks_of_its_own(
+    db: AsyncDatabase, seen: Any, where: str, streams: bool, spec_version: str, places: dict[str, str]
+) -> None:
+    async def note(name: str) -> None:
+        try:
+            await db.fetchval("select 1")
+            db.on_commit(bool)
+        except TransactionClosed:
+            found[name] = "closed"
+        except UsageError:
+            found[name] = "out"
+        else:
+            found[name] = "in"
+
+    async def dispatch(request: Request, call_next: Any) -> Response:
+        await note("before")
+        response: Response = await call_next(request)
+        await note("after")
+        found_rows.append(seen())
+        return response
+
+    async def rows() -> Any:
+        await note("stream")
+        yield "done"
+
+    async def endpoint(request: Request) -> Response:
+        await note("handler")
+        await db.execute(INSERT, 1)
+        background = BackgroundTask(note, "background")
+        return (
+            StreamingResponse(rows(), background=background)
+            if streams
+            else PlainTextResponse("done", 200, background=background)
+        )
+
+    found, found_rows = dict[str, str](), list[Any]()
+    task_of_its_own = Middleware(BaseHTTPMiddleware, dispatch)
+    if where == "inside":
+        client = client_of(endpoint, db, inside=[task_of_its_own])
+    else:
+        middleware = [task_of_its_own, Middleware(TransactionMiddleware, db)]
+        client = Client(Starlette(routes=[Route("/", endpoint, methods=["POST"])], middleware=middleware))
+    client.spec_version = spec_version
+    assert await client.request("/") == (200, b"done")
+    assert found == {name: place for name, place in places.items() if streams or name != "stream"}
+    assert (found_rows, seen()) == ([None if where == "inside" else [1]], [1])
+
+
+async def test_what_a_handler_sets_in_its_context_does_not_come_back_through_such_a_middleware(
+    db: AsyncDatabase, seen: Any
+) -> None:
+    async def dispatch(request: Request, call_next: Any) -> Response:
+        response: Response = await call_next(request)
+        told.append((variable.get(), request.state.who))
+        return response
+
+    async def endpoint(request: Request) -> Response:
+        variable.set("the handler")
+        request.state.who = "the handler"
+        await db.execute(INSERT, 1)
+        return PlainTextResponse("done")
+
+    variable, told = ContextVar("variable", default="nobody"), list[tuple[str, str]]()
+    client = client_of(endpoint, db, seen, inside=[Middleware(BaseHTTPMiddleware, dispatch)])
+    assert await client.request("/") == (200, b"done")
+    assert (told, client.seen) == ([("nobody", "the handler")], [1])
 
 
 @pytest.mark.parametrize(

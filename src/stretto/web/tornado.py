@@ -8,6 +8,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial, wraps
+from socket import socket
 from typing import Any, TypeVar, overload
 
 from tornado.httpserver import HTTPServer
@@ -197,14 +198,19 @@ class ApplicationMixin(Application):
 
     @asynccontextmanager
     async def serving(
-        self, port: int, address: str | None = None, *, timeout: float | None = 10.0, **options: Any
+        self, port: int | socket, address: str | None = None, *, timeout: float | None = 10.0, **options: Any
     ) -> AsyncIterator[HTTPServer]:
         """Listen (``options`` are those of ``listen()``) as long as the block runs, then stop and close the database.
 
-        At the end no connection is taken any more, statements and transactions that have begun may end within
-        ``timeout`` seconds, and then what is open is closed.
+        A socket in place of the port listens already; then ``options`` are those of HTTPServer. At the end no
+        connection is taken any more, statements and transactions that have begun may end within ``timeout`` seconds,
+        and then what is open is closed.
         """
-        server = self.listen(port, address, **options)
+        if isinstance(port, socket):
+            server = HTTPServer(self, **options)
+            server.add_socket(port)
+        else:
+            server = self.listen(port, address, **options)
         try:
             yield server
         finally:
