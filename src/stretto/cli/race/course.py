@@ -59,6 +59,7 @@ class Course:
         self._sizes = sizes
         self._process: subprocess.Popen[str] | None = None
         self._stopped = threading.Event()
+        self._begun = 0.0
         heats = [Heat.of(workload, sizes, entries) for workload, entries in self._races]
         self.result = Result(ground.settings, sizes, heats)
 
@@ -73,6 +74,10 @@ class Course:
                 self._kill()
         self.result.seconds = self._now()
         return self.result
+
+    def state(self) -> dict[str, Any]:
+        """The result so far, for JSON; its seconds are those until now."""
+        return {**self.result.as_dict(), "seconds": self.result.seconds or (self._now() if self._begun else 0.0)}
 
     def stop(self) -> None:
         """End it, from another thread: who has not run yet does not, and `run` returns."""

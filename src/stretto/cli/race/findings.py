@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stretto.cli.race.result import Heat, Standing
 
 _EVEN = 1.03  # less than this apart counts as equal in so short a run
+_MUCH = 2.0
 
 
 def rate(standing: Standing) -> float:
@@ -49,7 +50,7 @@ def _losses(ranked: list[Standing]) -> Iterator[str]:
     for each in ranked:
         lead = rate(each) / best.get(each.place, rate(each))
         if not each.ours and lead > _EVEN:
-            yield f"{each.title}, by {100 * (lead - 1):.0f} %"
+            yield f"{each.title}, {f'{lead:.1f} times' if lead > _MUCH else f'by {100 * (lead - 1):.0f} %'}"
 
 
 def _where(standing: Standing) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _WIDTH = 1000  # of a picture, in the page's pixels
-_SCALE = 1.5
+_SCALE = 1.25
 _PATIENCE = 60.0  # seconds for one
 # The height is told by the page itself; the style is light, whatever the desktop's is.
 _HEIGHT = (

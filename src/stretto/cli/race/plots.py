@@ -8,7 +8,7 @@ from html import escape
 from stretto.cli.race.result import Result, Standing
 
 _HEIGHT = 100.0  # of the curve's own coordinates; its width is the seconds
-_NARROW = 0.022  # the part of the width below which a band has no number
+_NARROW, _SMALL = 0.022, 0.055  # parts of the width below which a band has no number, and none on a phone
 
 
 def bars(
@@ -58,7 +58,8 @@ def curve(result: Result, standings: Sequence[Standing]) -> str:
         )
         if wide > _NARROW:
             place = f"left:{100 * (left + wide / 2):.2f}%"
-            marks.append(f'<span class="{_whose(each)}" style="{place}">{number}</span>')
+            small = " small" if wide < _SMALL else ""
+            marks.append(f'<span class="{_whose(each)}{small}" style="{place}">{number}</span>')
     levels = sorted({0, most, *([most // 2] if most > 3 else [])})
     rules = "".join(
         f'<line class="rule" x1="0" x2="{width:.3f}" y1="{_y(level, most):.1f}" y2="{_y(level, most):.1f}"/>'

@@ -23,8 +23,8 @@ _COLUMNS = (
 )
 _METHOD = (
     "Each contender ran once, alone, in a process of its own that had only its library in it; its answers were "
-    "checked. A warm-up does not count. Blocking SQLAlchemy is on psycopg2; on asyncio SQLAlchemy, Tortoise and Piccolo "
-    "are on asyncpg. Client and server shared the machine's cores. Rates are operations over the time that was "
+    "checked. A warm-up does not count. Blocking SQLAlchemy is on psycopg2; on asyncio SQLAlchemy, Tortoise and "
+    "Piccolo are on asyncpg. Client and server shared the machine's cores. Rates are operations over the time that was "
     "measured; p99: 99 of 100 waited no longer than this; CPU is the client's process, user and system, for one "
     "operation; memory is the most that it had. The connections are those that the server's pg_stat_activity showed "
     "for the race's database, looked at twenty times a second. One short run on one machine: differences of a few per "
@@ -169,7 +169,8 @@ def _figure(result: Result, heat: Heat) -> str:
 
 
 def _table(heat: Heat) -> str:
-    heads = "".join(f"<th>{text}</th>" for text in (f"{heat.unit}/s", *(each[1] for each in _COLUMNS), "connections"))
+    headings = (f"{heat.unit}/s", *(heading for _, heading, _ in _COLUMNS), "connections", "version")
+    heads = "".join(f"<th>{text}</th>" for text in headings)
     numbers = {id(each): number for number, each in enumerate(heat.standings, 1)}
     others = [each for each in heat.standings if each.figures is None]
     rows = "".join(_row(numbers[id(each)], each) for each in (*heat.ranked(), *others))
@@ -177,14 +178,14 @@ def _table(heat: Heat) -> str:
 
 
 def _row(number: int, standing: Standing) -> str:
-    name = standing.title.replace(standing.library, f"{standing.library} {standing.version or ''}".strip(), 1)
-    head = f'<td>{number}</td><td class="text">{escape(name)}</td>'
+    head = f'<td>{number}</td><td class="text">{escape(standing.title)}</td>'
     figures = standing.figures
     if figures is None:
         said = {"missing": f"not installed: {standing.reason}", "failed": f"failed: {standing.reason}"}
         text = escape(said.get(standing.state, standing.state))
-        return f'<tr class="{standing.state}">{head}<td class="text" colspan="{len(_COLUMNS) + 2}">{text}</td></tr>'
+        return f'<tr class="{standing.state}">{head}<td class="text" colspan="{len(_COLUMNS) + 3}">{text}</td></tr>'
     cells = [_rate(figures["rate"]), *(format(figures[key], form) for key, _, form in _COLUMNS), standing.connections]
+    cells.append(escape(standing.version or ""))
     return f'<tr class="{"ours" if standing.ours else ""}">{head}{"".join(f"<td>{each}</td>" for each in cells)}</tr>'
 
 
