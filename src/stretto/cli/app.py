@@ -12,6 +12,8 @@ import typer
 
 from stretto.errors import DatabaseError, Error, printable
 
+_REPORT = Path("stretto-race")
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -28,16 +30,14 @@ def demo(
             help="Where the server's data is kept for the next time.", show_default="under the temporary directory"
         ),
     ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds of the race.", show_default="9, fewer on a slow machine")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One short round: for CI.")] = False,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the race's report goes.")] = _REPORT,
+    quick: Annotated[bool, typer.Option("--quick", help="A race of no more than a glance: for CI.")] = False,
 ) -> None:
-    """Start a PostgreSQL of your own, load all flights of 2013 from New York, and ask about them."""
+    """Start a PostgreSQL of your own, load all flights of 2013 from New York, ask about them, and race the peers."""
     from stretto.cli.demo import Demo
 
     with _one_line("demo"):
-        Demo(directory, rounds=1 if quick else rounds, quick=quick).run()
+        Demo(directory, output=output, quick=quick).run()
 
 
 @app.command()
@@ -56,7 +56,7 @@ def race(
     url: Annotated[
         str | None, typer.Option(help="A server that runs already.", show_default="one of its own is started")
     ] = None,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")] = Path("race"),
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")] = _REPORT,
 ) -> None:
     """Race stretto and every peer that is installed, watch them, and write a report: a page, pictures, JSON."""
     from stretto.cli.race.command import Command

@@ -58,8 +58,8 @@ def watch(place: ground.Ground, course: Course, screen: Screen) -> Result:
     screen.say(result.conditions(), style="dim")
     screen.say(
         "A short race and no benchmark: each contender once, in a process of its own, client and server on the same "
-        f"cores, {place.settings['max_connections']} connections allowed. p99: how long all but one in a hundred "
-        "waited at most; CPU: the client's for one.",
+        f"cores, {place.settings['max_connections']} connections allowed. p99: 99 of 100 waited no longer than "
+        "this; CPU: the client's for one.",
         style="dim",
     )
     screen.console.print()

@@ -17,7 +17,7 @@ from stretto.cli.race.result import ENDED, Heat, Result, Standing
 _OURS, _RUNS, _WRONG = "green", "yellow", "red"
 _WIDEST = 120
 _SPARKS = "▁▂▃▄▅▆▇█"
-_FIGURES = 35  # columns: rate, p99, CPU, connections, and what is between them
+_FIGURES = 33  # columns: rate, p99, CPU, connections, and what is between them
 _EDGE = 2
 _WHOLE = 100  # from here on a figure has no decimals
 

@@ -102,7 +102,7 @@ class Races:
 
 
 def application(url: str) -> Starlette:
-    """The page, its state and its report, for a server of that URL; to be mounted (`mounted`) and ended (`lifespan`)."""
+    """The page, its state and its report, for a server of that URL; it is to be `mounted`, and ended (`lifespan`)."""
     app = Starlette(
         routes=[
             Route("/", _page),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 from stretto.cli.race.workloads import mixed
 
@@ -72,9 +72,9 @@ READ_A = "select id, data, create_date from mixed_a order by id limit $1"
 READ_B = "select id, a_id, data from mixed_b where a_id = any($1)"
 
 
-def percent(sql: str) -> LiteralString:
+def percent(sql: LiteralString) -> LiteralString:
     """A statement with one parameter as psycopg's two drivers write it."""
-    return cast("LiteralString", sql.replace("$1", "%s"))
+    return sql.replace("$1", "%s")
 
 
 def with_branches(first: Iterable[Any], second: Iterable[Any]) -> list[A]:

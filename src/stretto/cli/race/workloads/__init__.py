@@ -6,7 +6,7 @@ A new one is a module with a `WORKLOAD` and its name in `NAMES`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -93,7 +93,7 @@ class Workload:
     waiting: str
     entries: tuple[Entry, ...]
     setup: Callable[[Any, Sizes], None]
-    run: Callable[[Contender, str, Sizes, Meter], Awaitable[None]]
+    run: Callable[[Contender, str, Sizes, Meter], Coroutine[Any, Any, None]]
 
 
 def load(name: str) -> Workload:

@@ -174,7 +174,8 @@ WORKLOAD = Workload(
     title="Mixed reads and writes",
     about=lambda sizes: (
         f"{sizes.operations:,} operations: half are transactions that insert 3 rows and 5 that refer to them, half "
-        f"read the first {READ} with theirs; {sizes.connections} connections at most"
+        f"read the first {READ} with theirs; {sizes.connections} connections at most; drivers by hand, the others "
+        "with their models"
     ),
     unit="operations",
     limit="operations",
@@ -192,6 +193,8 @@ WORKLOAD = Workload(
             f"no pipelining, {_CHUNKS}",
         ),
         Entry("stretto", "uvloop", "stretto_models", f"stretto asyncio, {_CHUNKS} + uvloop", _CHUNKS),
+        Entry("stretto", "threads", "stretto_by_hand", "stretto by hand, threads", "by hand"),
+        Entry("stretto", "asyncio", "stretto_by_hand", f"stretto asyncio by hand, {_CHUNKS}", f"by hand, {_CHUNKS}"),
         Entry("asyncpg", "asyncio", "asyncpg_models", "asyncpg by hand, all at once", "all at once"),
         Entry("asyncpg", "asyncio", "asyncpg_models", f"asyncpg by hand, {_CHUNKS}", _CHUNKS),
         Entry("asyncpg", "uvloop", "asyncpg_models", f"asyncpg by hand, {_CHUNKS} + uvloop", _CHUNKS),
