@@ -24,7 +24,7 @@ demo: $(VENV)/.demo $(VENV)/.core  ## an embedded PostgreSQL, real data, typed o
 
 serve: $(VENV)/.examples $(VENV)/.core  ## the games application, and the race at /race, on a PostgreSQL of its own, until Ctrl-C
 	@$(RUN) tools/say_core.py
-	@$(RUN) examples/serve.py $(CARGS)
+	@$(RUN) examples/games/with_race.py $(CARGS)
 
 test: $(VENV)/.test $(VENV)/.core  ## the whole suite in both builds, on a PostgreSQL of its own: all set-up included
 	@$(RUN) tools/say_core.py

@@ -403,3 +403,72 @@ def test_closing_ends_the_race_and_no_other_begins(racing: tuple[Client, page.Ra
 def test_a_dsn_that_not_all_drivers_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="named by a URL"), ground.existing("dbname=x"):
         pass
+
+
+@pytest.fixture
+def served(server_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The server of `make serve` on a database of its own, and its address."""
+    name = f"stretto_served_{os.getpid()}"
+    root = Path(__file__).resolve().parents[2]
+    with Database(server_url) as admin:
+        admin.execute(f"create database {name}")
+        url = f"{server_url.rpartition('/')[0]}/{name}"
+        program = [sys.executable, str(root / "examples/games/with_race.py"), "--port", "0", url]
+        env = {**os.environ, "PYTHONPATH": SOURCE}
+        try:
+            with subprocess.Popen(
+                program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+            ) as process:
+                assert process.stdout is not None
+                try:
+                    yield process, process.stdout.readline().split()[-1]
+                finally:
+                    process.kill()
+        finally:
+            admin.execute(f"drop database {name} with (force)")
+
+
+def test_a_server_that_is_ended_ends_its_race(served: tuple[subprocess.Popen[str], str], server_url: str) -> None:
+    process, address = served
+    with httpx.Client(base_url=address) as client:
+        assert "Games" in client.get("/").text
+        started = client.post("/race/start", data={"workload": "select", "only": "stretto", "seconds": "60"})
+        assert started.headers["location"] == "./"
+        state: dict[str, Any] = {}
+        while not (state and any(each["state"] == "running" for each in state["heats"][0]["standings"])):
+            assert process.poll() is None
+            state = client.get("/race/state").json()["result"]
+    workers = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert databases(server_url, process.pid) == 0
+
+
+@pytest.mark.skipif(pictures.chromium() is None, reason="needs Chromium: apt-get install chromium")
+def test_a_person_starts_a_race_watches_it_and_reads_the_report(served: tuple[subprocess.Popen[str], str]) -> None:
+    pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]  # it does not run as root, and the page is our own
+        browser = playwright.chromium.launch(executable_path=pictures.chromium(), args=options)
+        try:
+            seen = browser.new_page(viewport={"width": 390, "height": 844})
+            wrong: list[str] = []
+            seen.on("pageerror", lambda error: wrong.append(str(error)))
+            seen.goto(f"{served[1]}/race")
+            seen.get_by_label("Only").fill("nobody")
+            seen.get_by_role("button").click()
+            seen.get_by_role("alert").get_by_text("nobody has 'nobody' in the name").wait_for()
+            seen.get_by_label("Seconds for each").fill("0.2")
+            seen.get_by_label("Only").fill("stretto, uvloop|asyncpg, uvloop")
+            seen.get_by_role("button").click()
+            seen.locator("li.running, li.done").first.wait_for()
+            seen.get_by_text("Read the report").click(timeout=90_000)
+            seen.get_by_role("heading", name="Point selects").wait_for()
+            assert seen.locator(".bars").first.locator("li").count() == 2
+            assert seen.evaluate("document.documentElement.scrollWidth") <= 390
+            assert wrong == []
+        finally:
+            browser.close()

@@ -9,7 +9,6 @@ Needs Starlette. The races are run by a thread; a browser asks for the state a f
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -126,7 +125,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.to_thread(app.state.races.close)
+        app.state.races.close()  # not awaited: after Ctrl-C the task is being cancelled, and nothing may stay behind
 
 
 async def _page(_request: Request) -> Response:

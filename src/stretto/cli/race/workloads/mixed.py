@@ -194,6 +194,7 @@ WORKLOAD = Workload(
         ),
         Entry("stretto", "uvloop", "stretto_models", f"stretto asyncio, {_CHUNKS} + uvloop", _CHUNKS),
         Entry("stretto", "threads", "stretto_by_hand", "stretto by hand, threads", "by hand"),
+        Entry("stretto", "gevent", "stretto_by_hand", f"stretto by hand, gevent, {CHUNK} greenlets", "by hand"),
         Entry("stretto", "asyncio", "stretto_by_hand", f"stretto asyncio by hand, {_CHUNKS}", f"by hand, {_CHUNKS}"),
         Entry("asyncpg", "asyncio", "asyncpg_models", "asyncpg by hand, all at once", "all at once"),
         Entry("asyncpg", "asyncio", "asyncpg_models", f"asyncpg by hand, {_CHUNKS}", _CHUNKS),

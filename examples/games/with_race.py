@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from socket import socket
-
-sys.path.insert(0, str(Path(__file__).parent / "games"))
 
 import command
 import serve_asyncio
