@@ -19,12 +19,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from benchmarks import data
 from benchmarks.bars import AtLeast, Bar, NotSlower
 from benchmarks.cases import COMMON, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened
 from benchmarks.sizes import Sizes
+from stretto.cli.race.workloads import points
 
 CHUNKS = 4  # connections of those that use several
 TABLE = "loaded"
@@ -45,8 +45,8 @@ class Item:
 
 
 def setup(db: Any, sizes: Sizes) -> None:
-    data.fill(db, "to_load", sizes.copy_rows)
-    db.execute(f"create table loaded ({data.COLUMNS})")
+    points.fill(db, "to_load", sizes.copy_rows)
+    db.execute(f"create table loaded ({points.COLUMNS})")
     db.execute("create function empty_loaded() returns int language plpgsql as 'begin truncate loaded; return 1; end'")
 
 
@@ -54,12 +54,12 @@ def setup(db: Any, sizes: Sizes) -> None:
 def made(source: str, count: int) -> Iterator[Any]:
     """What is copied: a list, or the path of a file that is removed at the end."""
     if source == "tuples":
-        yield list(data.values(count))
+        yield list(points.values(count))
     elif source == "objects":
-        yield [Item(*values) for values in data.values(count)]
+        yield [Item(*values) for values in points.values(count)]
     else:
         with tempfile.NamedTemporaryFile("w", suffix=".csv", newline="") as file:
-            csv.writer(file).writerows(data.values(count))
+            csv.writer(file).writerows(points.values(count))
             file.flush()
             yield Path(file.name)
 

@@ -9,28 +9,10 @@ from typing import Any
 
 import asyncpg
 
-from benchmarks import data
-from benchmarks.cases import copy, flow, rows, select, stream
+from benchmarks.cases import copy, flow, rows, stream
 from benchmarks.contenders import contender
-
-POINT = select.SQL.format(parameter="$1")
-BOTH = ("asyncio", "uvloop")
-HELD = range(1, 11)
-
-
-@contender("select", "asyncpg held", callers=HELD, loops=BOTH)
-async def select_held(url: str, callers: int, _connections: int) -> AsyncIterator[Any]:
-    """Its fastest way: a connection and a statement prepared by hand for each caller."""
-    connections = [await asyncpg.connect(url) for _ in range(callers)]
-    yield [(await connection.prepare(POINT)).fetchrow for connection in connections]
-    for connection in connections:
-        await connection.close()
-
-
-@contender("select", "asyncpg pool", loops=BOTH)
-async def select_pool(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
-    async with asyncpg.create_pool(url, min_size=min(callers, connections), max_size=connections) as pool:
-        yield [lambda key: pool.fetchrow(POINT, key)] * callers
+from stretto.cli.race.contenders.asyncpg_ import BOTH, HELD, POINT
+from stretto.cli.race.workloads import points
 
 
 @contender("rows", "asyncpg Records")
@@ -53,7 +35,7 @@ async def stream_cursor(url: str) -> AsyncIterator[Any]:
 async def copy_records(url: str, source: str) -> AsyncIterator[Any]:
     """copy_records_to_table, which takes tuples, and copy_to_table of a file."""
     connection = await asyncpg.connect(url)
-    fields = attrgetter(*data.FIELDS)
+    fields = attrgetter(*points.FIELDS)
 
     def load(rows: Any) -> Any:
         if source == "CSV":

@@ -1,4 +1,4 @@
-"""psycopg2 under gevent: its wait callback, as psycogreen has it, lets other greenlets run."""
+"""psycopg2 under gevent: what the race does not run."""
 
 from __future__ import annotations
 
@@ -6,30 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
-from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
-from benchmarks.contenders import contender, psycopg2_, psycopg2_census
-
-
-def _wait(connection: Any) -> None:
-    waits = {extensions.POLL_READ: wait_read, extensions.POLL_WRITE: wait_write}
-    while (state := connection.poll()) != extensions.POLL_OK:
-        if state not in waits:
-            raise psycopg2.OperationalError(f"poll() gave {state}")
-        waits[state](connection.fileno())
-
-
-@contender("select", "psycopg2 gevent", gevent=True)
-def select(url: str, callers: int, connections: int) -> Iterator[Any]:
-    extensions.set_wait_callback(_wait)
-    with contextmanager(psycopg2_.select_pool)(url, callers, connections) as functions:
-        yield functions
+from benchmarks.contenders import contender, psycopg2_census
+from stretto.cli.race.contenders.psycopg2_gevent import wait
 
 
 @contender("census", "psycopg2 gevent", gevent=True)
 def census(url: str, workers: int, connections: int) -> Iterator[Any]:
-    extensions.set_wait_callback(_wait)
+    extensions.set_wait_callback(wait)
     with contextmanager(psycopg2_census.threads)(url, workers, connections) as crew:
         yield crew

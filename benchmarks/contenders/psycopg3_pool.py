@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
-
-from benchmarks.cases import select
 from benchmarks.cases.census import Crew, Worker
 from benchmarks.contenders import contender
+from stretto.cli.race.contenders.psycopg3_pool import AUTOCOMMIT, POINT, asynchronous, blocking
 
-POINT = select.SQL.format(parameter="%s")
 SLEEP = "select pg_sleep(%s)"
-AUTOCOMMIT = {"autocommit": True}
-
-
-@contextmanager
-def _pool(url: str, size: int, **options: Any) -> Iterator[ConnectionPool[Any]]:
-    with ConnectionPool(url, min_size=size, max_size=size, kwargs=options, open=True) as pool:
-        pool.wait()
-        yield pool
-
-
-@asynccontextmanager
-async def _async_pool(url: str, size: int, **options: Any) -> AsyncIterator[AsyncConnectionPool[Any]]:
-    async with AsyncConnectionPool(url, min_size=size, max_size=size, kwargs=options, open=False) as pool:
-        await pool.wait()
-        yield pool
-
-
-@contender("select", "psycopg 3 blocking pool", callers=range(1, 1000))
-def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
-    with _pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
-
-        def ask(key: int) -> Any:
-            with pool.connection() as connection:
-                return connection.execute(POINT, (key,)).fetchone()
-
-        yield [ask] * callers
-
-
-@contender("select", "psycopg 3 asyncio pool")
-async def select_async_pool(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
-    async with _async_pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
-
-        async def ask(key: int) -> Any:
-            async with pool.connection() as connection:
-                return await (await connection.execute(POINT, (key,))).fetchone()
-
-        yield [ask] * callers
 
 
 @contender("neighbours", "psycopg 3 blocking pool")
 def neighbours(url: str, connections: int) -> Iterator[Any]:
-    with _pool(url, connections, **AUTOCOMMIT) as pool:
+    with blocking(url, connections, **AUTOCOMMIT) as pool:
 
         def ask(key: int) -> Any:
             with pool.connection() as connection:
@@ -70,7 +29,7 @@ def neighbours(url: str, connections: int) -> Iterator[Any]:
 
 @contender("neighbours", "psycopg 3 asyncio pool")
 async def neighbours_async(url: str, connections: int) -> AsyncIterator[Any]:
-    async with _async_pool(url, connections, **AUTOCOMMIT) as pool:
+    async with asynchronous(url, connections, **AUTOCOMMIT) as pool:
 
         async def ask(key: int) -> Any:
             async with pool.connection() as connection:
@@ -86,7 +45,7 @@ async def neighbours_async(url: str, connections: int) -> AsyncIterator[Any]:
 @contender("writes", "psycopg 3 blocking pool")
 def writes(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
     sql = sql.format(key="%(key)s", note="%(note)s")
-    with _pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
+    with blocking(url, min(callers, connections), **AUTOCOMMIT) as pool:
 
         def write(row: tuple[int, str]) -> None:
             with pool.connection() as connection:
@@ -103,7 +62,7 @@ def writes(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
 @contender("writes", "psycopg 3 asyncio pool")
 async def writes_async(url: str, callers: int, connections: int, sql: Any) -> AsyncIterator[Any]:
     sql = sql.format(key="%(key)s", note="%(note)s")
-    async with _async_pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
+    async with asynchronous(url, min(callers, connections), **AUTOCOMMIT) as pool:
 
         async def write(row: tuple[int, str]) -> None:
             async with pool.connection() as connection:
@@ -121,7 +80,7 @@ async def writes_async(url: str, callers: int, connections: int, sql: Any) -> As
 def transaction(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
     """Its pool's `connection()` is a transaction."""
     sql = sql.format(parameter="%s")
-    with _pool(url, min(callers, connections)) as pool:
+    with blocking(url, min(callers, connections)) as pool:
 
         def ask(key: int) -> Any:
             with pool.connection() as connection:
@@ -133,7 +92,7 @@ def transaction(url: str, callers: int, connections: int, sql: Any) -> Iterator[
 @contender("transaction", "psycopg 3 asyncio pool")
 async def transaction_async(url: str, callers: int, connections: int, sql: Any) -> AsyncIterator[Any]:
     sql = sql.format(parameter="%s")
-    async with _async_pool(url, min(callers, connections)) as pool:
+    async with asynchronous(url, min(callers, connections)) as pool:
 
         async def ask(key: int) -> Any:
             async with pool.connection() as connection:
@@ -144,7 +103,7 @@ async def transaction_async(url: str, callers: int, connections: int, sql: Any) 
 
 @contender("census", "psycopg 3 threads, pool")
 def census_pool(url: str, workers: int, connections: int) -> Iterator[Any]:
-    with _pool(url, connections, **AUTOCOMMIT) as pool:
+    with blocking(url, connections, **AUTOCOMMIT) as pool:
 
         def execute(sql: Any, *parameters: Any) -> None:
             with pool.connection() as connection:
@@ -158,8 +117,8 @@ def census_pool(url: str, workers: int, connections: int) -> Iterator[Any]:
 
 
 @contender("census", "psycopg 3 asyncio, pool")
-async def census_async_pool(url: str, workers: int, connections: int) -> AsyncIterator[Any]:
-    async with _async_pool(url, connections, **AUTOCOMMIT) as pool:
+async def censusasynchronous(url: str, workers: int, connections: int) -> AsyncIterator[Any]:
+    async with asynchronous(url, connections, **AUTOCOMMIT) as pool:
 
         async def execute(sql: Any, *parameters: Any) -> None:
             async with pool.connection() as connection:

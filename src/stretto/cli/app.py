@@ -12,6 +12,8 @@ import typer
 
 from stretto.errors import DatabaseError, Error, printable
 
+_REPORT = Path("stretto-race")
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -28,16 +30,42 @@ def demo(
             help="Where the server's data is kept for the next time.", show_default="under the temporary directory"
         ),
     ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds of the race.", show_default="9, fewer on a slow machine")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One short round: for CI.")] = False,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the race's report goes.")] = _REPORT,
+    quick: Annotated[bool, typer.Option("--quick", help="A race of few, no more than a glance: for CI.")] = False,
 ) -> None:
-    """Start a PostgreSQL of your own, load all flights of 2013 from New York, and ask about them."""
+    """Start a PostgreSQL of your own, load all flights of 2013 from New York, ask about them, and race the peers."""
     from stretto.cli.demo import Demo
 
     with _one_line("demo"):
-        Demo(directory, rounds=1 if quick else rounds, quick=quick).run()
+        Demo(directory, output=output, quick=quick).run()
+
+
+@app.command()
+def race(
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="select, mixed or graph; may be given several times.", show_default="all"),
+    ] = None,
+    callers: Annotated[int, typer.Option(min=1, max=1000, help="Of select, at a time.")] = 40,
+    connections: Annotated[int, typer.Option(min=1, max=100, help="That each pool may have.")] = 10,
+    seconds: Annotated[float, typer.Option(min=0.05, help="That each runs in select and graph.")] = 2.0,
+    operations: Annotated[int, typer.Option(min=10, help="That each does in mixed; the seeds did 35,000.")] = 3_500,
+    only: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only those with this in their name; others after a |.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A server that runs already.", show_default="one of its own is started")
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")] = _REPORT,
+) -> None:
+    """Race stretto and every peer that is installed, watch them, and write a report: a page, pictures, JSON."""
+    from stretto.cli.race.command import Command
+    from stretto.cli.race.workloads import Sizes
+
+    sizes = Sizes(callers=callers, connections=connections, seconds=seconds, operations=operations)
+    with _one_line("race"):
+        well = Command(workload or [], only, sizes, url, output).run()
+    raise typer.Exit(0 if well else 1)
 
 
 @app.command()
@@ -65,6 +93,9 @@ def _one_line(command: str) -> Iterator[None]:
     except (Error, OSError) as error:
         print(f"stretto {command}: {_in_one_line(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print(f"\nstretto {command}: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _in_one_line(error: Exception) -> str:
