@@ -117,7 +117,7 @@ def census_pool(url: str, workers: int, connections: int) -> Iterator[Any]:
 
 
 @contender("census", "psycopg 3 asyncio, pool")
-async def censusasynchronous(url: str, workers: int, connections: int) -> AsyncIterator[Any]:
+async def census_async_pool(url: str, workers: int, connections: int) -> AsyncIterator[Any]:
     async with asynchronous(url, connections, **AUTOCOMMIT) as pool:
 
         async def execute(sql: Any, *parameters: Any) -> None:

@@ -223,7 +223,7 @@ def describe_request(sql: str, generation: int = 0) -> tuple[Statement, Request]
 def _check_single(statement: Statement) -> None:
     """Raise UsageError for several statements in one text: the server would refuse it, and fail a transaction for it.
 
-    Where a backslash may be a quote's escape (standard_conforming_strings=off), nothing is counted: the server is asked.
+    Where a backslash may be a quote's escape (standard_conforming_strings=off) the server is asked.
     """
     count = statement.traits.statements
     if count > 1 and "\\" not in statement.sql:
