@@ -41,6 +41,35 @@ def demo(
 
 
 @app.command()
+def race(
+    modules: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODULE]...", help="With --profile: DB-API modules, as psycopg2.", show_default="known ones"
+        ),
+    ] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Where does a call's time go?")] = False,
+    url: Annotated[
+        str | None, typer.Option(help="The PostgreSQL server, as a URL.", show_default="one of its own")
+    ] = None,
+    url_for: Annotated[
+        list[str] | None, typer.Option(metavar="MODULE=URL", help="Another module, and the server that it is for.")
+    ] = None,
+    callers: Annotated[int, typer.Option(min=1, help="Callers at a time on asyncio, beside one.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each kind of call is measured.")] = 15,
+    output: Annotated[Path | None, typer.Option(help="A file for all figures, as JSON.", show_default="none")] = None,
+) -> None:
+    """Measure stretto beside other drivers."""
+    from stretto.cli import profile as profiling
+
+    if not profile:
+        raise typer.BadParameter("say what to measure: --profile")
+    with _one_line("race"):
+        others = profiling.urls(url_for or [])
+        profiling.profile(modules or [], url=url, url_for=others, callers=callers, rounds=rounds, output=output)
+
+
+@app.command()
 def doctor(
     url: Annotated[
         str | None, typer.Option(help="The database, as a URL or key=value.", show_default="as PG* variables say")
