@@ -22,9 +22,9 @@ demo: $(VENV)/.demo $(VENV)/.core  ## an embedded PostgreSQL, real data, typed o
 	@$(RUN) tools/say_core.py
 	$(RUN) -m stretto.cli demo $(CARGS)
 
-serve: $(VENV)/.examples $(VENV)/.core  ## the games application on a PostgreSQL of its own, until Ctrl-C
+serve: $(VENV)/.examples $(VENV)/.core  ## the games application, and the race at /race, on a PostgreSQL of its own, until Ctrl-C
 	@$(RUN) tools/say_core.py
-	@$(RUN) examples/games/serve_asyncio.py $(CARGS)
+	@$(RUN) examples/serve.py $(CARGS)
 
 test: $(VENV)/.test $(VENV)/.core  ## the whole suite in both builds, on a PostgreSQL of its own: all set-up included
 	@$(RUN) tools/say_core.py

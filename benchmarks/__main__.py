@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, contenders, machine, report, server
+from benchmarks import cases, contenders, report, server
 from benchmarks.runner import ROOT, Outcome, Runner
 from benchmarks.sizes import QUICK, Sizes
 from stretto import Database
+from stretto.cli.race import machine
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -75,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pinned = f"client on core {client_core}, server on {'its own cores' if options.url else server_core}"
         facts = {
             **machine.describe(),
+            "stretto": f"{_revision()}, {machine.core()}",
             "server": ", ".join(f"{name} {value}" for name, value in target.settings.items()),
             "pinning": "none" if client_core is None else pinned,
             "not there": ", ".join(missing) or "nothing",
@@ -85,6 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = [each for name in options.cases or cases.NAMES for each in _run_case(name, runner, found)]
     print(f"\n{time.monotonic() - started:.0f} s; all figures: {_save(options.json, facts, sizes, outcomes)}")
     return 1 if any(outcome.failures for outcome in outcomes) else 0
+
+
+def _revision() -> str:
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT)
+    return done.stdout.strip() if done.returncode == 0 else "unknown revision"
 
 
 def _target(options: argparse.Namespace, core: int | None, sizes: Sizes) -> AbstractContextManager[server.Target]:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import inspect
 import resource
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from benchmarks.contenders import Contender
+from stretto.cli.race.meter import client_seconds, peak_memory, status
+from stretto.cli.race.subject import WrongAnswer, call, drive, expect, opened
 
-T = TypeVar("T")
-
-
-class WrongAnswer(Exception):
-    """A contender did not return what the case asks for; its speed is of no interest."""
-
-
-def expect(found: object, expected: object, what: str) -> None:
-    """Raise WrongAnswer unless a contender's result is the right one."""
-    if found != expected:
-        raise WrongAnswer(f"{what}: {str(found)[:200]} instead of {str(expected)[:200]}")
+__all__ = [
+    "Window",
+    "WrongAnswer",
+    "call",
+    "drive",
+    "expect",
+    "forget_peak",
+    "memory",
+    "opened",
+    "peak_memory",
+]
 
 
 class Window:
@@ -37,13 +35,13 @@ class Window:
 
     def __enter__(self) -> Self:
         self._server_before = _server_times(self._server_pid)
-        self._client_before = _client_seconds(self._who)
+        self._client_before = client_seconds(self._who)
         self._before = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.wall += time.perf_counter() - self._before
-        self.client += _client_seconds(self._who) - self._client_before
+        self.client += client_seconds(self._who) - self._client_before
         after = _server_times(self._server_pid)
         self.server += sum(used - self._server_before.get(pid, 0) for pid, used in after.items()) / 1e9
 
@@ -53,11 +51,6 @@ class Window:
         if self._server_pid is not None:
             figures["server_us"] = self.server / operations * 1e6
         return {**figures, "rss_mb": peak_memory(), **more}
-
-
-def _client_seconds(who: int) -> float:
-    usage = resource.getrusage(who)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _server_times(postmaster: int | None) -> dict[str, int]:
@@ -70,62 +63,11 @@ def _server_times(postmaster: int | None) -> dict[str, int]:
     return times
 
 
-def _status(key: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(key):
-            return int(line.split()[1]) / 1024
-    raise LookupError(key)
-
-
 def memory() -> float:
     """Resident memory now, in MB."""
-    return _status("VmRSS:")
-
-
-def peak_memory() -> float:
-    """The most resident memory so far, in MB. (ru_maxrss is of no use: it survives exec, so it may be the parent's.)"""
-    return _status("VmHWM:")
+    return status("VmRSS:")
 
 
 def forget_peak() -> None:
     """Let the peak start anew from here."""
     Path("/proc/self/clear_refs").write_text("5")
-
-
-async def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a contender's function, be it blocking or not."""
-    result = function(*args)
-    return await result if inspect.isawaitable(result) else result
-
-
-@contextlib.asynccontextmanager
-async def opened(contender: Contender, *args: Any) -> AsyncIterator[Any]:
-    """What the contender yields, be it blocking or not."""
-    if contender.asynchronous:
-        async with contender.open(*args) as subject:
-            yield subject
-    else:
-        with contender.open(*args) as subject:
-            yield subject
-
-
-def drive(contender: Contender, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a case's coroutine: on the contender's event loop, or for a blocking one without any (it never waits)."""
-    if contender.asynchronous:
-        with asyncio.Runner(loop_factory=_loop_factory(contender.loop)) as runner:
-            return runner.run(coroutine)
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise RuntimeError(f"{contender.name} is blocking, but it waited")
-
-
-def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop]:
-    if loop == "uvloop":
-        import uvloop
-
-        factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-        return factory
-    return asyncio.new_event_loop

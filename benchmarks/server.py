@@ -6,12 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
-from stretto import Database
-
-SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "max_connections")
+from stretto.cli.race import ground
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,5 @@ def embedded(core: int | None, shared_buffers: str) -> Iterator[Target]:
 @contextmanager
 def existing(url: str) -> Iterator[Target]:
     """A server that runs already, with a database for this run, which is dropped at the end."""
-    name = f"stretto_bench_{os.getpid()}"
-    with Database(url) as db:
-        db.execute(f"create database {name}")
-        try:
-            yield Target(urlunsplit(urlsplit(url)._replace(path=f"/{name}")), None, _settings(db))
-        finally:
-            db.execute(f"drop database {name} with (force)")
-
-
-def _settings(db: Any) -> dict[str, str]:
-    shown = {name: str(db.fetchval(f"show {name}")) for name in SETTINGS}
-    return {"version": str(db.fetchval("show server_version")), **shown}
+    with ground.existing(url, "stretto_bench") as found:
+        yield Target(found.url, None, found.settings)

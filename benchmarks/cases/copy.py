@@ -9,11 +9,11 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from benchmarks import data
 from benchmarks.cases import COMMON, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened
 from benchmarks.sizes import Sizes
+from stretto.cli.race.workloads import points
 
 TABLE = "loaded"
 TYPES = ("int4", "text", "timestamptz", "numeric", "bool")
@@ -22,8 +22,8 @@ _DIFFERENT = "select count(*) from (select * from loaded except all select * fro
 
 
 def setup(db: Any, sizes: Sizes) -> None:
-    data.fill(db, "to_load", sizes.copy_rows)
-    db.execute(f"create table loaded ({data.COLUMNS})")
+    points.fill(db, "to_load", sizes.copy_rows)
+    db.execute(f"create table loaded ({points.COLUMNS})")
     db.execute("create function empty_loaded() returns int language plpgsql as 'begin truncate loaded; return 1; end'")
 
 
@@ -32,7 +32,7 @@ def run(contender: Contender, job: Job) -> dict[str, float]:
 
 
 async def _run(contender: Contender, job: Job) -> dict[str, float]:
-    rows = list(data.values(job.sizes.copy_rows))
+    rows = list(points.values(job.sizes.copy_rows))
     seconds = []
     async with opened(contender, job.url) as (copy, value):
         await call(value, _EMPTY)

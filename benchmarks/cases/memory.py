@@ -10,11 +10,11 @@ import gc
 import time
 from typing import Any
 
-from benchmarks import data
 from benchmarks.cases import Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import call, drive, expect, memory, opened
 from benchmarks.sizes import Sizes
+from stretto.cli.race.workloads import points
 
 FIRST = 2  # they bring what all share: imports, descriptions, the allocator's first blocks
 # Ours are those that began after the one that asks, which is the first: others may be ending yet.
@@ -27,7 +27,7 @@ _PAGE = 4 / 1024  # MB: less than that is not seen
 
 
 def setup(db: Any, sizes: Sizes) -> None:
-    data.fill(db, "point", sizes.points)
+    points.fill(db, "point", sizes.points)
 
 
 def run(contender: Contender, job: Job) -> dict[str, float]:

@@ -12,18 +12,18 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from benchmarks import data, load
+from benchmarks import load
 from benchmarks.cases import COMMON, WAITS, Case, Column, Job
-from benchmarks.cases.select import check
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, drive, opened
 from benchmarks.sizes import Sizes
+from stretto.cli.race.workloads import points, select
 
 SLEEPERS = 2
 
 
 def setup(db: Any, sizes: Sizes) -> None:
-    data.fill(db, "point", sizes.points)
+    points.fill(db, "point", sizes.points)
 
 
 def variants(sizes: Sizes) -> list[dict[str, Any]]:
@@ -37,13 +37,13 @@ def run(contender: Contender, job: Job) -> dict[str, float]:
 async def _run(contender: Contender, job: Job) -> dict[str, float]:
     callers, sizes = job.variant["callers"], job.sizes
     async with opened(contender, job.url, max(sizes.connections, SLEEPERS + 1)) as (ask, sleep):
-        await check([ask], sizes)
+        await select.check([ask], sizes.points)
         functions, arguments = [ask] * callers, [load.keys(caller, sizes.points) for caller in range(callers)]
         async with _sleepers(contender.asynchronous, sleep, sizes.sleep) as slept:
             await load.callers(contender.asynchronous, functions, arguments, sizes.warmup)
             with Window(job.server_pid) as window:
                 waits = await load.callers(contender.asynchronous, functions, arguments, 2 * sizes.seconds)
-        await check([ask], sizes)
+        await select.check([ask], sizes.points)
     found = load.latencies(waits)
     found["fairness"] = found["max_ms"] / found["mean_ms"]
     return window.result(len(waits), **found, sleep_ms=load.latencies(slept)["mean_ms"])

@@ -13,17 +13,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import data
 from benchmarks.cases import COMMON, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened
 from benchmarks.sizes import Sizes
+from stretto.cli.race.workloads import points
 
 SQL = "select id, name, created, price, active from many"
 
 
 def setup(db: Any, sizes: Sizes) -> None:
-    data.fill(db, "many", sizes.rows)
+    points.fill(db, "many", sizes.rows)
 
 
 def _read_attributes(rows: list[Any]) -> None:
@@ -58,9 +58,9 @@ _READ: dict[str, Callable[[list[Any]], None]] = {
 
 def _as_values(rows: list[Any], way: str) -> list[tuple[Any, ...]]:
     if way == "attributes":
-        return [tuple(getattr(row, name) for name in data.FIELDS) for row in rows]
+        return [tuple(getattr(row, name) for name in points.FIELDS) for row in rows]
     if way == "names":
-        return [tuple(row[name] for name in data.FIELDS) for row in rows]
+        return [tuple(row[name] for name in points.FIELDS) for row in rows]
     return [tuple(row) for row in rows]
 
 
@@ -73,7 +73,7 @@ async def _run(contender: Contender, job: Job) -> dict[str, float]:
     async with opened(contender, job.url) as (fetch, way):
         found = _as_values(await call(fetch), way)
         expect(len(found), count, "number of rows")
-        for row, expected in zip(found, data.values(count), strict=True):
+        for row, expected in zip(found, points.values(count), strict=True):
             expect(row, expected, f"row {expected[0]}")
         del found, row, expected
         gc.collect()

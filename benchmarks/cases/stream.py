@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import data
 from benchmarks.cases import COMMON, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, drive, expect, forget_peak, memory, opened, peak_memory
 from benchmarks.sizes import Sizes
+from stretto.cli.race.workloads import points
 
 SQL = "select id, name, created, price, active from stream"
 BATCH = 1000  # rows a batch, for everybody
 
 
 def setup(db: Any, sizes: Sizes) -> None:
-    data.fill(db, "stream", sizes.stream_rows)
+    points.fill(db, "stream", sizes.stream_rows)
 
 
 def run(contender: Contender, job: Job) -> dict[str, float]:
@@ -39,7 +39,7 @@ async def _run(contender: Contender, job: Job) -> dict[str, float]:
 
 
 async def _check(rows: Any, asynchronous: bool, count: int) -> None:
-    expected = data.values(count)
+    expected = points.values(count)
     if asynchronous:
         async for row in rows:
             expect(tuple(row), next(expected), "row")

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import data, load
-from benchmarks.cases import COMMON, WAITS, Case, Column, Job, select, takes_callers
+from benchmarks import load
+from benchmarks.cases import COMMON, WAITS, Case, Column, Job, takes_callers
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, drive, opened
 from benchmarks.sizes import Sizes
+from stretto.cli.race.workloads import points, select
 
 SQL = {
     "select": select.SQL,
-    "update": f"update point set price = price where id = {{parameter}} returning {', '.join(data.FIELDS)}",
+    "update": f"update point set price = price where id = {{parameter}} returning {', '.join(points.FIELDS)}",
 }
 
 
 def setup(db: Any, sizes: Sizes) -> None:
-    data.fill(db, "point", sizes.points)
+    points.fill(db, "point", sizes.points)
 
 
 def variants(sizes: Sizes) -> list[dict[str, Any]]:
@@ -36,12 +37,12 @@ def run(contender: Contender, job: Job) -> dict[str, float]:
 async def _run(contender: Contender, job: Job) -> dict[str, float]:
     callers, sizes = job.variant["callers"], job.sizes
     async with opened(contender, job.url, callers, sizes.connections, SQL[job.variant["what"]]) as functions:
-        await select.check(functions, sizes)
+        await select.check(functions, sizes.points)
         keys = [load.keys(caller, sizes.points) for caller in range(callers)]
         await load.callers(contender.asynchronous, functions, keys, sizes.warmup)
         with Window(job.server_pid) as window:
             waits = await load.callers(contender.asynchronous, functions, keys, sizes.seconds)
-        await select.check(functions, sizes)
+        await select.check(functions, sizes.points)
     return window.result(len(waits), **load.latencies(waits))
 
 

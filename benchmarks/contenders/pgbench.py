@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import select
 from benchmarks.contenders import contender
+from stretto.cli.race.workloads import select
 
 CLIENTS = 4
 BATCH = 100  # selects in a pipeline

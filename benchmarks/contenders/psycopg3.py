@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,11 +11,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from benchmarks.cases import copy, rows, select, stream
+from benchmarks.cases import copy, rows, stream
 from benchmarks.contenders import contender
-
-POINT = select.SQL.format(parameter="%s")
-HELD = range(1, 11)
+from stretto.cli.race.contenders.psycopg3 import POINT
 
 
 @dataclass(slots=True)
@@ -30,29 +28,6 @@ class Slotted:
 def _value(connection: psycopg.Connection[Any], sql: Any) -> Any:
     [value] = connection.execute(sql).fetchone() or [None]
     return value
-
-
-@contender("select", "psycopg 3 blocking held", callers=HELD)
-def select_held(url: str, callers: int, _connections: int) -> Iterator[Any]:
-    connections = [psycopg.connect(url, autocommit=True) for _ in range(callers)]
-    yield [lambda key, c=connection: c.execute(POINT, (key,)).fetchone() for connection in connections]
-    for connection in connections:
-        connection.close()
-
-
-@contender("select", "psycopg 3 asyncio held", callers=HELD)
-async def select_async_held(url: str, callers: int, _connections: int) -> AsyncIterator[Any]:
-    connections = [await psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(callers)]
-    yield [_asker(connection) for connection in connections]
-    for connection in connections:
-        await connection.close()
-
-
-def _asker(connection: psycopg.AsyncConnection[Any]) -> Callable[[int], Any]:
-    async def ask(key: int) -> Any:
-        return await (await connection.execute(POINT, (key,))).fetchone()
-
-    return ask
 
 
 @contender("rows", "psycopg 3 binary tuples")
@@ -102,28 +77,6 @@ def startup(url: str) -> Iterator[Any]:
             return _value(connection, "select 1")
 
     yield "import psycopg", connect
-
-
-TOGETHER = 100
-
-
-@contender("select", "psycopg 3 pipeline by hand", callers=range(2, 1_000_000), together=TOGETHER)
-async def select_pipeline(url: str, callers: int, _connections: int) -> AsyncIterator[Any]:
-    """The selects of up to 100 callers collected into one pipeline, which has one Sync: one fate for all of them."""
-    count = callers // min(callers, TOGETHER)
-    connections = [await psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(count)]
-    yield [_asker_of_many(connection) for connection in connections]
-    for connection in connections:
-        await connection.close()
-
-
-def _asker_of_many(connection: psycopg.AsyncConnection[Any]) -> Callable[[list[int]], Any]:
-    async def ask(keys: list[int]) -> list[Any]:
-        async with connection.pipeline():
-            cursors = [await connection.execute(POINT, (key,)) for key in keys]
-        return [await cursor.fetchone() for cursor in cursors]
-
-    return ask
 
 
 @contender("memory", "psycopg 3 blocking")

@@ -3,58 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
-
-from benchmarks.cases import select
 from benchmarks.contenders import contender
+from stretto.cli.race.contenders.psycopg3_pool import AUTOCOMMIT, POINT, asynchronous, blocking
 
-POINT = select.SQL.format(parameter="%s")
 SLEEP = "select pg_sleep(%s)"
-AUTOCOMMIT = {"autocommit": True}
-
-
-@contextmanager
-def _pool(url: str, size: int, **options: Any) -> Iterator[ConnectionPool[Any]]:
-    with ConnectionPool(url, min_size=size, max_size=size, kwargs=options, open=True) as pool:
-        pool.wait()
-        yield pool
-
-
-@asynccontextmanager
-async def _async_pool(url: str, size: int, **options: Any) -> AsyncIterator[AsyncConnectionPool[Any]]:
-    async with AsyncConnectionPool(url, min_size=size, max_size=size, kwargs=options, open=False) as pool:
-        await pool.wait()
-        yield pool
-
-
-@contender("select", "psycopg 3 blocking pool", callers=range(1, 1000))
-def select_pool(url: str, callers: int, connections: int) -> Iterator[Any]:
-    with _pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
-
-        def ask(key: int) -> Any:
-            with pool.connection() as connection:
-                return connection.execute(POINT, (key,)).fetchone()
-
-        yield [ask] * callers
-
-
-@contender("select", "psycopg 3 asyncio pool")
-async def select_async_pool(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
-    async with _async_pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
-
-        async def ask(key: int) -> Any:
-            async with pool.connection() as connection:
-                return await (await connection.execute(POINT, (key,))).fetchone()
-
-        yield [ask] * callers
 
 
 @contender("neighbours", "psycopg 3 blocking pool")
 def neighbours(url: str, connections: int) -> Iterator[Any]:
-    with _pool(url, connections, **AUTOCOMMIT) as pool:
+    with blocking(url, connections, **AUTOCOMMIT) as pool:
 
         def ask(key: int) -> Any:
             with pool.connection() as connection:
@@ -69,7 +28,7 @@ def neighbours(url: str, connections: int) -> Iterator[Any]:
 
 @contender("neighbours", "psycopg 3 asyncio pool")
 async def neighbours_async(url: str, connections: int) -> AsyncIterator[Any]:
-    async with _async_pool(url, connections, **AUTOCOMMIT) as pool:
+    async with asynchronous(url, connections, **AUTOCOMMIT) as pool:
 
         async def ask(key: int) -> Any:
             async with pool.connection() as connection:
@@ -85,7 +44,7 @@ async def neighbours_async(url: str, connections: int) -> AsyncIterator[Any]:
 @contender("writes", "psycopg 3 blocking pool")
 def writes(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
     sql = sql.format(key="%(key)s", note="%(note)s")
-    with _pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
+    with blocking(url, min(callers, connections), **AUTOCOMMIT) as pool:
 
         def write(row: tuple[int, str]) -> None:
             with pool.connection() as connection:
@@ -102,7 +61,7 @@ def writes(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
 @contender("writes", "psycopg 3 asyncio pool")
 async def writes_async(url: str, callers: int, connections: int, sql: Any) -> AsyncIterator[Any]:
     sql = sql.format(key="%(key)s", note="%(note)s")
-    async with _async_pool(url, min(callers, connections), **AUTOCOMMIT) as pool:
+    async with asynchronous(url, min(callers, connections), **AUTOCOMMIT) as pool:
 
         async def write(row: tuple[int, str]) -> None:
             async with pool.connection() as connection:
@@ -120,7 +79,7 @@ async def writes_async(url: str, callers: int, connections: int, sql: Any) -> As
 def transaction(url: str, callers: int, connections: int, sql: Any) -> Iterator[Any]:
     """Its pool's `connection()` is a transaction."""
     sql = sql.format(parameter="%s")
-    with _pool(url, min(callers, connections)) as pool:
+    with blocking(url, min(callers, connections)) as pool:
 
         def ask(key: int) -> Any:
             with pool.connection() as connection:
@@ -132,7 +91,7 @@ def transaction(url: str, callers: int, connections: int, sql: Any) -> Iterator[
 @contender("transaction", "psycopg 3 asyncio pool")
 async def transaction_async(url: str, callers: int, connections: int, sql: Any) -> AsyncIterator[Any]:
     sql = sql.format(parameter="%s")
-    async with _async_pool(url, min(callers, connections)) as pool:
+    async with asynchronous(url, min(callers, connections)) as pool:
 
         async def ask(key: int) -> Any:
             async with pool.connection() as connection:

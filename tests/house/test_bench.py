@@ -13,13 +13,14 @@ import pytest
 from benchmarks import cases, contenders, load, report
 from benchmarks.__main__ import main, parse, sizes_of
 from benchmarks.bars import AtLeast, AtMost, Bar
-from benchmarks.cases import Case, Column, mixed
+from benchmarks.cases import Case, Column
 from benchmarks.contenders import Contender
 from benchmarks.measure import WrongAnswer, drive, expect
 from benchmarks.runner import ROOT, Outcome
 from benchmarks.sizes import QUICK, Sizes
 
 from stretto import _core
+from stretto.cli.race.workloads import mixed
 from stretto.wire import buffer
 
 BOTH_BUILDS = pytest.mark.skipif(not _core.is_compiled(buffer), reason="compares the compiled core with the other")
@@ -64,14 +65,14 @@ def test_quick_run_gives_figures_of_every_installed_contender(
 
 def test_stretto_and_its_closest_peers_are_contenders_in_the_cases_that_have_budgets() -> None:
     found, _missing = contenders.load_all()
-    modules = {name: {each.module for each in found if each.case == name} for name in cases.NAMES}
+    modules = {name: {each.module.rpartition(".")[2] for each in found if each.case == name} for name in cases.NAMES}
     peers = {"asyncpg_", "psycopg3", "psycopg3_pool", "psycopg2_", "psycopg2_gevent", "sqlalchemy_async", "pgbench"}
-    assert modules["select"] >= {"stretto_callers", *peers}
+    assert modules["select"] >= {"stretto_", *peers}
     assert modules["neighbours"] >= {"stretto_callers", "asyncpg_", "psycopg3_pool"}
     assert modules["writes"] >= {"stretto_callers", "asyncpg_", "psycopg3_pool", "psycopg2_"}
     assert modules["transaction"] >= {"stretto_callers", "asyncpg_", "psycopg3_pool", "psycopg2_"}
     assert modules["memory"] >= {"stretto_callers", "asyncpg_", "psycopg3", "psycopg2_"}
-    assert modules["rows"] >= {"stretto_", "asyncpg_", "psycopg3", "psycopg2_", "sqlalchemy_sync"}
+    assert modules["rows"] >= {"stretto_", "asyncpg_", "psycopg3", "psycopg2_", "sqlalchemy_rows"}
     assert modules["models"] >= {"stretto_by_hand", "asyncpg_models", "sqlalchemy_async", "tortoise_", "piccolo_"}
     assert modules["graph"] >= {"stretto_by_hand", "asyncpg_models", "sqlalchemy_async", "tortoise_", "piccolo_"}
     assert modules["mixed"] >= {"stretto_by_hand", "asyncpg_models", "sqlalchemy_async", "sqlalchemy_sync"}
@@ -247,7 +248,7 @@ def test_of_the_mixed_load_every_operation_is_done_once_and_looked_at(together: 
         return [SimpleNamespace(id=1, bs=[None] * mixed.BRANCHES[i % 3]) for i in range(3 if number else mixed.READ)]
 
     operations: list[int | None] = [5, None, 6, None] * 10
-    asyncio.run(mixed._tasks(ask, operations, together))
+    asyncio.run(mixed.tasks(ask, operations, together))
     assert sorted(map(str, seen)) == sorted(map(str, operations))
 
 
@@ -257,4 +258,4 @@ def test_a_wrong_answer_ends_the_mixed_load(together: int | None) -> None:
         return [SimpleNamespace(id=None if number == 6 else 1)] * 3
 
     with pytest.raises(WrongAnswer, match="keys of the new a"):
-        asyncio.run(mixed._tasks(ask, [5, 6, 7], together))
+        asyncio.run(mixed.tasks(ask, [5, 6, 7], together))

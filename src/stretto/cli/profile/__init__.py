@@ -20,7 +20,7 @@ from stretto.cli.profile.show import Show
 from stretto.cli.profile.work import Tables
 from stretto.errors import ConfigError
 
-CALLERS = 100
+CALLERS = 40
 ROUNDS = 15
 _KNOWN = ("psycopg2", "psycopg", "pg8000")  # the modules for PostgreSQL that are taken if none is named
 
@@ -42,14 +42,14 @@ def profile(
         url_for: by module, the URL of another server: ``{"pymysql": "mysql://root@127.0.0.1/test"}``.
         callers: how many call at a time on asyncio, beside one.
         rounds: how often each kind of call is measured.
-        output: where the report is written to, as JSON.
+        output: a directory for all figures, as ``profile.json``; made where it is not there.
 
     Raises:
         ConfigError: a module is not there, is not one of the DB-API, or can't connect.
         Error, OSError: what stretto says of its server, or the machine of the file.
     """
-    if output is not None and not output.parent.is_dir():
-        raise ConfigError(f"the directory of --output is not there: {str(output.parent)!r}")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
     others = dict(url_for or {})
     names = list(dict.fromkeys([*(modules or filter(find_spec, _KNOWN)), *others]))
     for name in names:
@@ -67,8 +67,9 @@ def profile(
     report = Report(setting, rounds, lines, sorted(others), [name for name in _KNOWN if not find_spec(name)])
     show.report(report)
     if output is not None:
-        output.write_text(report.as_json())
-        show.written(output)
+        file = output / "profile.json"
+        file.write_text(report.as_json())
+        show.written(file)
     return report
 
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import psycopg2  # noqa: F401  # the dialect needs it: without it, these contenders are not there
 from sqlalchemy import create_engine, text
-from sqlalchemy import select as sql_select
 from sqlalchemy.orm import Session
 
-from benchmarks.contenders import contender, sqlalchemy_relations
-from benchmarks.contenders.sqlalchemy_models import AUTOCOMMIT, Many, Point, url_for
+from stretto.cli.race.contenders import contender, sqlalchemy_relations
+from stretto.cli.race.contenders.sqlalchemy_models import AUTOCOMMIT, Point, url_for
 
 
 @contender("select", "SQLAlchemy ORM, psycopg2", callers=range(1, 1000))
@@ -25,18 +24,6 @@ def select_orm(url: str, callers: int, connections: int) -> Iterator[Any]:
             return session.get(Point, key)
 
     yield [ask] * callers
-    engine.dispose()
-
-
-@contender("rows", "SQLAlchemy ORM, psycopg2")
-def rows_orm(url: str) -> Iterator[Any]:
-    engine = create_engine(url_for(url, "psycopg2"), isolation_level=AUTOCOMMIT)
-
-    def fetch() -> list[Any]:
-        with Session(engine) as session:
-            return list(session.scalars(sql_select(Many)))
-
-    yield fetch, "attributes"
     engine.dispose()
 
 

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg  # noqa: F401  # its backend needs it: without it, these contenders are not there
-from tortoise import Model, Tortoise, fields
+from tortoise import Model, Tortoise, connections, fields
+from tortoise.transactions import in_transaction
 
-from benchmarks.contenders import address, contender
+from stretto.cli.race.contenders import address, by_hand, contender
+from stretto.cli.race.workloads import mixed
 
 
 class Point(Model):
@@ -51,9 +53,28 @@ class Grandchild(Model):
         table = "bench_grandchild"
 
 
+class A(Model):
+    id = fields.IntField(primary_key=True)
+    data = fields.TextField(null=True)
+    create_date = fields.DatetimeField(auto_now_add=True)
+    bs: fields.ReverseRelation[B]
+
+    class Meta:
+        table = "mixed_a"
+
+
+class B(Model):
+    id = fields.IntField(primary_key=True)
+    a: fields.ForeignKeyRelation[A] = fields.ForeignKeyField("models.A", related_name="bs")
+    data = fields.TextField(null=True)
+
+    class Meta:
+        table = "mixed_b"
+
+
 @asynccontextmanager
-async def _connected(url: str, connections: int, least: int) -> AsyncIterator[None]:
-    credentials = {"password": None, **address.parts(url), "minsize": least, "maxsize": connections}
+async def _connected(url: str, most: int, least: int) -> AsyncIterator[None]:
+    credentials = {"password": None, **address.parts(url), "minsize": least, "maxsize": most}
     await Tortoise.init(
         config={
             "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
@@ -65,8 +86,8 @@ async def _connected(url: str, connections: int, least: int) -> AsyncIterator[No
 
 
 @contender("models", "Tortoise, asyncpg")
-async def models(url: str, callers: int, connections: int) -> AsyncIterator[Any]:
-    async with _connected(url, connections, min(callers, connections)):
+async def models(url: str, callers: int, most: int) -> AsyncIterator[Any]:
+    async with _connected(url, most, min(callers, most)):
         yield [lambda key: Point.get(id=key)] * callers
 
 
@@ -74,3 +95,22 @@ async def models(url: str, callers: int, connections: int) -> AsyncIterator[Any]
 async def graph(url: str) -> AsyncIterator[Any]:
     async with _connected(url, 1, 1):
         yield lambda: Parent.all().order_by("id").prefetch_related("children__grandchildren")
+
+
+@contender("mixed", f"Tortoise, chunks of {mixed.CHUNK}")
+async def mixed_chunks(url: str, most: int) -> AsyncIterator[Any]:
+    """Its bulk_create gives no keys, so each row is an insert of its own."""
+    async with _connected(url, most, most):
+
+        async def write(number: int) -> list[A]:
+            async with in_transaction() as transaction:
+                new = [await A.create(data=text, using_db=transaction) for text in by_hand.texts(number)]
+                for a, count in zip(new, mixed.BRANCHES, strict=True):
+                    for _ in range(count):
+                        await B.create(a=a, using_db=transaction)
+            return new
+
+        async def value(sql: str) -> Any:
+            return next(iter((await connections.get("default").execute_query_dict(sql))[0].values()))
+
+        yield write, lambda: A.all().order_by("id").limit(mixed.READ).prefetch_related("bs"), value, mixed.CHUNK

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import DateTime, ForeignKey, Select, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 
-from benchmarks.cases import mixed
+from stretto.cli.race.workloads import mixed
 
 
 class Base(DeclarativeBase):

@@ -11,7 +11,8 @@ from piccolo.columns import Boolean, ForeignKey, Numeric, Serial, Text, Timestam
 from piccolo.engine.postgres import PostgresEngine
 from piccolo.table import Table
 
-from benchmarks.contenders import address, contender
+from stretto.cli.race.contenders import address, by_hand, contender
+from stretto.cli.race.workloads import mixed
 
 
 class Point(Table, tablename="point"):
@@ -41,10 +42,23 @@ class Grandchild(Table, tablename="bench_grandchild"):
     name = Text()
 
 
+class A(Table, tablename="mixed_a"):
+    id = Serial(primary_key=True)
+    data = Text(null=True)
+    create_date = Timestamptz()
+    bs: list[B]
+
+
+class B(Table, tablename="mixed_b"):
+    id = Serial(primary_key=True)
+    a = ForeignKey(A, db_column_name="a_id")
+    data = Text(null=True)
+
+
 @asynccontextmanager
 async def _connected(url: str, connections: int, least: int) -> AsyncIterator[None]:
     engine = PostgresEngine(address.parts(url), extensions=(), log_queries=False)
-    for table in (Point, Parent, Child, Grandchild):
+    for table in (Point, Parent, Child, Grandchild, A, B):
         table._meta.db = engine  # in place of a piccolo_conf.py
     await engine.start_connection_pool(min_size=least, max_size=connections)
     yield
@@ -81,3 +95,30 @@ async def graph(url: str) -> AsyncIterator[Any]:
             return parents
 
         yield fetch
+
+
+@contender("mixed", f"Piccolo, chunks of {mixed.CHUNK}")
+async def mixed_chunks(url: str, connections: int) -> AsyncIterator[Any]:
+    async with _connected(url, connections, connections):
+
+        async def write(number: int) -> list[A]:
+            async with A._meta.db.transaction():
+                new = [A(data=text) for text in by_hand.texts(number)]
+                await A.insert(*new)
+                owners = [a for a, count in zip(new, mixed.BRANCHES, strict=True) for _ in range(count)]
+                await B.insert(*(B(a=owner.id, data=None) for owner in owners))
+            return new
+
+        async def read() -> list[A]:
+            found = await A.objects().order_by(A.id).limit(mixed.READ)
+            below = defaultdict(list)
+            for b in await B.objects().where(B.a.is_in([a.id for a in found])):
+                below[b.a].append(b)
+            for a in found:
+                a.bs = below[a.id]
+            return found
+
+        async def value(sql: str) -> Any:
+            return next(iter((await A.raw(sql))[0].values()))
+
+        yield write, read, value, mixed.CHUNK

@@ -7,8 +7,8 @@ from typing import Any
 
 import asyncpg
 
-from benchmarks.cases import mixed, select
-from benchmarks.contenders import by_hand, contender
+from stretto.cli.race.contenders import by_hand, contender
+from stretto.cli.race.workloads import mixed, select
 
 POINT = select.SQL.format(parameter="$1")
 
@@ -47,8 +47,8 @@ async def graph_tables(url: str) -> AsyncIterator[Any]:
     await connection.close()
 
 
-def _register_mixed(label: str, together: int | None) -> None:
-    @contender("mixed", f"asyncpg by hand, {label}")
+def _register_mixed(label: str, together: int | None, **options: Any) -> None:
+    @contender("mixed", f"asyncpg by hand, {label}", **options)
     async def on_pool(url: str, connections: int) -> AsyncIterator[Any]:
         async with asyncpg.create_pool(url, min_size=connections, max_size=connections) as pool:
 
@@ -68,4 +68,4 @@ def _register_mixed(label: str, together: int | None) -> None:
 
 
 _register_mixed("all at once", None)
-_register_mixed(f"chunks of {mixed.CHUNK}", mixed.CHUNK)
+_register_mixed(f"chunks of {mixed.CHUNK}", mixed.CHUNK, loops=("asyncio", "uvloop"))

@@ -10,7 +10,8 @@ import psycopg2
 from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
-from benchmarks.contenders import contender, psycopg2_
+from stretto.cli.race.contenders import contender, psycopg2_, psycopg2_models
+from stretto.cli.race.workloads import mixed
 
 
 def _wait(connection: Any) -> None:
@@ -26,3 +27,10 @@ def select(url: str, callers: int, connections: int) -> Iterator[Any]:
     extensions.set_wait_callback(_wait)
     with contextmanager(psycopg2_.select_pool)(url, callers, connections) as functions:
         yield functions
+
+
+@contender("mixed", f"psycopg2 by hand, gevent, {mixed.CHUNK} greenlets", gevent=True)
+def mixed_greenlets(url: str, connections: int) -> Iterator[Any]:
+    extensions.set_wait_callback(_wait)
+    with psycopg2_models.on_pool(url, connections) as functions:
+        yield *functions, mixed.CHUNK

@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.cases import mixed, select
-from benchmarks.contenders import contender
 from stretto import AsyncDatabase, Database, Model, field, related, relation
 from stretto import select as select_model
+from stretto.cli.race.contenders import contender
+from stretto.cli.race.workloads import mixed, select
 
 POINT = select.SQL.format(parameter="$1")
 BLOCKING = range(1, 100)
@@ -113,10 +113,10 @@ def _first() -> Any:
     return select_model(A).include(A.bs).order_by(A.id).limit(mixed.READ)
 
 
-def _register_mixed(label: str, together: int | None) -> None:
-    @contender("mixed", f"stretto asyncio, {label}")
+def _register_mixed(label: str, together: int | None, *, pipelining: bool = True, **options: Any) -> None:
+    @contender("mixed", f"stretto asyncio, {label}", **options)
     async def asynchronous(url: str, connections: int) -> AsyncIterator[Any]:
-        async with AsyncDatabase(url, connections=connections) as db:
+        async with AsyncDatabase(url, connections=connections, pipelining=pipelining) as db:
 
             async def write(number: int) -> list[A]:
                 new = _new(number)
@@ -129,7 +129,8 @@ def _register_mixed(label: str, together: int | None) -> None:
 
 
 _register_mixed("all at once", None)
-_register_mixed(f"chunks of {mixed.CHUNK}", mixed.CHUNK)
+_register_mixed(f"chunks of {mixed.CHUNK}", mixed.CHUNK, loops=("asyncio", "uvloop"))
+_register_mixed(f"chunks of {mixed.CHUNK}, pipelining off", mixed.CHUNK, pipelining=False)
 
 
 def _register_mixed_blocking(label: str, callers: int | None, **options: Any) -> None:

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg  # noqa: F401  # the dialect needs it: without it, these contenders are not there
-from sqlalchemy import select as sql_select
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from benchmarks.cases import mixed
-from benchmarks.contenders import contender, sqlalchemy_relations
-from benchmarks.contenders.sqlalchemy_models import AUTOCOMMIT, PATIENCE, Many, Point, url_for
+from stretto.cli.race.contenders import contender, sqlalchemy_relations
+from stretto.cli.race.contenders.sqlalchemy_models import AUTOCOMMIT, PATIENCE, Point, url_for
+from stretto.cli.race.workloads import mixed
 
 
 @contender("models", "SQLAlchemy ORM, asyncpg", callers=range(1, 1000))
@@ -27,18 +26,6 @@ async def select_orm(url: str, callers: int, connections: int) -> AsyncIterator[
             return await session.get(Point, key)
 
     yield [ask] * callers
-    await engine.dispose()
-
-
-@contender("rows", "SQLAlchemy ORM, asyncpg")
-async def rows_orm(url: str) -> AsyncIterator[Any]:
-    engine = create_async_engine(url_for(url, "asyncpg"), isolation_level=AUTOCOMMIT)
-
-    async def fetch() -> list[Any]:
-        async with AsyncSession(engine) as session:
-            return list(await session.scalars(sql_select(Many)))
-
-    yield fetch, "attributes"
     await engine.dispose()
 
 

@@ -30,10 +30,6 @@ class Point(Columns, Base):
     __tablename__ = "point"
 
 
-class Many(Columns, Base):
-    __tablename__ = "many"
-
-
 def url_for(url: str, driver: str) -> URL:
     """The URL with SQLAlchemy's name of the driver in its scheme."""
     return make_url(url).set(drivername=f"postgresql+{driver}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
-from benchmarks.cases import mixed
+from stretto.cli.race.workloads import mixed
 
 PARENTS = "select id, name from bench_parent order by id"
 CHILDREN = "select id, parent_id, name from bench_child"
@@ -70,6 +70,11 @@ WRITE_A = "insert into mixed_a (data) select unnest($1::text[]) returning id, da
 WRITE_B = "insert into mixed_b (a_id) select unnest($1::int[]) returning id, a_id, data"
 READ_A = "select id, data, create_date from mixed_a order by id limit $1"
 READ_B = "select id, a_id, data from mixed_b where a_id = any($1)"
+
+
+def percent(sql: LiteralString) -> LiteralString:
+    """A statement with one parameter as psycopg's two drivers write it."""
+    return sql.replace("$1", "%s")
 
 
 def with_branches(first: Iterable[Any], second: Iterable[Any]) -> list[A]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from benchmarks.cases import mixed, select
-from benchmarks.contenders import by_hand, contender
 from stretto import AsyncDatabase, Database
+from stretto.cli.race.contenders import by_hand, contender
+from stretto.cli.race.workloads import mixed, select
 
 POINT = select.SQL.format(parameter="$1")
 

@@ -1,0 +1,98 @@
+"""What is read while a contender runs: how far it is, how long its callers waited, CPU of its process, memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_EVERY = 0.1  # seconds between two words of how far it is
+
+
+def client_seconds(who: int = resource.RUSAGE_SELF) -> float:
+    """CPU seconds of a process, user and system, all its threads."""
+    usage = resource.getrusage(who)
+    return usage.ru_utime + usage.ru_stime
+
+
+def status(key: str) -> float:
+    """A size of /proc/self/status, in MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key):
+            return int(line.split()[1]) / 1024
+    raise LookupError(key)
+
+
+def peak_memory() -> float:
+    """The most resident memory so far, in MB. (ru_maxrss is of no use: it survives exec, so it may be the parent's.)"""
+    return status("VmHWM:")
+
+
+def latencies(waits: list[float]) -> dict[str, float]:
+    """Median, 99th percentile, longest and mean of the waits, in milliseconds."""
+    ordered = sorted(waits)
+    share = {"p50_ms": 0.5, "p99_ms": 0.99, "max_ms": 1.0}
+    found = {name: ordered[min(int(len(ordered) * part), len(ordered) - 1)] * 1e3 for name, part in share.items()}
+    return {**found, "mean_ms": sum(ordered) / len(ordered) * 1e3}
+
+
+class Meter:
+    """Tells how far a contender is, ten times a second, by a thread (under gevent: a greenlet) that only adds lengths.
+
+    Args:
+        say: takes what is told: ``{"state": "starting"}``, then ``{"state": "running", "done": 512, "seconds": 0.3}``.
+    """
+
+    def __init__(self, say: Callable[[dict[str, Any]], None]) -> None:
+        self._say = say
+        self._waits: list[list[float]] = []
+        self._each = 1
+        self._begun: float | None = None
+        self._ended = threading.Event()
+        threading.Thread(target=self._tell, daemon=True).start()
+
+    def waits(self) -> list[float]:
+        """A new list, to which a caller appends how long each of its calls took."""
+        self._waits.append([])
+        return self._waits[-1]
+
+    @contextmanager
+    def counting(self, each: int = 1) -> Iterator[None]:
+        """Measure the block, in which each wait stands for `each` operations."""
+        self._each = each
+        cpu, self._begun = client_seconds(), time.perf_counter()
+        yield
+        self._wall, self._cpu = time.perf_counter() - self._begun, client_seconds() - cpu
+        self._ended.set()
+
+    def figures(self) -> dict[str, float]:
+        """What was measured."""
+        done = self._done()
+        return {
+            "operations": done,
+            "seconds": self._wall,
+            "rate": done / self._wall,
+            "client_us": self._cpu / done * 1e6,
+            "client_share": self._cpu / self._wall,
+            "rss_mb": peak_memory(),
+            **latencies([wait for waits in self._waits for wait in waits]),
+        }
+
+    def _done(self) -> int:
+        return sum(map(len, self._waits)) * self._each
+
+    def _tell(self) -> None:
+        try:
+            while not self._ended.wait(_EVERY):
+                if self._begun is None:
+                    self._say({"state": "starting"})
+                else:
+                    seconds = time.perf_counter() - self._begun
+                    self._say({"state": "running", "done": self._done(), "seconds": seconds})
+        except BrokenPipeError:  # nobody listens any more
+            os._exit(1)

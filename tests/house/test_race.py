@@ -1,0 +1,397 @@
+"""`stretto race`: who takes part, what is left of it, who is named where they can't, and that nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from rich.console import Console
+from starlette.applications import Starlette
+from typer.testing import CliRunner
+
+import stretto
+from stretto import Database
+from stretto.cli.app import app
+from stretto.cli.race import contenders, course, ground, machine, page, pictures, plots, report, workloads
+from stretto.cli.race.course import Course, chosen
+from stretto.cli.race.findings import findings
+from stretto.cli.race.live import Screen
+from stretto.cli.race.result import Heat, Result, Standing
+from stretto.cli.race.workloads import Entry, Sizes
+from stretto.errors import ConfigError
+
+SOURCE = str(Path(stretto.__file__).parent.parent)
+NOW = Sizes(callers=3, connections=2, seconds=0.25, operations=12, points=50, parents=3)
+OURS = Entry("stretto", "asyncio", "stretto_", "stretto AsyncDatabase")
+SERVER = {"version": "18.6", "fsync": "on", "synchronous_commit": "on", "shared_buffers": "256MB"}
+FIGURES = {"rate": 0.0, "client_us": 20.0, "client_share": 0.5, "rss_mb": 30.0, "operations": 10.0, "seconds": 1.0}
+FIGURES |= {"p50_ms": 1.0, "p99_ms": 2.0, "max_ms": 3.0, "mean_ms": 1.5}
+
+
+def standing(library: str, rate: float | None, place: str = "asyncio", **more: Any) -> Standing:
+    figures = None if rate is None else {**FIGURES, "rate": rate}
+    ours = library == "stretto"
+    state = "done" if figures else "failed"
+    return Standing("select", library, place, more.pop("way", ""), ours, None, state, figures=figures, **more)
+
+
+def result(*standings: Standing) -> Result:
+    heat = Heat("select", "Point selects", "they ask", "selects", "seconds", "a select", list(standings))
+    return Result(SERVER, NOW, [heat], {"processor": "a processor", "system": "a system"})
+
+
+@contextmanager
+def command(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    env = {**os.environ, "PYTHONPATH": SOURCE, "COLUMNS": "80", **environment}
+    program = [sys.executable, "-m", "stretto", "race", *arguments]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def databases(url: str, pid: int) -> int:
+    with Database(url) as db:
+        return int(db.fetchval("select count(*) from pg_database where datname like $1", f"stretto_race_{pid}"))
+
+
+def test_a_race_is_shown_and_leaves_a_page_and_its_figures(server_url: str, tmp_path: Path) -> None:
+    sizes = ("--seconds", "0.3", "--operations", "20", "--callers", "4")
+    who = ("--workload", "select", "--workload", "mixed", "--only", "stretto, uvloop|asyncpg, uvloop")
+    with command(*who, *sizes, "--url", server_url, "--output", str(tmp_path), PATH="/nowhere") as process:
+        shown, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    assert max(map(len, shown.splitlines())) <= 80 + len(str(tmp_path))
+    for expected in ("Point selects, selects", "Mixed reads and writes", "stretto at its best (uvloop", "fsync="):
+        assert expected in shown
+    assert databases(server_url, process.pid) == 0
+
+    found = json.loads((tmp_path / "race.json").read_text())
+    assert set(found) == {each.name for each in fields(Result)}
+    assert found["server"].keys() == {"version", *ground.SETTINGS}
+    assert found["machine"].keys() == {"processor", "system", "stretto", "peers"}
+    assert found["sizes"] == asdict(Sizes(callers=4, seconds=0.3, operations=20))
+    assert [heat["name"] for heat in found["heats"]] == ["select", "mixed"]
+    for heat in found["heats"]:
+        assert {each["library"] for each in heat["standings"]} == {"stretto", "asyncpg"}
+        for each in heat["standings"]:
+            assert set(each) == {one.name for one in fields(Standing)}
+            assert (each["state"], each["part"], each["reason"]) == ("done", 1.0, "")
+            assert each["figures"].keys() == FIGURES.keys()
+            assert min(each["figures"].values()) > 0
+            assert each["begun"] < each["ended"] <= found["seconds"]
+
+    times, open_ = zip(*found["connections"], strict=True)
+    assert list(times) == sorted(times)
+    assert found["looks"] >= len(times) > 2, "it goes up and down"
+    most = max(each["connections"] for heat in found["heats"] for each in heat["standings"])
+    assert max(open_) >= most >= 2
+
+    html = (tmp_path / "race.html").read_text()
+    assert "http" not in html
+    assert set(re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?([^\"')]*)", html)) == {"data:,"}
+    captions = re.findall("<figcaption>(.*?)</figcaption>", html)
+    assert len(captions) == 8
+    assert all("fsync=" in each and "shared_buffers=" in each and "cores in use" in each for each in captions)
+    assert json.loads(html.partition('id="race">')[2].partition("</script>")[0]) == found
+
+
+@pytest.mark.parametrize("name", workloads.NAMES)
+def test_everybody_who_is_named_is_a_contender(name: str) -> None:
+    workload = workloads.load(name)
+    assert workload.name == name
+    titles = [entry.title for entry in workload.entries]
+    assert len(set(titles)) == len(titles)
+    registered = {(each.module, each.case, each.name): each for each in contenders.load_all()[0]}
+    for entry in workload.entries:
+        key = (f"{contenders.__name__}.{entry.module}", entry.case or name, entry.contender)
+        if course._missing(entry) is None:
+            found = registered[key]
+            assert (found.gevent, found.loop == "uvloop") == (entry.place == "gevent", entry.place == "uvloop")
+            assert found.asynchronous == (entry.place in ("asyncio", "uvloop"))
+
+
+def test_stretto_is_in_every_place_and_every_peer_is_there() -> None:
+    places = {entry.place for name in ("select", "mixed") for entry in workloads.load(name).entries if entry.is_ours}
+    assert places == {"blocking", "threads", "gevent", "asyncio", "uvloop"}
+    for name in workloads.NAMES:
+        libraries = {entry.library for entry in workloads.load(name).entries}
+        assert libraries == {"stretto", "asyncpg", "psycopg 3", "psycopg2", "SQLAlchemy", "Tortoise", "Piccolo"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # four dozen processes
+@pytest.mark.parametrize("name", workloads.NAMES)
+def test_everybody_who_is_installed_has_figures(name: str, server_url: str) -> None:
+    with ground.existing(server_url) as place:
+        standings = Course(place, chosen([name], None), NOW).run().standings
+    assert [each.title for each in standings if each.state != "done"] == []
+    assert all(each.connections <= NOW.connections for each in standings if each.library != "psycopg 3")
+
+
+def raced(server_url: str, *entries: Entry) -> Result:
+    with ground.existing(server_url) as place:
+        return Course(place, [(workloads.load("select"), list(entries))], NOW).run()
+
+
+def test_who_is_missing_or_fails_is_named_and_the_others_go_on(
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that is not there, one that lacks what it needs, and one that fails with a password in its message."""
+    (tmp_path / "asyncpg.py").write_text("import needed_by_asyncpg")
+    (tmp_path / "psycopg2.py").write_text("print('noise'); raise RuntimeError('no route to u:geheim@host')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), SOURCE]))
+    found = course.find_spec
+    monkeypatch.setattr(course, "find_spec", lambda name: None if name == "tortoise" else found(name))
+    with_password = re.sub("//([^@/]*)@", "//postgres:geheim@", server_url)
+    ended = raced(
+        with_password,
+        Entry("Tortoise", "asyncio", "tortoise_", "Tortoise, asyncpg", case="models"),
+        Entry("asyncpg", "asyncio", "asyncpg_", "asyncpg pool"),
+        Entry("psycopg2", "threads", "psycopg2_", "psycopg2 pool"),
+        OURS,
+    )
+    assert [(each.state, each.reason) for each in ended.standings] == [
+        ("missing", "tortoise"),
+        ("missing", "needed_by_asyncpg"),
+        ("failed", "RuntimeError: no route to u:***@host"),
+        ("done", ""),
+    ]
+    said = list(findings(ended.heats[0]))
+    assert "psycopg2, threads gave no figures: RuntimeError: no route to u:***@host" in said
+    assert "Not installed, so those who need it did not take part: needed_by_asyncpg, tortoise." in said
+    html = report.html(ended)
+    assert "not installed: tortoise" in html
+    assert "failed: RuntimeError" in html
+    assert "geheim" not in html
+
+
+def test_one_that_does_not_end_in_time_is_ended(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "_PATIENCE", -60.0)
+    [ended] = raced(server_url, OURS).standings
+    assert (ended.state, ended.figures) == ("failed", None)
+    assert ended.reason.startswith("it did not end in ")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_what_ends_a_race_leaves_no_process(
+    number: signal.Signals, status: int, server_url: str, tmp_path: Path
+) -> None:
+    who = ("--workload", "select", "--only", "stretto, asyncio, Models", "--seconds", "60")
+    with command(*who, "--url", server_url, "--output", str(tmp_path)) as process, Database(server_url) as db:
+        connected = "select count(*) from pg_stat_activity where datname = $1 and backend_type = 'client backend'"
+        while db.fetchval(connected, f"stretto_race_{process.pid}") < 2:
+            assert process.poll() is None
+            db.execute("select pg_sleep(0.05)")
+        [worker] = psutil.Process(process.pid).children()
+        process.send_signal(number)
+        _, errors = process.communicate()
+        assert process.returncode == status
+        assert psutil.wait_procs([worker], timeout=60)[1] == []
+    if number == signal.SIGINT:
+        assert errors.strip() == "stretto race: interrupted"
+        assert databases(server_url, process.pid) == 0
+    else:
+        with Database(server_url) as db:
+            db.execute(f"drop database stretto_race_{process.pid} with (force)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workload", "nonsense"], "there is no workload 'nonsense': there are select, mixed, graph"),
+        (["--only", "nobody"], "nobody has 'nobody' in the name"),
+        (["--url", "host=localhost"], "the server is named by a URL"),
+        (["--url", "postgresql://nobody@127.0.0.1:1/x"], "127.0.0.1"),
+    ],
+)
+def test_what_can_not_be_raced_is_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["race", *arguments, "--output", str(tmp_path)])
+    assert ended.exit_code == 1
+    assert ended.output.startswith("stretto race: ")
+    assert message in ended.output
+    assert ended.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("peer", "said"),
+    [
+        (90.0, "Quicker than stretto in the same place: nobody (by more than 3 %)."),
+        (120.0, "Quicker than stretto in the same place: a peer, asyncio, by 20 %."),
+        (350.0, "Quicker than stretto in the same place: a peer, asyncio, 3.5 times."),
+    ],
+)
+def test_where_a_peer_was_quicker_is_said(peer: float, said: str) -> None:
+    heat = result(standing("stretto", 100.0), standing("a peer", peer), standing("other", 999.0, "threads")).heats[0]
+    assert list(findings(heat))[1] == said
+    assert f"{100 / peer:.1f} x a peer" in next(findings(heat))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_workload_fits_the_terminal(width: int, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in workloads.NAMES:
+        workload = workloads.load(name)
+        heat = Heat.of(workload, Sizes(), list(workload.entries))
+        for number, each in enumerate(heat.standings, 1):
+            each.state, each.figures, each.connections = "done", {**FIGURES, "rate": 1_234_567.0 / number}, 10
+        Screen(Console(width=width, highlight=False)).heat(heat)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert max(line.count("━") for line in lines) >= width / 12, "the bar of the quickest"
+
+
+def test_on_the_page_the_quickest_is_first_and_what_is_strange_is_escaped() -> None:
+    html = report.html(result(standing("<b>&", 50.0), standing("stretto", 100.0), standing("gone", None, reason="<i>")))
+    bars = re.findall(r'class="name"><i>\d</i> ([^<]*)', html)
+    assert bars[:2] == ["stretto, asyncio", "&lt;b&gt;&amp;, asyncio"]
+    assert "width:50.0%" in html
+    assert "failed: &lt;i&gt;" in html
+    assert "<b>&" not in html
+
+
+def test_the_picture_of_all_has_each_library_at_its_best_the_best_first() -> None:
+    ended = result(standing("slow", 1.0), standing("stretto", 5.0), standing("stretto", 9.0), standing("quick", 20.0))
+    assert re.findall(r'class="name">([^<]*)', report.summary(ended)) == ["quick", "stretto", "slow"]
+
+
+def test_the_curve_has_every_step_while_somebody_ran() -> None:
+    ended = result(standing("stretto", 9.0, begun=1.0, ended=3.0), standing("peer", 5.0, begun=3.0, ended=5.0))
+    ended.connections = [(0.5, 1), (1.5, 4), (2.5, 0), (4.0, 2), (9.0, 7)]
+    drawn = plots.curve(ended, ended.standings)
+    assert '<path class="line" d="M0 75.0H0.500V0.0H1.500V100.0H3.000V50.0H4.000"/>' in drawn
+    assert "at most 4" in drawn
+    assert plots.curve(ended, []) == ""
+
+
+@pytest.mark.skipif(pictures.chromium() is None, reason="needs Chromium: apt-get install chromium")
+def test_pictures_are_as_high_as_what_they_show(tmp_path: Path) -> None:
+    ended = result(standing("stretto", 9.0), standing("peer", 5.0))
+    drawn = pictures.write({"one.png": report.document(report.summary(ended), "picture")}, tmp_path)
+    assert drawn == [tmp_path / "one.png"]
+    data = drawn[0].read_bytes()
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    assert (width, 100 < height < 500) == (1250, True)
+
+
+def test_without_a_browser_there_are_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert [path.name for path in report.write(result(standing("stretto", 9.0)), tmp_path)] == [
+        "race.html",
+        "race.json",
+    ]
+
+
+def test_the_machine_names_the_peers() -> None:
+    assert set(machine.describe()) == {"processor", "system", "stretto", "peers"}
+    assert machine.library_version("stretto") is None
+    assert machine.library_version("asyncpg") in machine.describe()["peers"]
+
+
+class Client:
+    """Asks an application without a server."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    def get(self, path: str) -> httpx.Response:
+        return asyncio.run(self._ask("GET", path))
+
+    def post(self, path: str, data: dict[str, str], **headers: str) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, data=data, headers=headers))
+
+    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.request(method, path, **more)
+
+
+@pytest.fixture
+def racing(server_url: str) -> Iterator[tuple[Client, page.Races]]:
+    """The page at /race, and its races, which are ended."""
+    mounted = page.application(server_url)
+    try:
+        yield Client(Starlette(routes=page.mounted(mounted, "/race"))), mounted.state.races
+    finally:
+        mounted.state.races.close()
+
+
+def test_on_the_page_there_is_one_race_at_a_time_and_its_report_at_the_end(
+    racing: tuple[Client, page.Races],
+) -> None:
+    client, races = racing
+    assert client.get("/race").headers["location"] == "/race/"
+    assert "Graphs of objects" in client.get("/race/").text
+    assert client.get("/race/state").json() == {"running": False, "result": None, "report": False, "error": ""}
+    assert client.get("/race/report").status_code == 404
+
+    form = {"workload": "select", "only": "stretto, uvloop", "seconds": "0.2", "callers": "3"}
+    assert client.post("/race/start", form, accept="application/json").status_code == 202
+    busy = client.post("/race/start", form)
+    assert (busy.status_code, busy.json()) == (409, {"error": "a race is under way: wait for its end"})
+    assert races._thread is not None
+    races._thread.join()
+    state = client.get("/race/state").json()
+    assert (state["running"], state["report"], state["error"]) == (False, True, "")
+    [heat] = state["result"]["heats"]
+    assert [(each["library"], each["state"]) for each in heat["standings"]] == [("stretto", "done")]
+    assert "stretto, uvloop" in client.get("/race/report").text
+    again = client.post("/race/start", form)
+    assert (again.status_code, again.headers["location"]) == (303, "./")
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "message"),
+    [
+        ({"workload": "nonsense"}, 400, "there is no workload 'nonsense'"),
+        ({"only": "nobody"}, 400, "nobody has 'nobody' in the name"),
+        ({"callers": "many"}, 400, "callers: 'many' is no number"),
+        ({"callers": "0"}, 400, "callers is from 1 to 1000, not 0"),
+        ({"seconds": "nan"}, 400, "seconds is from 0.05 to 60, not nan"),
+        ({"only": "x" * 20_000}, 413, "the form is too long"),
+    ],
+)
+def test_a_form_that_asks_for_what_there_is_not_is_refused(
+    form: dict[str, str], status: int, message: str, racing: tuple[Client, page.Races]
+) -> None:
+    client, _ = racing
+    refused = client.post("/race/start", form)
+    assert refused.status_code == status
+    assert refused.json()["error"].startswith(message)
+    assert client.get("/race/state").json()["running"] is False
+
+
+def test_a_server_that_is_away_is_told_on_the_page() -> None:
+    mounted = page.application("postgresql://nobody@127.0.0.1:1/x")
+    client = Client(mounted)
+    assert client.post("/start", {"only": "stretto"}, accept="application/json").status_code == 202
+    mounted.state.races._thread.join()
+    assert "127.0.0.1" in client.get("/state").json()["error"]
+
+
+def test_closing_ends_the_race_and_no_other_begins(racing: tuple[Client, page.Races], server_url: str) -> None:
+    _, races = racing
+    races.start({"workload": ["select"], "only": ["stretto"], "seconds": ["60"]})
+    races.close()
+    assert races.state()["running"] is False
+    with pytest.raises(page.Busy):
+        races.start({})
+    assert databases(server_url, os.getpid()) == 0
+
+
+def test_a_dsn_that_not_all_drivers_read_is_refused() -> None:
+    with pytest.raises(ConfigError, match="named by a URL"), ground.existing("dbname=x"):
+        pass
