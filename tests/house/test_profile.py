@@ -143,6 +143,11 @@ EMPTY = [sliced(25, 15)]  # an empty round trip waits 10 us
             id="no part is more than there is",
         ),
         pytest.param(
+            Kinds([sliced(40, 41), sliced(40, 39)], [sliced(40, 41), sliced(40, 39)], [], EMPTY),
+            {"rest": 39.5, "wire": 0.5},
+            id="the CPU's clock is ahead of the wall's",
+        ),
+        pytest.param(
             Kinds([sliced(100, 40, delayed=20, backend=15, held_up=5)], [sliced(1, 40)], [sliced(1, 40)], EMPTY),
             {"rest": 40, "wire": 10, "server": 25, "no_cpu": 25},
             id="time without a core is nobody's",

@@ -57,14 +57,19 @@ class Slice:
     held_up: float = 0.0
 
     @property
+    def busy(self) -> float:
+        """The CPU time; its clock may be a little ahead of the wall's."""
+        return min(self.cpu, self.wall)
+
+    @property
     def coreless(self) -> float:
         """The time that either end could have run and did not. While the server's process ran, it is no such time."""
-        return min(self.delayed + self.held_up, max(self.wall - self.cpu - (self.backend or 0.0), 0.0))
+        return min(self.delayed + self.held_up, max(self.wall - self.busy - (self.backend or 0.0), 0.0))
 
     @property
     def waiting(self) -> float:
         """The time that the client waited for the other end."""
-        return max(self.wall - self.cpu, 0.0) - self.coreless
+        return self.wall - self.busy - self.coreless
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Profile:
 def split(kinds: Kinds) -> Profile:
     """The parts of a call by one caller at a time."""
     middle = _middle_half(kinds.whole)
-    wall, cpu, waiting = _mean(middle, "wall"), _mean(middle, "cpu"), _mean(middle, "waiting")
+    wall, cpu, waiting = _mean(middle, "wall"), _mean(middle, "busy"), _mean(middle, "waiting")
     system = cpu * _system_share(kinds.whole)
     raw = {
         "encode": _difference(kinds.whole, kinds.constant),
