@@ -31,7 +31,7 @@ def demo(
         ),
     ] = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where the race's report goes.")] = _REPORT,
-    quick: Annotated[bool, typer.Option("--quick", help="A race of no more than a glance: for CI.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A race of few, no more than a glance: for CI.")] = False,
 ) -> None:
     """Start a PostgreSQL of your own, load all flights of 2013 from New York, ask about them, and race the peers."""
     from stretto.cli.demo import Demo

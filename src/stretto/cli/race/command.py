@@ -53,7 +53,7 @@ class Command:
 def watch(place: ground.Ground, course: Course, screen: Screen) -> Result:
     """Run a race, show it while it runs, and say what it was run on."""
     with screen.watching(course.result):
-        result = course.run()
+        result = course.run(screen.heat)
     screen.console.print()
     screen.say(result.conditions(), style="dim")
     screen.say(
@@ -62,5 +62,7 @@ def watch(place: ground.Ground, course: Course, screen: Screen) -> Result:
         "this; CPU: the client's for one.",
         style="dim",
     )
+    if "beware" in result.machine:
+        screen.say(f"Beware: {result.machine['beware']}.", style="yellow")
     screen.console.print()
     return result

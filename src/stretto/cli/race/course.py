@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
@@ -63,13 +63,17 @@ class Course:
         heats = [Heat.of(workload, sizes, entries) for workload, entries in self._races]
         self.result = Result(ground.settings, sizes, heats)
 
-    def run(self) -> Result:
-        """Let all run, and return what they did. Whatever ends it, no process of it is left."""
+    def run(self, hear: Callable[[Heat], None] = lambda _: None) -> Result:
+        """Let all run, and return what they did; `hear` gets each heat that is over.
+
+        Whatever ends it, no process of it is left.
+        """
         self._begun = time.monotonic()
         with Lookout(self._ground, self._seen):
             try:
                 for (workload, entries), heat in zip(self._races, self.result.heats, strict=True):
                     self._heat(workload, entries, heat)
+                    hear(heat)
             finally:
                 self._kill()
         self.result.seconds = self._now()

@@ -37,14 +37,12 @@ class Screen:
 
     @contextmanager
     def watching(self, result: Result) -> Iterator[None]:
-        """Show the heat that is under way for the length of the block, and each that is over for good."""
-        shown = _Shown(self, result)
+        """Show the heat that is under way for the length of the block; what is printed meanwhile stands above it."""
         if not self.console.is_terminal:
             yield
         else:
-            with Live(shown, console=self.console, refresh_per_second=5, transient=True):
+            with Live(_UnderWay(self, result), console=self.console, refresh_per_second=4, transient=True):
                 yield
-        shown.print_ended()
 
     def heat(self, heat: Heat) -> None:
         """Print a heat that is over: its figures, the quickest first, and what they say."""
@@ -71,28 +69,19 @@ class Screen:
         indent = " " * _EDGE
         about = textwrap.fill(heat.about, self._width, initial_indent=indent, subsequent_indent=indent)
         return Group(
-            Text.assemble(f"{indent}", (heat.title, "bold"), (f", {heat.unit}", "")),
+            Text(f"{indent}{heat.title}", style="bold"),
             Text(about, style="dim"),
             Text(),
             table,
         )
 
 
-class _Shown:
-    """What stands on the screen while the race runs."""
+class _UnderWay:
+    """What moves on the screen while the race runs."""
 
     def __init__(self, screen: Screen, result: Result) -> None:
         self._screen = screen
         self._result = result
-        self._printed = 0
-
-    def print_ended(self) -> None:
-        """Print the heats that are over and were not printed yet."""
-        for heat in self._result.heats[self._printed :]:
-            if not all(each.state in ENDED for each in heat.standings):
-                return
-            self._printed += 1
-            self._screen.heat(heat)
 
     def __rich__(self) -> Group | Text:
         under_way = [each for each in self._result.heats if not all(one.state in ENDED for one in each.standings)]

@@ -31,7 +31,15 @@ def describe() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "stretto": f"{_version('stretto') or 'not installed, from its sources'}, {core()}",
         "peers": ", ".join(f"{library} {number}" for library, number in found if number),
+        **_warnings(),
     }
+
+
+def _warnings() -> dict[str, str]:
+    load = os.getloadavg()[0]
+    if load <= len(os.sched_getaffinity(0)) + 1:
+        return {}
+    return {"beware": f"the machine had other work (its load was {load:.1f}), which makes these figures wander"}
 
 
 def core() -> str:
