@@ -1,34 +1,34 @@
 """The whole tree of errors.
 
-It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, generated) and stretto's own::
+It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, generated) and stretto's own:
 
     Error
-    ├── InterfaceError                  the caller's fault; nothing was sent
-    │   ├── UsageError                  a verb used in a way it can't be
-    │   │   ├── ModelError          a Model that can't be what its class says
-    │   │   └── NotLoaded           also an AttributeError: an attribute of an object that was not fetched with it
-    │   ├── ConfigError                 a URL, keyword, environment variable or file that can't be understood
+    ├── InterfaceError                    the caller's fault; nothing was sent
+    │   ├── UsageError                    a verb used in a way it can't be
+    │   │   ├── ModelError                a Model that can't be what its class says
+    │   │   └── NotLoaded                 also an AttributeError: an attribute of an object that was not fetched with it
+    │   ├── ConfigError                   a URL, keyword, environment variable or file that can't be understood
     │   └── TransactionClosed
-    └── DatabaseError                   .sqlstate .detail .hint .position .query ... when the server sent it
+    └── DatabaseError                     .sqlstate .detail .hint .position .query ... when the server sent it
         ├── DataError
-        │   ├── EncodeError             a value that does not fit its parameter; nothing was sent
-        │   └── DecodeError             a value that has no place in Python, or a class that has none for a column
+        │   ├── EncodeError               a value that does not fit its parameter; nothing was sent
+        │   └── DecodeError               a value that has no place in Python, or a class that has none for a column
         ├── OperationalError
-        │   ├── ConnectionLost          .outcome: 'not_sent', 'unknown' or 'rolled_back'
-        │   ├── ConnectError            no connection could be made
+        │   ├── ConnectionLost            .outcome: 'not_sent', 'unknown' or 'rolled_back'
+        │   ├── ConnectError              no connection could be made
         │   │   ├── AuthenticationError
         │   │   └── TLSError
-        │   ├── StatementTimeout        also a TimeoutError; .outcome as above
-        │   │   └── PoolTimeout         before a connection was free
+        │   ├── StatementTimeout          also a TimeoutError; .outcome as above
+        │   │   └── PoolTimeout           before a connection was free
         │   ├── PoolFull
         │   ├── PoolClosed
-        │   ├── BulkError               a load by chunks that failed on its way; .report says what has landed
-        │   ├── StaleObject             an object that somebody else has changed or deleted meanwhile
-    │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
-        │   └── CommitUnknown           .xid, where it is known
+        │   ├── BulkError                 a load by chunks that failed on its way; .report says what has landed
+        │   ├── StaleObject               an object that somebody else has changed or deleted meanwhile
+        │   ├── TransactionAborted        a statement of a transaction that has failed; __cause__ is what failed it
+        │   └── CommitUnknown             .xid, where it is known
         ├── IntegrityError
         ├── InternalError
-        │   └── ProtocolError           the server said what it may not say; the connection is discarded
+        │   └── ProtocolError             the server said what it may not say; the connection is discarded
         ├── ProgrammingError
         └── NotSupportedError
 

@@ -1,8 +1,13 @@
-"""The guide's code runs, page by page, on a real server, and prints what it says; its links lead somewhere."""
+"""The pages' code runs and prints what they say, their links lead somewhere, every public name is in the reference."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
+import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +51,71 @@ def test_a_pages_blocks_run_and_print_what_it_says(
     for value in names.values():
         if isinstance(value, stretto.Database):
             value.close()
+
+
+def test_the_tutorial_is_a_program_that_needs_no_installed_server(tmp_path: Path) -> None:
+    page = blocks(DOCS / "tutorial.md")
+    program = tmp_path / "tutorial.py"
+    program.write_text("\n\n".join(block.code for block in page))
+    env = {**os.environ, "PYTHONPATH": str(Path(stretto.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-W", "error", program], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "".join(block.output for block in page)
+
+
+PUBLIC = (
+    *("stretto", "stretto.errors", "stretto.web", "stretto.web.fastapi", "stretto.web.tornado"),
+    *("stretto.testing", "stretto.testing.plugin", "stretto.embedded"),
+)
+_DIRECTIVE = re.compile(r"^::: ([\w.]+)(?:\n +options: \{(.*)\})?$", re.MULTILINE)
+
+
+def public_names(module_name: str) -> list[str]:
+    """What a module offers: its `__all__`, else the classes and functions that are its own."""
+    module = importlib.import_module(module_name)
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
+    return [name for name in getattr(module, "__all__", own) if not name.startswith("_")]
+
+
+def in_the_reference() -> set[str]:
+    """The names that the directives of the reference's pages bring, those of whole modules too."""
+    found = set()
+    for page in (DOCS / "reference").glob("*.md"):
+        for name, options in _DIRECTIVE.findall(page.read_text()):
+            found.add(name)
+            members = re.search(r"members: \[(.*?)\]", options)
+            if name in PUBLIC or name == "stretto.sqlstate":
+                named = members[1].split(", ") if members else public_names(name)
+                found |= {f"{name}.{each}" for each in named}
+    return found
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    names = {f"{module}.{name}" for name in public_names(module)} - {"stretto.Error"}  # it is stretto.errors.Error
+    assert names
+    assert names - in_the_reference() == set()
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_what_the_reference_shows_says_what_it_is(module: str) -> None:
+    """A name without a docstring of its own would be left out without a word."""
+    bare = []
+    for name in public_names(module):
+        value = getattr(importlib.import_module(module), name)
+        text = inspect.getdoc(value) if inspect.isclass(value) or inspect.isroutine(value) else "a constant"
+        if not text or text.startswith(
+            (f"{name}(", "Alias for")
+        ):  # what dataclasses and NamedTuple write by themselves
+            bare.append(name)
+    assert bare == []
+
+
+def test_the_reference_has_nothing_that_is_not_there() -> None:
+    for name in in_the_reference():
+        module = max((each for each in (*PUBLIC, "stretto.sqlstate") if f"{name}.".startswith(f"{each}.")), key=len)
+        rest = name.removeprefix(module).lstrip(".")
+        assert not rest or hasattr(importlib.import_module(module), rest), name
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))

@@ -32,10 +32,17 @@ class AsyncObjects:
         raise NotImplementedError
 
     async def get(self, model: type[T], key: Any, *, include: Any = (), timeout: float | None = None) -> T | None:
-        """The object with this primary key, or None. One round trip; cold, two.
+        """The object with this primary key, or None. One round trip; two when its SQL is new to the connection.
 
-        ``key``: a tuple, or a dict by field, for a key of several parts. ``include``: a relation, or several, to fetch
-        with it. Raises UsageError for a key of other parts, ModelError for a Model without a primary key.
+        Args:
+            model: the Model.
+            key: the primary key; of several parts a tuple, or a dict by field.
+            include: a relation, or several, to fetch with it.
+            timeout: seconds for the whole call.
+
+        Raises:
+            UsageError: a key of other parts.
+            ModelError: the Model has no primary key.
         """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(writing.get(self._shared, model, key, include), timeout, False, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
@@ -43,8 +50,16 @@ class AsyncObjects:
     async def insert(self, obj: T, *, timeout: float | None = None) -> T:
         """Insert an object; what the server makes (keys, defaults, computed columns) is filled in. One round trip.
 
-        Columns without a value are left to the server. When it fails the object is as it was. Raises the server's
-        error, and OperationalError where a trigger or rule keeps the row out.
+        Args:
+            obj: of a Model. Columns without a value are left to the server. When it fails the object is as it was.
+            timeout: seconds for the whole call.
+
+        Returns:
+            The same object.
+
+        Raises:
+            DatabaseError: the server refused, as UniqueViolation.
+            OperationalError: a trigger or rule kept the row out.
         """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(writing.insert(self._shared, obj), timeout, False, since)  # type: ignore[no-any-return]  # as above
@@ -53,14 +68,23 @@ class AsyncObjects:
         """Insert objects, all or nothing; what the server makes is filled in. One round trip.
 
         One statement for all of one Model that have values for the same columns, in which they are inserted in their
-        order; the statements are in the order of each one's first object. Raises as insert, UsageError for an object
-        that is there twice.
+        order; the statements are in the order of each one's first object.
+
+        Args:
+            objs: of one Model or several.
+            timeout: seconds for the whole call.
+
+        Returns:
+            The same objects.
+
+        Raises:
+            UsageError: an object is there twice. All others are those of `insert`.
         """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(writing.insert_many(self._shared, objs), timeout, False, since)  # type: ignore[no-any-return]  # as above
 
     async def update(self, obj: T, *, timeout: float | None = None) -> T:
-        """Write what was changed since the object was loaded; nothing changed, nothing sent. One round trip.
+        """Write what was changed since ``obj`` was loaded; nothing changed, nothing sent. One round trip.
 
         The row is found by the key that was loaded, and by the version where there is one. A value that can change in
         place (list, dict, object) is always written. Of an object made in Python all columns that have a value are
@@ -70,7 +94,7 @@ class AsyncObjects:
         return await self._run(writing.update(self._shared, obj), timeout, False, since)  # type: ignore[no-any-return]  # as above
 
     async def update_many(self, objs: Iterable[T], *, timeout: float | None = None) -> list[T]:
-        """Update objects, all or nothing. One round trip.
+        """Update objects (``objs``, of one Model or several), all or nothing. One round trip.
 
         One statement for all of one Model that have changed in the same columns. Raises StaleObject when any row is
         not found (in a transaction, that fails it), UsageError for an object or row that is there twice. ``update=``
@@ -80,15 +104,15 @@ class AsyncObjects:
         return await self._run(writing.update_many(self._shared, objs), timeout, False, since)  # type: ignore[no-any-return]  # as above
 
     async def save(self, obj: T, *, timeout: float | None = None) -> T:
-        """Insert an object that has no primary key yet; update one that was loaded, or that was given a key.
+        """Insert ``obj`` where it has no primary key yet; update it where it was loaded, or was given a key.
 
-        Raises StaleObject where an object with a key has no row: insert() or upsert() it.
+        Raises StaleObject where an object with a key has no row: insert() or upsert() it. Returns the same object.
         """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(writing.save(self._shared, obj), timeout, False, since)  # type: ignore[no-any-return]  # as above
 
     async def upsert(self, obj: T, *, on: Any = None, timeout: float | None = None) -> T:
-        """Insert an object, or update the row with the same ``on``: a field or a tuple of them, else the primary key.
+        """Insert ``obj``, or update the row with the same ``on``: a field or a tuple of them, else the primary key.
 
         ``on`` must have a unique constraint. The other columns that have a value are written, the primary key is not;
         all columns are filled in from the row as it is then. A version grows, and is not compared. One round trip.
@@ -97,17 +121,26 @@ class AsyncObjects:
         return await self._run(writing.upsert(self._shared, obj, on), timeout, False, since)  # type: ignore[no-any-return]  # as above
 
     async def delete(self, obj: Any, *, timeout: float | None = None) -> None:
-        """Delete an object's row; raises StaleObject when it is not there any more."""
+        """Delete the row of ``obj``. One round trip. Raises StaleObject when it is not there any more."""
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         await self._run(writing.delete(self._shared, obj), timeout, False, since)
 
     async def load(self, objs: T | Sequence[T], *relations: Any, timeout: float | None = None) -> None:
-        """Fill relations of objects in hand: one statement for each relation, all in one round trip."""
+        """Fill relations of objects in hand: one statement for each relation, all in one round trip.
+
+        Args:
+            objs: an object, or several of one Model.
+            relations: as ``Author.books``, or `related` with conditions and relations of their own.
+            timeout: seconds for the whole call.
+
+        Raises:
+            UsageError: what is given are no objects of a Model, or no relations of it.
+        """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         await self._run(graph.load(self._shared, objs, relations), timeout, False, since)
 
     async def create_tables(self, *models: type[Any], timeout: float | None = None) -> None:
-        """Create the tables of Models that are not there yet, in the order of their references, all or nothing.
+        """Create the tables of ``models`` that are not there yet, in the order of their references, all or nothing.
 
         With them their schemas, enum types, indexes, and the tables of many-to-many relations that have no Model.
         Raises ModelError for a Model that can't be a table, and the server's error, as UndefinedTable for a reference
@@ -117,7 +150,7 @@ class AsyncObjects:
         await self._run(tables.create(self._shared, models), timeout, False, since)
 
     async def drop_tables(self, *models: type[Any], timeout: float | None = None) -> None:
-        """Drop the tables of Models that are there, all or nothing.
+        """Drop the tables of ``models`` that are there, all or nothing.
 
         With them the tables of many-to-many relations that have no Model, and enum types that nobody uses any more. No
         CASCADE: raises DependentObjectsStillExist where other tables reference them.
@@ -126,6 +159,6 @@ class AsyncObjects:
         await self._run(tables.drop(self._shared, models), timeout, False, since)
 
     async def check_tables(self, *models: type[Any], timeout: float | None = None) -> list[Difference]:
-        """Where Models and the live tables disagree, in columns, keys, indexes and relations; [] where all is well."""
+        """Where ``models`` and the live tables disagree: columns, keys, indexes, relations; [] where all is well."""
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(tables.check(self._shared, models), timeout, False, since)  # type: ignore[no-any-return]  # as above

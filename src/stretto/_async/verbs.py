@@ -53,9 +53,24 @@ class AsyncVerbs(AsyncObjects):
     async def fetch(
         self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None, exclusive: bool = False
     ) -> list[Any]:
-        """Run a statement and return its rows: Rows, or objects of the class ``into``. One round trip; cold, two.
+        """Run a statement and return its rows. One round trip; two when its SQL is new to the connection.
 
-        A query (``select(Author)``) in the place of SQL has its values in it, and gives objects of its Model.
+        Args:
+            sql: one statement, with ``$1``, ``$2`` ... for its parameters; or a query, as ``select(Author)``, which has
+                its values in it.
+            args: the parameters, each a value of the type that PostgreSQL says.
+            into: the class whose objects rows become; of one column also its type, as ``int``.
+            timeout: seconds for the whole call, waiting for a connection included.
+            exclusive: on a connection that nobody else uses meanwhile.
+
+        Returns:
+            Objects of ``into``; without it those of the query's Model, or `Row` objects.
+
+        Raises:
+            DatabaseError: the server refused (a class of ``stretto.sqlstate``, by the ErrorResponse's SQLSTATE).
+            UsageError, EncodeError: not the right number of arguments, a value that does not fit; nothing was sent.
+            DecodeError: a row that does not fit ``into``.
+            StatementTimeout, ConnectionLost: with what became of the statement, as ``outcome``.
         """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(query.fetch(self._shared, sql, args, into), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
@@ -79,7 +94,11 @@ class AsyncVerbs(AsyncObjects):
     async def fetchrow(
         self, sql: Any, /, *args: Any, into: Any = None, timeout: float | None = None, exclusive: bool = False
     ) -> Any:
-        """Run a statement and return its first row, or None when there is none. Round trips as fetch."""
+        """Run a statement and return its first row, or None when there is none.
+
+        Arguments (``sql``, ``args``, ``into``), round trips and errors are those of `fetch`. The server makes all
+        rows: say ``limit 1`` where there may be many.
+        """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(query.fetchrow(self._shared, sql, args, into), timeout, exclusive, since)
 
@@ -98,17 +117,38 @@ class AsyncVerbs(AsyncObjects):
     async def fetchval(
         self, sql: Any, /, *args: Any, column: int = 0, timeout: float | None = None, exclusive: bool = False
     ) -> Any:
-        """Run a statement and return one value of its first row, or None when there is none. Round trips as fetch."""
+        """Run a statement and return one value of its first row, or None when there is no row.
+
+        Args:
+            sql: as of `fetch`; a `Scalar`, as ``select(Book).count()``, too.
+            args: the parameters.
+            column: which column of the row, counted from 0.
+            timeout: as of `fetch`.
+            exclusive: as of `fetch`.
+
+        Raises:
+            UsageError: the row has no such column. All others are those of `fetch`.
+        """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(query.fetchval(self._shared, sql, args, column), timeout, exclusive, since)
 
     async def execute(
         self, sql: str | Query[Any], /, *args: Any, timeout: float | None = None, exclusive: bool = False
     ) -> str:
-        """Run a statement or query and return its command tag, as ``'INSERT 0 1'``.
+        """Run a statement for its effect. One round trip.
 
-        Without ``args`` several statements may be given, separated by semicolons; they are one implicit transaction,
-        and the last one's tag is returned. One round trip.
+        Args:
+            sql: one statement or query. Without ``args`` there may be several, separated by semicolons: they are one
+                implicit transaction.
+            args: the parameters.
+            timeout: as of `fetch`.
+            exclusive: as of `fetch`.
+
+        Returns:
+            The server's command tag (CommandComplete), as ``'INSERT 0 1'``; of several statements the last one's.
+
+        Raises:
+            Error: as `fetch`.
         """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(query.execute(self._shared, sql, args), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
@@ -116,7 +156,17 @@ class AsyncVerbs(AsyncObjects):
     async def executemany(
         self, sql: str, rows: Iterable[Sequence[Any]], /, *, timeout: float | None = None, exclusive: bool = False
     ) -> None:
-        """Run a statement for each of ``rows`` (its arguments), all or nothing. One round trip; cold, two."""
+        """Run a statement many times, all or nothing. One round trip; two when its SQL is new to the connection.
+
+        Args:
+            sql: one statement with parameters.
+            rows: the parameters of each time.
+            timeout: as of `fetch`.
+            exclusive: as of `fetch`.
+
+        Raises:
+            Error: as `fetch`; none of them has taken effect then. EncodeError says which row it was.
+        """
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         await self._run(query.executemany(self._shared, sql, rows), timeout, exclusive, since)
 
@@ -152,12 +202,15 @@ class AsyncVerbs(AsyncObjects):
         timeout: float | None = None,
         exclusive: bool = False,
     ) -> list[Any]:
-        """As executemany, and return the rows of all executions as one list."""
+        """As `executemany` (``sql``, ``rows``), and return the rows of all times as one list, made ``into`` objects."""
         since = await self._turn(timeout) if self._crowd.shut else 0.0
         return await self._run(query.fetchmany(self._shared, sql, rows, into), timeout, exclusive, since)  # type: ignore[no-any-return]  # flows are untyped at their ends
 
     def batch(self, *, timeout: float | None = None, exclusive: bool = False) -> AsyncBatch:
-        """Collect several statements to be sent under one Sync: one fate, one round trip (see Batch)."""
+        """Collect several statements to be sent under one Sync: one fate, one round trip (see `AsyncBatch`).
+
+        ``timeout`` and ``exclusive`` are those of `fetch`, for all of them together.
+        """
         return AsyncBatch(self, timeout, exclusive)
 
 
@@ -176,7 +229,7 @@ class AsyncBatch:
         self.results: list[BatchResult] = []
 
     def add(self, sql: str | Query[Any], /, *args: Any, into: Any = None) -> None:
-        """Add one statement or query; its rows come as ``into``."""
+        """Add a statement or query (``sql``) with its parameters (``args``); its rows come as objects of ``into``."""
         self._items.append((sql, args, into))
 
     async def __aenter__(self) -> AsyncBatch:

@@ -48,10 +48,17 @@ class Transacting(Verbs):
     ) -> Transaction:
         """Make a transaction, to be entered by ``with``; inside another one it is a savepoint.
 
-        ``isolation``: ``read_committed``, ``repeatable_read`` or ``serializable``; without it the server's default.
-        ``timeout``: seconds for all that runs inside. Raises UsageError for options that the transaction around it has
-        not; leaving it raises the first error of the server, ConnectionLost, CommitUnknown. On asyncio, entering it
-        waits while a thousand callers wait for connections, and raises PoolTimeout, PoolFull and PoolClosed.
+        Args:
+            isolation: ``read_committed``, ``repeatable_read`` or ``serializable``; None: the server's default.
+            readonly: nothing can be written.
+            deferrable: with ``serializable`` and ``readonly``: wait until it can run without conflicts.
+            timeout: seconds for all that runs inside.
+
+        Raises:
+            UsageError: options that the transaction around it has not.
+            PoolTimeout, PoolFull, PoolClosed: on entering, on asyncio, which waits while a thousand callers wait.
+            DatabaseError: on leaving: the first error of the server inside, though it was caught; what COMMIT says.
+            ConnectionLost, CommitUnknown: on leaving: it was rolled back, or nobody knows.
         """
         return Transaction(self, Options.of(isolation, readonly, deferrable), timeout)
 
@@ -68,9 +75,22 @@ class Transacting(Verbs):
         """Call a function in a transaction and return what it returns; again after 40001 and 40P01.
 
         Each attempt is a transaction of its own, after a pause that is random and grows. The server's first error in
-        it decides, at COMMIT too; other errors are raised at once. After ``attempts``, or when ``timeout``
-        seconds for all of it have passed, the last error is raised. Inside a transaction it is a savepoint, and called
-        once: only the whole transaction can be tried again.
+        it decides, at COMMIT too. Inside a transaction it is a savepoint, and called once: only the whole transaction
+        can be tried again.
+
+        Args:
+            function: called with ``args``.
+            args: its arguments.
+            isolation: as of `transaction`, as are ``readonly`` and ``deferrable``.
+            readonly: see there.
+            deferrable: see there.
+            attempts: how often it is called at most.
+            timeout: seconds for all of it.
+
+        Raises:
+            UsageError: ``attempts`` below one.
+            Exception: the last attempt's error, after ``attempts`` or when the time is up; other errors than those two
+                at once.
         """
         if attempts < 1:
             raise UsageError(f"attempts={attempts}: at least one")

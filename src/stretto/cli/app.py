@@ -42,6 +42,22 @@ def demo(
 
 @app.command()
 def race(
+    modules: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODULE]...",
+            help="With --profile: DB-API modules, as psycopg2.",
+            show_default="those for PostgreSQL that are installed",
+        ),
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="No race: where does the time of a call go, by each module?")
+    ] = False,
+    url_for: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE=URL", help="With --profile: another module, and the server that it is for."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="With --profile: how often each call is measured.")] = 15,
     workload: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="select, mixed or graph; may be given several times.", show_default="all"),
@@ -56,15 +72,27 @@ def race(
     url: Annotated[
         str | None, typer.Option(help="A server that runs already.", show_default="one of its own is started")
     ] = None,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")] = _REPORT,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the report goes.", show_default=f"{_REPORT}; none with --profile"),
+    ] = None,
 ) -> None:
     """Race stretto and every peer that is installed, watch them, and write a report: a page, pictures, JSON."""
+    if profile:
+        from stretto.cli import profile as profiling
+
+        with _one_line("race"):
+            others = profiling.urls(url_for or [])
+            profiling.profile(modules or (), url=url, url_for=others, callers=callers, rounds=rounds, output=output)
+        return
+    if modules or url_for:
+        raise typer.BadParameter("modules are for --profile; the race has --only")
     from stretto.cli.race.command import Command
     from stretto.cli.race.workloads import Sizes
 
     sizes = Sizes(callers=callers, connections=connections, seconds=seconds, operations=operations)
     with _one_line("race"):
-        well = Command(workload or [], only, sizes, url, output).run()
+        well = Command(workload or [], only, sizes, url, output or _REPORT).run()
     raise typer.Exit(0 if well else 1)
 
 

@@ -54,10 +54,12 @@ class Range(Generic[_T]):
 
     @property
     def lower_inf(self) -> bool:
+        """Whether it has no lower bound; False of an empty one."""
         return self.lower is None and not self.isempty
 
     @property
     def upper_inf(self) -> bool:
+        """Whether it has no upper bound; False of an empty one."""
         return self.upper is None and not self.isempty
 
     def __contains__(self, value: Any) -> bool:

@@ -180,6 +180,8 @@ class BitString:
 
 
 class Point(NamedTuple):
+    """A point of a plane: PostgreSQL's ``point``."""
+
     x: float
     y: float
 
@@ -193,6 +195,8 @@ class Line(NamedTuple):
 
 
 class LineSegment(NamedTuple):
+    """The way from a point to another one: PostgreSQL's ``lseg``."""
+
     p1: Point
     p2: Point
 
@@ -205,6 +209,8 @@ class Box(NamedTuple):
 
 
 class Circle(NamedTuple):
+    """A circle around a point: PostgreSQL's ``circle``."""
+
     center: Point
     radius: float
 

