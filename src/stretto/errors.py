@@ -12,7 +12,8 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
     └── DatabaseError                   .sqlstate .detail .hint .position .query ... when the server sent it
         ├── DataError
         │   ├── EncodeError             a value that does not fit its parameter; nothing was sent
-        │   └── DecodeError             a value that has no place in Python, or a class that has none for a column
+        │   ├── DecodeError             a value that has no place in Python, or a class that has none for a column
+        │   └── CopyDiffers             what copy_table() has written is not what it has read
         ├── OperationalError
         │   ├── ConnectionLost          .outcome: 'not_sent', 'unknown' or 'rolled_back'
         │   ├── ConnectError            no connection could be made
@@ -24,7 +25,8 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   ├── PoolClosed
         │   ├── StaleObject             an object that somebody else has changed or deleted meanwhile
     │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
-        │   └── CommitUnknown           .xid, where it is known
+        │   ├── CommitUnknown           .xid, where it is known
+        │   └── CopyIncomplete          .report: what has landed of a copy that was committed part by part
         ├── IntegrityError
         ├── InternalError
         │   └── ProtocolError           the server said what it may not say; the connection is discarded
@@ -178,6 +180,10 @@ class DecodeError(DataError):
     """A value that has no place in Python, or a class that has none for a column."""
 
 
+class CopyDiffers(DataError):
+    """copy_table() has compared what it read with what is there, and they differ: a trigger may have done it."""
+
+
 class OperationalError(DatabaseError):
     """The connection, the server's resources or its operation; not the statement's fault."""
 
@@ -282,6 +288,14 @@ class CommitUnknown(OperationalError):
     ) -> None:
         super().__init__(message, fields=fields, query=query)
         self.xid = xid
+
+
+class CopyIncomplete(OperationalError):
+    """A copy that is committed part by part has failed. ``report``: what has landed; ``__cause__``: why it failed."""
+
+    def __init__(self, message: str = "", *, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class IntegrityError(DatabaseError):

@@ -1,0 +1,379 @@
+"""Copying a table from one server to another: what was asked for, how it is cut into parts, and the SQL. No I/O."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from stretto.errors import UsageError
+from stretto.flows.copy import is_query
+from stretto.flows.names import MAX_NAME, quote_name, quote_table
+from stretto.flows.query import Flow, check
+from stretto.protocol.passing import join_slices
+from stretto.protocol.request import Request
+
+Name = str | tuple[str, ...]
+Transform = Callable[[dict[str, Any]], "Mapping[str, Any] | None"]
+
+FIRST_BUILT_IN, FIRST_OWN = 1, 16384  # types that initdb makes have the same oid on every server
+# Their binary form is an oid or depends on the database: pg_proc's and other names, and their arrays.
+_LOCAL_TYPES = {
+    24, 1008, 2202, 2207, 2203, 2208, 2204, 2209, 2205, 2210, 2206, 2211, 3734, 3735, 3769, 3770, 4089, 4090, 4096,
+    4097, 4191, 4192, 2249, 2287,
+}  # fmt: skip
+_NO_BINARY = {1033, 1034}  # aclitem
+_STRINGS = {25, 1042, 1043}  # text, char(n), varchar: the same bytes
+_PART_BLOCKS = (64, 8192)  # the least and the most of a part: half a megabyte, 64 megabytes
+_PARTS_A_JOB = 4  # so that the jobs end at about the same time
+
+# In these settings values are read and written the same way on both sides; those of the transaction are kept.
+SETTINGS = {
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+}
+
+RELATION = """
+select c.oid::int8 as oid, c.relkind::text as kind, pg_catalog.current_setting('server_encoding') as encoding,
+       pg_catalog.current_setting('server_version_num')::int4 as version
+  from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass($1)
+"""
+COLUMNS = """
+select a.attname::text as name, coalesce(nullif(t.typbasetype, 0), t.oid)::int8 as type, t.typtype = 'e' as enum,
+       t.oid < 16384 as builtin, pg_catalog.format_type(a.atttypid, a.atttypmod) as declared, a.attnotnull as required,
+       a.attgenerated <> '' as generated, coalesce(a.attnum = any(k.conkey), false) as key
+  from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+  left join pg_catalog.pg_constraint k on k.conrelid = a.attrelid and k.contype = 'p'
+ where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped order by a.attnum
+"""
+QUERY_COLUMNS = """
+select q.name, coalesce(nullif(t.typbasetype, 0), t.oid)::int8 as type, t.typtype = 'e' as enum,
+       t.oid < 16384 as builtin, pg_catalog.format_type(t.oid, q.modifier) as declared, false as required,
+       false as generated, false as key
+  from unnest($1::text[], $2::int8[], $3::int4[]) with ordinality q(name, type, modifier, place)
+  join pg_catalog.pg_type t on t.oid = q.type::oid order by q.place
+"""
+LEAVES = """
+select n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
+       case when c.relkind in ('r', 'm') and coalesce(m.amname = 'heap', false)
+            then pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8 end as blocks,
+       c.relpages::int8 as pages, c.reltuples::float8 as tuples
+  from (select relid from pg_catalog.pg_partition_tree($1::int8::oid::regclass) where isleaf
+        union select oid from pg_catalog.pg_class where oid = $1::int8::oid and relkind <> 'p') l
+  join pg_catalog.pg_class c on c.oid = l.relid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  left join pg_catalog.pg_am m on m.oid = c.relam order by 1, 2
+"""
+SNAPSHOT = "select pg_catalog.pg_export_snapshot()"
+XID = "select pg_catalog.txid_current() % 4294967296"
+KEEP = "select " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in SETTINGS)
+SET = "select " + ", ".join(f"pg_catalog.set_config('{name}', ${i}, true)" for i, name in enumerate(SETTINGS, 1))
+
+
+class Column(NamedTuple):
+    """One column as a server describes it. ``type`` is the base type's oid; ``key``: of the primary key."""
+
+    name: str
+    type: int
+    enum: bool
+    builtin: bool
+    declared: str
+    required: bool
+    generated: bool
+    key: bool
+
+
+class Relation(NamedTuple):
+    """A table or view as a server describes it."""
+
+    oid: int
+    kind: str
+    encoding: str
+    version: int
+
+
+class Leaf(NamedTuple):
+    """What holds rows: a table, or a partition. ``blocks`` is None where they can't be read by range."""
+
+    schema: str
+    name: str
+    kind: str
+    blocks: int | None
+    pages: int
+    tuples: float
+
+
+class Part(NamedTuple):
+    """What one COPY reads: all, or the blocks of a table from ``first`` on, up to ``stop`` (None: to its end).
+
+    ``source`` stands behind FROM; ``table`` is what COPY takes without a query.
+    """
+
+    source: str
+    first: int | None = None
+    stop: int | None = None
+    table: str | None = None
+
+    @property
+    def where(self) -> str:
+        if self.first is None:
+            return ""
+        upper = "" if self.stop is None else f" and ctid < '({self.stop},0)'"
+        return f" where ctid >= '({self.first},0)'{upper}"
+
+    def copy(self, columns: Sequence[Column], form: str) -> str:
+        """The COPY that reads this part. Of generated columns it takes a query only."""
+        names = _names([column.name for column in columns])
+        if self.table is not None and self.first is None and not any(column.generated for column in columns):
+            return f"copy {self.table} ({names}) to stdout with (format {form})"
+        return f"copy ({self.select(names)}) to stdout with (format {form})"
+
+    def select(self, columns: str) -> str:
+        """The rows of this part."""
+        return f"select {columns} from {self.source}{self.where}"  # noqa: S608  # names are quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for. Raises UsageError for what can't be."""
+
+    source: Name
+    into: Name
+    columns: Mapping[str, str] | None
+    jobs: int
+    atomic: bool
+    create: bool
+    verify: bool
+    transform: Transform | None
+    progress: Callable[[Any], object] | None
+
+    @classmethod
+    def of(
+        cls,
+        source: Name,
+        into: Name | None,
+        columns: Mapping[str, str] | Sequence[str] | None,
+        jobs: int,
+        transform: Transform | None,
+        **flags: Any,
+    ) -> Order:
+        if into is None:
+            if is_query(source):
+                raise UsageError("a query has no table's name: say into= which table its rows go")
+            into = source
+        quote_table(into)
+        if not is_query(source):
+            quote_table(source)
+        if jobs < 1:
+            raise UsageError(f"jobs={jobs}: at least one")
+        if transform is not None and (not callable(transform) or inspect.iscoroutinefunction(transform)):
+            raise UsageError("transform= is a plain function that takes a row as a dict, and returns one or None")
+        if isinstance(columns, str) or (columns is not None and not columns):
+            raise UsageError("columns= is a list of names, or a dict of names in the source and in the target")
+        if columns is not None and not isinstance(columns, Mapping):
+            columns = {name: name for name in columns}
+        if columns is not None and len(set(columns.values())) < len(columns):
+            raise UsageError("columns= names a column of the target twice")
+        return cls(source, into, columns, jobs, transform=transform, **flags)
+
+    @property
+    def is_query(self) -> bool:
+        return is_query(self.source)
+
+    @property
+    def staged(self) -> bool:
+        """Whether the rows wait in a table of their own until all are there."""
+        return self.atomic and self.jobs > 1
+
+    def source_sql(self) -> str:
+        """What stands behind FROM."""
+        if self.is_query:
+            return f"({str(self.source).strip().rstrip(';')}) as source"
+        return quote_table(self.source)
+
+    def staging(self) -> tuple[str, ...]:
+        """A name beside the target's, which nobody else has."""
+        parts = self.into.split(".", 1) if isinstance(self.into, str) else list(self.into)
+        tail = f"_copy_{os.urandom(6).hex()}"
+        while len((parts[-1] + tail).encode()) > MAX_NAME:
+            parts[-1] = parts[-1][:-1]
+        return (*parts[:-1], parts[-1] + tail)
+
+
+class Pair(NamedTuple):
+    """A column of the source and the one that it goes to."""
+
+    source: Column
+    target: Column
+
+    @property
+    def agree(self) -> bool:
+        """Whether what the source writes in binary is what the target reads."""
+        ours, theirs = self.source, self.target
+        if ours.enum and theirs.enum:
+            return True
+        if ours.type in _LOCAL_TYPES or not FIRST_BUILT_IN <= ours.type < FIRST_OWN or ours.type in _NO_BINARY:
+            return False
+        return ours.type == theirs.type or {ours.type, theirs.type} <= _STRINGS
+
+    def expressions(self) -> tuple[str, str]:
+        """What is compared: the value as the target's type shows it, on the source and on the target."""
+        ours, theirs = quote_name(self.source.name), quote_name(self.target.name)
+        if self.agree:
+            return ours, theirs
+        if self.target.builtin:
+            return f"{ours}::text::{self.target.declared}", theirs
+        return f"{ours}::text", f"{theirs}::text"
+
+
+def pairs_of(order: Order, source: Sequence[Column], target: Sequence[Column] | None) -> list[Pair]:
+    """Find the columns that go together; ``target`` None: it will be made as the source is.
+
+    Raises UsageError for columns that one side lacks, or that the server computes.
+    """
+    ours = {column.name: column for column in source}
+    theirs = None if target is None else {column.name: column for column in target}
+    wanted = order.columns
+    if wanted is None:
+        wanted = {
+            name: name
+            for name, column in ours.items()
+            if not (theirs is not None and name in theirs and theirs[name].generated)
+        }
+    pairs = []
+    for name, new in wanted.items():
+        if name not in ours:
+            raise UsageError(f"the source has no column {name!r}: there are {', '.join(ours)}")
+        if theirs is None:
+            pairs.append(Pair(ours[name], ours[name]._replace(name=new, generated=False)))
+        elif new in theirs and not theirs[new].generated:
+            pairs.append(Pair(ours[name], theirs[new]))
+        elif order.transform is not None:  # it may well drop it
+            pairs.append(Pair(ours[name], ours[name]._replace(name=new)))
+        elif new in theirs:
+            raise UsageError(f"the target computes its column {new!r}: leave it out of columns=")
+        else:
+            raise UsageError(
+                f"the target has no column {new!r}, there are {', '.join(theirs)}: say in columns= what goes where"
+            )
+    if not pairs:
+        raise UsageError("there is no column to copy")
+    return pairs
+
+
+def parts_of(order: Order, leaves: Sequence[Leaf], version: int) -> list[Part]:
+    """Cut a table into parts, for several jobs or to be committed one by one; else all is one part."""
+    once = order.jobs == 1 and order.atomic
+    if order.is_query or (once and len(leaves) != 1):
+        return [Part(order.source_sql())]
+    parts: list[Part] = []
+    least, most = _PART_BLOCKS
+    size = max(least, min(most, sum(leaf.blocks or 0 for leaf in leaves) // (order.jobs * _PARTS_A_JOB) + 1))
+    for leaf in leaves:
+        name = quote_table((leaf.schema, leaf.name))
+        source, table = f"only {name}", name if leaf.kind == "r" else None
+        if once or version < 140000 or not leaf.blocks or leaf.blocks <= size:  # before 14 each part would read all
+            parts.append(Part(source, table=table))
+            continue
+        starts = range(0, leaf.blocks, size)
+        # The last one has no end: what is visible behind the blocks that were counted is part of it.
+        parts += [Part(source, first, first + size if first != starts[-1] else None) for first in starts]
+    return parts
+
+
+def expected_rows(leaves: Sequence[Leaf]) -> int | None:
+    """How many rows the planner would expect, or None where the statistics don't say."""
+    total = 0.0
+    for leaf in leaves:
+        if leaf.tuples < 0 or (leaf.pages == 0 and leaf.blocks):
+            return None
+        blocks = leaf.pages if leaf.blocks is None else leaf.blocks
+        total += leaf.tuples * blocks / leaf.pages if leaf.pages else 0
+    return round(total) if leaves else None
+
+
+def create_sql(table: Name, pairs: Sequence[Pair]) -> str:
+    """Make a table with the columns of the source: names, types and NOT NULL."""
+    columns = [f"{quote_name(new.name)} {new.declared}{' not null' * new.required}" for _, new in pairs]
+    return f"create table {quote_table(table)} ({', '.join(columns)})"
+
+
+def key_sql(table: Name, pairs: Sequence[Pair], source: Sequence[Column]) -> str | None:
+    """Give the new table the source's primary key, where all of it is copied."""
+    key = [new.name for old, new in pairs if old.key]
+    if not key or len(key) != sum(column.key for column in source):
+        return None
+    return f"alter table {quote_table(table)} add primary key ({_names(key)})"
+
+
+def staging_sql(staging: Name, into: Name) -> str:
+    """Make the table in which rows wait: without constraints, and without a log, for it ends with the copy."""
+    return f"create unlogged table {quote_table(staging)} as select * from {quote_table(into)} with no data"  # noqa: S608  # quoted
+
+
+def land_sql(staging: Name, into: Name, names: Sequence[str]) -> str:
+    """Move what waits to where it belongs."""
+    columns = _names(names)
+    return (
+        f"insert into {quote_table(into)} ({columns}) overriding system value "  # noqa: S608  # quoted
+        f"select {columns} from {quote_table(staging)}"
+    )
+
+
+def rename_sql(staging: tuple[str, ...], into: Name) -> str:
+    """Give the new table its name."""
+    last = into.split(".", 1)[-1] if isinstance(into, str) else into[-1]
+    return f"alter table {quote_table(staging)} rename to {quote_name(last)}"
+
+
+def renamed(pairs: Sequence[Pair]) -> str:
+    """The columns of the source under the names of the target's."""
+    return ", ".join(f"{quote_name(old.name)} as {quote_name(new.name)}" for old, new in pairs)
+
+
+def sum_sql(expressions: Sequence[str], source: str, where: str, plain: bool) -> str:
+    """Count rows and add up their hashes, in whatever order they are. ``plain``: both sides have the same encoding."""
+    if not expressions:
+        return f"select count(*), 0 from {source}{where}"  # noqa: S608  # names are quoted
+    text = f'row({", ".join(expressions)})::text collate "C"'
+    if plain:
+        value = f"pg_catalog.hashtextextended({text}, 0)"
+    else:
+        value = f"('x' || left(md5(convert_to({text}, 'UTF8')), 16))::bit(64)::int8"
+    return f"select count(*), coalesce(sum({value}), 0)::text from {source}{where}"  # noqa: S608  # names are quoted
+
+
+def by_transactions(xids: Sequence[int]) -> str:
+    """Restrict to the rows that some transactions wrote."""
+    return f" where xmin::text::int8 in ({', '.join(map(str, map(int, xids)))})"
+
+
+def receive_joined(request: Request, sql: str) -> Flow:
+    """Return ``(bytes, rows)`` of what COPY has sent next, or ``(b"", 0)`` at its end. Raises the server's error."""
+    if not request.slices and not request.done:
+        yield request
+    size = request.buffered
+    slices = request.take()
+    if not slices and request.done:
+        check(request, sql)
+    return join_slices(slices, size), len(slices) // 3  # PostgreSQL sends one message a row
+
+
+def transformed(row: dict[str, Any], transform: Transform, names: Sequence[str]) -> dict[str, Any] | None:
+    """Call the hook for a row. Raises UsageError for what is no row, and for other columns than ``names``, if any."""
+    found = transform(row)
+    if found is None:
+        return None
+    if not isinstance(found, Mapping) or not found:
+        raise UsageError(f"transform= returned a {type(found).__name__}: a dict of columns is due, or None")
+    if names and (len(found) != len(names) or any(name not in found for name in names)):
+        raise UsageError(f"transform= returned the columns {', '.join(map(str, found))}, and before {', '.join(names)}")
+    return dict(found)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(map(quote_name, names))
