@@ -42,6 +42,7 @@ class Move:
         self._snapshot = ""
         self._into = order.into
         self._names: list[str] = []  # the target's columns; with a transform, those of its first row
+        self._keys: frozenset[str] = frozenset()
         self._landed: dict[Part, CopiedPart] = {}
         self._unknown: list[CopiedPart] = []
         self._xids: list[int] = []
@@ -265,7 +266,7 @@ class Move:
 
     def _pass_on(self, part: Part) -> tuple[int, int]:
         """Feed one COPY with the bytes of the other."""
-        size = [0]
+        size = [0, 0]
         form = self._format()
         with session_of(self._source) as session:
             data: Any = self._data(session, part.copy([pair.source for pair in self._pairs], form), size)
@@ -273,7 +274,8 @@ class Move:
                 said = self._target.copy_in(self._into, data, columns=self._names, format=form)
             finally:
                 data.close()
-        return _count(said), size[0]
+        self._tell(moving.count_of(said) - size[0], 0)  # the end of the data came as a row, too
+        return moving.count_of(said), size[1]
 
     def _format(self) -> str:
         return "text" if self._order.transform is None and not all(pair.agree for pair in self._pairs) else "binary"
@@ -289,7 +291,8 @@ class Move:
                     break
                 self._jobs.check()
                 self._tell(rows, len(data))
-                size[0] += len(data)
+                size[0] += rows
+                size[1] += len(data)
                 yield data
         except BaseException:
             session._link.give_up(request)
@@ -307,8 +310,9 @@ class Move:
                 return 0
             with self._jobs.lock:
                 self._names = self._names or list(first)
+                self._keys = frozenset(self._names)
             said = self._target.copy_in(self._into, _behind(first, rows), columns=self._names)
-            return _count(said)
+            return moving.count_of(said)
         finally:
             rows.close()
 
@@ -320,7 +324,7 @@ class Move:
         try:
             for row in rows:
                 read += 1
-                changed = moving.transformed(row, transform, self._names)
+                changed = moving.transformed(row, transform, self._keys)
                 if changed is not None:
                     yield changed
                 else:
@@ -395,8 +399,3 @@ def _behind(first: Any, rows: Any) -> Iterator[Any]:
     yield first
     for row in rows:
         yield row
-
-
-def _count(said: Any) -> int:
-    """The rows of a COPY, of its command tag."""
-    return int(str(said).rpartition(" ")[2])

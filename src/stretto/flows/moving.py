@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -363,16 +363,24 @@ def receive_joined(request: Request, sql: str) -> Flow:
     return join_slices(slices, size), len(slices) // 3  # PostgreSQL sends one message a row
 
 
-def transformed(row: dict[str, Any], transform: Transform, names: Sequence[str]) -> dict[str, Any] | None:
+def transformed(row: dict[str, Any], transform: Transform, names: Set[str]) -> dict[str, Any] | None:
     """Call the hook for a row. Raises UsageError for what is no row, and for other columns than ``names``, if any."""
     found = transform(row)
     if found is None:
         return None
-    if not isinstance(found, Mapping) or not found:
-        raise UsageError(f"transform= returned a {type(found).__name__}: a dict of columns is due, or None")
-    if names and (len(found) != len(names) or any(name not in found for name in names)):
-        raise UsageError(f"transform= returned the columns {', '.join(map(str, found))}, and before {', '.join(names)}")
-    return dict(found)
+    if type(found) is not dict:
+        if not isinstance(found, Mapping):
+            raise UsageError(f"transform= returned a {type(found).__name__}: a dict of columns is due, or None")
+        found = dict(found)
+    if found.keys() != names and (names or not found):
+        columns, before = ", ".join(map(str, found)) or "none", ", ".join(sorted(names)) or "there is none"
+        raise UsageError(f"transform= returned the columns {columns}, and before {before}: they must be the same")
+    return found
+
+
+def count_of(said: Any) -> int:
+    """The rows of a COPY, of its command tag."""
+    return int(str(said).rpartition(" ")[2])
 
 
 def _names(names: Sequence[str]) -> str:
