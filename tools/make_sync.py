@@ -21,6 +21,7 @@ WORDS = {
     "AsyncDatabase": "Database",
     "AsyncFinal": "Final",
     "AsyncIterator": "Iterator",
+    "AsyncLane": "Lane",
     "AsyncObjects": "Objects",
     "AsyncPool": "Pool",
     "AsyncSession": "Session",

@@ -41,6 +41,7 @@ from stretto.codecs.values import (  # noqa: E402
 from stretto.context import deadline, detached, transactional  # noqa: E402
 from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
+from stretto.flows.bulk import Chunk, Progress, Rejected, Report  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
 from stretto.flows.moved import CopiedPart, CopyProgress, TableCopy  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
@@ -83,6 +84,7 @@ __all__ = [
     "BatchResult",
     "BitString",
     "Box",
+    "Chunk",
     "Circle",
     "Codec",
     "Connection",
@@ -101,8 +103,11 @@ __all__ = [
     "Path",
     "Point",
     "Polygon",
+    "Progress",
     "Query",
     "Range",
+    "Rejected",
+    "Report",
     "Row",
     "Scalar",
     "Select",

@@ -23,10 +23,10 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
         │   │   └── PoolTimeout         before a connection was free
         │   ├── PoolFull
         │   ├── PoolClosed
+        │   ├── BulkError               a load by chunks that failed on its way; .report says what has landed
         │   ├── StaleObject             an object that somebody else has changed or deleted meanwhile
     │   ├── TransactionAborted      a statement of a transaction that has failed; __cause__ is what failed it
-        │   ├── CommitUnknown           .xid, where it is known
-        │   └── CopyIncomplete          .report: what has landed of a copy that was committed part by part
+        │   └── CommitUnknown           .xid, where it is known
         ├── IntegrityError
         ├── InternalError
         │   └── ProtocolError           the server said what it may not say; the connection is discarded
@@ -290,8 +290,8 @@ class CommitUnknown(OperationalError):
         self.xid = xid
 
 
-class CopyIncomplete(OperationalError):
-    """A copy that is committed part by part has failed. ``report``: what has landed; ``__cause__``: why it failed."""
+class BulkError(OperationalError):
+    """A load by chunks (``atomic=False``) has failed on its way: ``report`` says what has landed, ``__cause__`` why."""
 
     def __init__(self, message: str = "", *, report: Any = None) -> None:
         super().__init__(message)

@@ -67,7 +67,7 @@ def _copies(db: stretto.Database, count: int) -> dict[str, Any]:
             yield 100 + i, f"Copy of {title}", Decimal(i)
 
     chunks: list[bytes] = []
-    seen: dict[str, Any] = {"copy_in": db.copy_in("book", priced())}
+    seen: dict[str, Any] = {"copy_in": str(db.copy_in("book", priced()))}
     seen["copy_out"] = db.copy_out("select * from book where id >= 100 order by id", chunks.append)
     seen["copied"] = b"".join(chunks).decode()
     return seen

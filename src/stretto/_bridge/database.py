@@ -12,6 +12,7 @@ from stretto._bridge.connection import BridgedConnection
 from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.database import CLOSING, Database
+from stretto.flows.bulk import Report
 from stretto.flows.listen import Notification
 from stretto.flows.moved import TableCopy
 from stretto.pool.lifetime import Stats
@@ -54,17 +55,9 @@ class BridgedDatabase(BridgedTransacting, Database):
     ) -> Iterator[Any]:
         return self._iterate(self._there.stream(sql, *args, into=into, batch=batch, timeout=timeout))
 
-    def copy_in(
-        self,
-        target: str | tuple[str, ...],
-        source: Any,
-        *,
-        columns: Sequence[str] | None = None,
-        format: str | None = None,
-        **options: Any,
-    ) -> str:
-        tag: str = await_(self._there.copy_in(target, source, columns=columns, format=format, **options))
-        return tag
+    def copy_in(self, target: Any, source: Any, **keywords: Any) -> Report:
+        report: Report = await_(self._there.copy_in(target, source, **keywords))
+        return report
 
     def copy_out(
         self,

@@ -10,6 +10,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
+from stretto._sync.bulk import load
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.moving import Move
 from stretto._sync.pool import Pool
@@ -20,6 +21,7 @@ from stretto.config import Config
 from stretto.errors import ConnectionLost, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.ambient import ambient
+from stretto.flows.bulk import Job, Progress, Report
 from stretto.flows.listen import Notification
 from stretto.flows.moved import CopyProgress, TableCopy
 from stretto.flows.moving import Order
@@ -181,16 +183,21 @@ class Database(Transacting):
 
     def copy_in(
         self,
-        target: str | tuple[str, ...],
+        target: str | tuple[str, ...] | type[Any],
         source: Any,
         *,
         columns: Sequence[str] | None = None,
         format: str | None = None,
+        chunks: int | None = None,
+        atomic: bool = True,
+        on_conflict: Literal["ignore", "update"] | None = None,
+        errors: Literal["raise", "report"] = "raise",
+        progress: Callable[[Progress], Any] | None = None,
         **options: Any,
-    ) -> str:
-        """Copy into a table, all or nothing, on a reserved connection (see Connection.copy_in)."""
-        with session_of(self) as connection:
-            return connection.copy_in(target, source, columns=columns, format=format, **options)
+    ) -> Report:
+        """Copy into a table, or the table of a Model, and report what has landed; in a transaction, as a part of it."""
+        job = Job(target, source, columns, format, chunks, atomic, on_conflict, errors, progress, options)
+        return load(self, job)
 
     def copy_out(
         self,
@@ -230,7 +237,7 @@ class Database(Transacting):
 
         All or nothing: with one job, in one transaction, that of ``to`` where one is open. With ``jobs`` ranges of the
         table go over as many connections into a table beside ``into``, and from there in one transaction; one that is
-        created just gets its name. ``atomic=False`` commits each range by itself: CopyIncomplete has a report of what
+        created just gets its name. ``atomic=False`` commits each range by itself: BulkError has a report of what
         landed. In a transaction of the source its snapshot is read. ``progress`` is called now and then, with one
         CopyProgress at a time. Raises UsageError for tables and columns that don't go together; the servers' errors.
         """

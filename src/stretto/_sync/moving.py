@@ -10,7 +10,7 @@ from typing import Any
 
 from stretto._sync.connection import Connection
 from stretto._sync.session import session_of
-from stretto.errors import CommitUnknown, CopyDiffers, CopyIncomplete, Error, UsageError
+from stretto.errors import BulkError, CommitUnknown, CopyDiffers, Error, UsageError
 from stretto.flows import copy, moving
 from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
 from stretto.flows.moved import CopiedPart, CopyProgress, TableCopy
@@ -216,7 +216,7 @@ class Move:
                 error.add_note(f"{landed}{doubt}")
                 raise
             reason = f"{type(error).__name__}: {error}"
-            raise CopyIncomplete(f"{landed}{doubt}; it ended with {reason}", report=report) from error
+            raise BulkError(f"{landed}{doubt}; it ended with {reason}", report=report) from error
 
     def _add_key(self, table: Any) -> None:
         if self._order.create and (sql := moving.key_sql(table, self._pairs, self._columns)) is not None:
@@ -271,7 +271,8 @@ class Move:
         with session_of(self._source) as session:
             data: Any = self._data(session, part.copy([pair.source for pair in self._pairs], form), size)
             try:
-                said = self._target.copy_in(self._into, data, columns=self._names, format=form)
+                with session_of(self._target) as writing:
+                    said = writing.copy_in(self._into, data, columns=self._names, format=form)
             finally:
                 data.close()
         self._tell(moving.count_of(said) - size[0], 0)  # the end of the data came as a row, too
@@ -311,7 +312,8 @@ class Move:
             with self._jobs.lock:
                 self._names = self._names or list(first)
                 self._keys = frozenset(self._names)
-            said = self._target.copy_in(self._into, _behind(first, rows), columns=self._names)
+            with session_of(self._target) as session:
+                said = session.copy_in(self._into, _behind(first, rows), columns=self._names)
             return moving.count_of(said)
         finally:
             rows.close()
@@ -372,11 +374,7 @@ class Move:
         count, total = self._written(table, where)
         count, total = count - before[0], total - before[1]
         if [count, total] != self._read:
-            what = "counts" if count != self._read[0] else "checksums"
-            raise CopyDiffers(
-                f"{quote_table(self._order.into)} is not what was read ({what} differ): {self._read[0]} rows were "
-                f"read, {count} are there; a trigger or rule may have changed them"
-            )
+            raise CopyDiffers(moving.differs(self._order.into, self._read[0], count))
         return None if self._order.transform is not None else f"{total % (1 << 64):016x}"
 
     def _report(self, begun: float, checksum: str | None) -> TableCopy:

@@ -352,6 +352,12 @@ def by_transactions(xids: Sequence[int]) -> str:
     return f" where xmin::text::int8 in ({', '.join(map(str, map(int, xids)))})"
 
 
+def differs(into: Name, read: int, there: int) -> str:
+    """Say that what is there is not what was read."""
+    what = f"{there} of {read} rows are there" if there != read else f"all {read} rows are there, and not as they were"
+    return f"{quote_table(into)} is not what was read: {what}; a trigger or a rule may have done it"
+
+
 def receive_joined(request: Request, sql: str) -> Flow:
     """Return ``(bytes, rows)`` of what COPY has sent next, or ``(b"", 0)`` at its end. Raises the server's error."""
     if not request.slices and not request.done:

@@ -15,6 +15,7 @@ from stretto._sync.database import Database
 from stretto._sync.transaction import Transaction
 from stretto.errors import UsageError
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient
+from stretto.flows.bulk import Report
 from stretto.flows.transaction import Scope
 
 D = TypeVar("D", bound=Database | AsyncDatabase)
@@ -150,7 +151,7 @@ class _Sandboxed(Database):
     ) -> Any:
         return super().transact(function, *args, attempts=attempts, timeout=timeout)
 
-    def copy_in(self, *args: Any, **keywords: Any) -> str:
+    def copy_in(self, *args: Any, **keywords: Any) -> Report:
         with super().transaction():
             return super().copy_in(*args, **keywords)
 
@@ -175,6 +176,6 @@ class _AsyncSandboxed(AsyncDatabase):
     ) -> Any:
         return await super().transact(function, *args, attempts=attempts, timeout=timeout)
 
-    async def copy_in(self, *args: Any, **keywords: Any) -> str:
+    async def copy_in(self, *args: Any, **keywords: Any) -> Report:
         async with super().transaction():
             return await super().copy_in(*args, **keywords)

@@ -54,30 +54,30 @@ SOURCES: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 async def test_rows_go_in(one: AsyncDatabase, source: Callable[[], Any]) -> None:
     await one.execute(TABLE)
-    assert await one.copy_in("t", source()) == "COPY 3"
+    assert str(await one.copy_in("t", source())) == "COPY 3"
     assert await one.fetch("select * from t order by id") == ROWS
 
 
 async def test_columns_may_be_chosen_and_ordered(one: AsyncDatabase, schema: str) -> None:
     await one.execute(TABLE)
-    assert await one.copy_in(f"{schema}.t", [("one", 1)], columns=["name", "id"]) == "COPY 1"
-    assert await one.copy_in((schema, "t"), [Pair(2, "two")], columns=["id", "name"]) == "COPY 1"
-    assert await one.copy_in("t", [{"id": 3}, {"id": 4}], columns=["id"]) == "COPY 2"
+    assert str(await one.copy_in(f"{schema}.t", [("one", 1)], columns=["name", "id"])) == "COPY 1"
+    assert str(await one.copy_in((schema, "t"), [Pair(2, "two")], columns=["id", "name"])) == "COPY 1"
+    assert str(await one.copy_in("t", [{"id": 3}, {"id": 4}], columns=["id"])) == "COPY 2"
     assert await one.fetch("select id, name from t order by id") == [(1, "one"), (2, "two"), (3, None), (4, None)]
 
 
 async def test_odd_names_are_quoted(one: AsyncDatabase) -> None:
     await one.execute('create table "a ""b" ("select" int, "Ä" text)')
-    assert await one.copy_in('a "b', [(1, "x")]) == "COPY 1"
-    assert await one.copy_in('a "b', [{"Ä": "y"}], columns=["Ä"]) == "COPY 1"
+    assert str(await one.copy_in('a "b', [(1, "x")])) == "COPY 1"
+    assert str(await one.copy_in('a "b', [{"Ä": "y"}], columns=["Ä"])) == "COPY 1"
     assert await one.fetch('select * from "a ""b"') == [(1, "x"), (None, "y")]
 
 
 async def test_no_rows_are_no_rows(one: AsyncDatabase) -> None:
     await one.execute(TABLE)
-    assert await one.copy_in("t", []) == "COPY 0"
-    assert await one.copy_in("t", iter(())) == "COPY 0"
-    assert await one.copy_in("t", b"", format="csv") == "COPY 0"
+    assert str(await one.copy_in("t", [])) == "COPY 0"
+    assert str(await one.copy_in("t", iter(()))) == "COPY 0"
+    assert str(await one.copy_in("t", b"", format="csv")) == "COPY 0"
 
 
 async def test_many_rows_with_types_of_the_tables_own(one: AsyncDatabase) -> None:
@@ -86,7 +86,7 @@ async def test_many_rows_with_types_of_the_tables_own(one: AsyncDatabase) -> Non
         "create table many (id int, m mood, p pair, tags text[], j jsonb)"
     )
     rows = [(i, "glad", (i, "x"), ["a", None], {"i": i}) for i in range(20_000)]
-    assert await one.copy_in("many", rows) == "COPY 20000"
+    assert str(await one.copy_in("many", rows)) == "COPY 20000"
     assert await one.fetchrow("select count(*), sum((p).a), min(m), max(j ->> 'i') from many") == (
         20_000,
         sum(range(20_000)),
@@ -127,7 +127,7 @@ BYTES: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("source", BYTES.values(), ids=BYTES)
 async def test_bytes_go_in(one: AsyncDatabase, tmp_path: Path, source: Callable[[Path], Any]) -> None:
     await one.execute(TABLE)
-    assert await one.copy_in("t", source(tmp_path), format="csv", header=True) == "COPY 3"
+    assert str(await one.copy_in("t", source(tmp_path), format="csv", header=True)) == "COPY 3"
     assert await one.fetch("select * from t order by id") == ROWS
 
 
@@ -138,7 +138,7 @@ async def test_what_went_out_goes_in(one: AsyncDatabase, format: str) -> None:
     sink = io.BytesIO()
     assert await one.copy_out("t", sink, format=format) == "COPY 3"
     await one.execute("truncate t")
-    assert await one.copy_in("t", sink.getvalue(), format=format) == "COPY 3"
+    assert str(await one.copy_in("t", sink.getvalue(), format=format)) == "COPY 3"
     assert await one.fetch("select * from t order by id") == ROWS
 
 
