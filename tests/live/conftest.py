@@ -39,6 +39,7 @@ EVERYWHERE = (
 IN_RUN = (
     "test_connection",
     "test_copy",
+    "test_copy_table",
     "test_stream",
     "test_trace",
     "test_transact",

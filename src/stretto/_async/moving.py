@@ -4,52 +4,33 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
-from stretto._async.connection import AsyncConnection
+from stretto._async.parts import Parts
 from stretto._async.session import session_of
-from stretto.errors import BulkError, CommitUnknown, CopyDiffers, Error, UsageError
-from stretto.flows import copy, moving
-from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
-from stretto.flows.moved import CopiedPart, CopyProgress, TableCopy
-from stretto.flows.moving import Column, Leaf, Order, Pair, Part, Relation
+from stretto.errors import BulkError, CommitUnknown, Error, UsageError
+from stretto.flows import moving
+from stretto.flows.ambient import NOTHING, ambient, surroundings
+from stretto.flows.moved import CopiedPart, TableCopy
+from stretto.flows.moving import Column, Leaf, Order, Part, Relation
 from stretto.flows.names import quote_literal, quote_table
 from stretto.flows.query import describe
 from stretto.runtime.ajobs import arun_jobs
-from stretto.runtime.jobs import Jobs
-
-TOLD = 1000  # rows that are transformed between two calls of progress
 
 
-class Move:
-    """One copy of one table. ``source`` and ``target`` are two Databases."""
+class Move(Parts):
+    """One copy of one table."""
 
     def __init__(self, source: Any, target: Any, order: Order) -> None:
-        self._source = source
-        self._target = target
-        self._order = order
-        self._jobs = Jobs()
-        self._inside = scope_of(target) is not None
-        self._reading_inside = scope_of(source) is not None
+        super().__init__(source, target, order)
         self._relation: Relation | None = None
-        self._pairs: list[Pair] = []
         self._columns: list[Column] = []
-        self._parts: list[Part] = []
         self._todo: list[Part] = []
-        self._expected: int | None = None
-        self._plain = True
         self._snapshot = ""
-        self._into = order.into
-        self._names: list[str] = []  # the target's columns; with a transform, those of its first row
-        self._keys: frozenset[str] = frozenset()
-        self._landed: dict[Part, CopiedPart] = {}
         self._unknown: list[CopiedPart] = []
         self._xids: list[int] = []
-        self._rows = 0
-        self._bytes = 0
-        self._dropped = 0
-        self._read = [0, 0]  # the count and the checksum of what was read
 
     async def run(self) -> TableCopy:
         """Copy, and return the report."""
@@ -57,12 +38,23 @@ class Move:
         begun = monotonic()
         if not self._order.is_query:
             self._relation = await self._look_at(self._source, self._order.source, "source")
-        if not self._reading_inside:
-            async with self._source.transaction(isolation="repeatable_read", readonly=True):
-                checksum = await self._all(begun)
-        else:
+        if self._reading_inside:
+            return self._report(begun, await self._all(begun))
+        async with self._reading():
             checksum = await self._all(begun)
         return self._report(begun, checksum)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        """A transaction of the source. When all was read and written, it does not matter any more how it ends."""
+        ended = False
+        try:
+            async with self._source.transaction(isolation="repeatable_read", readonly=True):
+                yield
+                ended = True
+        except Error:
+            if not ended:
+                raise
 
     def _check(self) -> None:
         order = self._order
@@ -128,16 +120,6 @@ class Move:
         arrays = [c.name for c in found], [c.type_oid for c in found], [c.type_modifier for c in found]
         columns: list[Column] = await self._source.fetch(moving.QUERY_COLUMNS, *arrays, into=Column)
         return columns
-
-    @asynccontextmanager
-    async def _plainly(self, database: Any) -> AsyncIterator[None]:
-        """Have values written and read in one way; what the caller's transaction has set is put back."""
-        lent = self._reading_inside if database is self._source else self._inside
-        keep = await database.fetchrow(moving.KEEP) if lent else None
-        await database.execute(moving.SET, *moving.SETTINGS.values())
-        yield
-        if keep is not None:
-            await database.execute(moving.SET, *keep)
 
     # The three ways -----------------------------------------------------------------------------------------------
 
@@ -227,7 +209,7 @@ class Move:
     async def _work(self) -> None:
         """One job: part after part, in the snapshot of all."""
         with surroundings((ambient() or NOTHING).inside(None)):
-            async with self._source.transaction(isolation="repeatable_read", readonly=True):
+            async with self._reading():
                 await self._source.execute(f"set transaction snapshot {quote_literal(self._snapshot)}")
                 async with self._plainly(self._source):
                     while self._todo:
@@ -240,142 +222,21 @@ class Move:
     async def _commit(self, part: Part) -> None:
         """Copy a part in a transaction of its own."""
         copied: CopiedPart | None = None
-        xid = None
         try:
-            async with self._target.transaction(), self._plainly(self._target):
+            async with self._target.transaction() as block, self._plainly(self._target):
                 copied = await self._copy(part)
-                xid = await self._target.fetchval(moving.XID) if self._order.verify else None
+                xid = await self._target.fetchval(moving.XID)
+                block.on_commit(partial(self._has_landed, part, copied, xid))  # whoever may be cancelled meanwhile
         except CommitUnknown:
             if copied is not None:
                 self._unknown.append(copied)
             raise
-        with self._jobs.lock:
-            self._landed[part] = copied
-            self._xids += [] if xid is None else [xid]
         self._tell(0, 0)
 
-    async def _copy(self, part: Part) -> CopiedPart:
-        """Copy a part; the target's transaction and the source's are open."""
-        if self._order.transform is None:
-            rows, size = await self._pass_on(part)
-        else:
-            rows, size = await self._transform(part), 0
-        if self._order.verify:
-            await self._read_again(part, rows)
-        return CopiedPart(part.source, part.where.strip(), rows, size)
-
-    async def _pass_on(self, part: Part) -> tuple[int, int]:
-        """Feed one COPY with the bytes of the other."""
-        size = [0, 0]
-        form = self._format()
-        async with session_of(self._source) as session:
-            data: Any = self._data(session, part.copy([pair.source for pair in self._pairs], form), size)
-            try:
-                async with session_of(self._target) as writing:
-                    said = await writing.copy_in(self._into, data, columns=self._names, format=form)
-            finally:
-                await data.aclose()
-        self._tell(moving.count_of(said) - size[0], 0)  # the end of the data came as a row, too
-        return moving.count_of(said), size[1]
-
-    def _format(self) -> str:
-        return "text" if self._order.transform is None and not all(pair.agree for pair in self._pairs) else "binary"
-
-    async def _data(self, session: AsyncConnection, sql: str, size: list[int]) -> AsyncIterator[bytes]:
-        """What a COPY out says, as it comes."""
-        request = await session._run(copy.start(sql, copy.COPY_OUT), None)
-        session._copying = True
-        try:
-            while True:
-                data, rows = await session._drive(moving.receive_joined(request, sql), None)
-                if not data:
-                    break
-                self._jobs.check()
-                self._tell(rows, len(data))
-                size[0] += rows
-                size[1] += len(data)
-                yield data
-        except BaseException:
-            session._link.give_up(request)
-            raise
-        finally:
-            session._copying = False
-        await session._drive(copy.finish(request, sql), None)
-
-    async def _transform(self, part: Part) -> int:
-        """Feed a COPY with what the hook makes of each row."""
-        rows: Any = self._changed(part)
-        try:
-            first = await anext(rows, None)
-            if first is None:
-                return 0
-            with self._jobs.lock:
-                self._names = self._names or list(first)
-                self._keys = frozenset(self._names)
-            async with session_of(self._target) as session:
-                said = await session.copy_in(self._into, _behind(first, rows), columns=self._names)
-            return moving.count_of(said)
-        finally:
-            await rows.aclose()
-
-    async def _changed(self, part: Part) -> AsyncIterator[dict[str, Any]]:
-        transform = self._order.transform
-        assert transform is not None
-        read = dropped = 0
-        rows: Any = self._source.stream(part.select(moving.renamed(self._pairs)), into=dict)
-        try:
-            async for row in rows:
-                read += 1
-                changed = moving.transformed(row, transform, self._keys)
-                if changed is not None:
-                    yield changed
-                else:
-                    dropped += 1
-                if read >= TOLD:
-                    self._jobs.check()
-                    self._tell(read, 0, dropped)
-                    read = dropped = 0
-        finally:
-            await rows.aclose()
-        self._tell(read, 0, dropped)
-
-    def _tell(self, rows: int, size: int, dropped: int = 0) -> None:
+    def _has_landed(self, part: Part, copied: CopiedPart, xid: int) -> None:
         with self._jobs.lock:
-            self._rows += rows
-            self._bytes += size
-            self._dropped += dropped
-            if self._order.progress is not None:
-                done = len(self._landed)
-                self._order.progress(CopyProgress(self._rows, self._bytes, done, len(self._parts), self._expected))
-
-    # What was read, and what is there -----------------------------------------------------------------------------
-
-    async def _read_again(self, part: Part, rows: int) -> None:
-        """Count and add up a part in the source, in its snapshot. Rows that were transformed are counted here."""
-        found = (rows, 0)
-        if self._order.transform is None:
-            exact = [pair.expressions()[0] for pair in self._pairs]
-            found = await self._sum(self._source, exact, part.source, part.where)
-        with self._jobs.lock:
-            self._read = [self._read[0] + found[0], self._read[1] + found[1]]
-
-    async def _written(self, table: Any, where: str = "") -> tuple[int, int]:
-        exact = [] if self._order.transform is not None else [pair.expressions()[1] for pair in self._pairs]
-        return await self._sum(self._target, exact, quote_table(table), where)
-
-    async def _sum(self, database: Any, exact: list[str], source: str, where: str) -> tuple[int, int]:
-        count, total = await database.fetchrow(moving.sum_sql(exact, source, where, self._plain))
-        return count, int(total)
-
-    async def _compare(self, table: Any, where: str, before: tuple[int, int] = (0, 0)) -> str | None:
-        """Raise CopyDiffers where the target has not what was read."""
-        if not self._order.verify:
-            return None
-        count, total = await self._written(table, where)
-        count, total = count - before[0], total - before[1]
-        if [count, total] != self._read:
-            raise CopyDiffers(moving.differs(self._order.into, self._read[0], count))
-        return None if self._order.transform is not None else f"{total % (1 << 64):016x}"
+            self._landed[part] = copied
+            self._xids.append(xid)
 
     def _report(self, begun: float, checksum: str | None) -> TableCopy:
         landed = [self._landed[part] for part in self._parts if part in self._landed]
@@ -388,12 +249,6 @@ class Move:
             format=self._format(),
             parts=tuple(landed),
             unknown=tuple(self._unknown),
-            verified=self._order.verify and len(landed) == len(self._parts),
+            verified=self._verified,
             checksum=checksum,
         )
-
-
-async def _behind(first: Any, rows: Any) -> AsyncIterator[Any]:
-    yield first
-    async for row in rows:
-        yield row

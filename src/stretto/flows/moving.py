@@ -226,8 +226,13 @@ class Pair(NamedTuple):
         if self.agree:
             return ours, theirs
         if self.target.builtin:
-            return f"{ours}::text::{self.target.declared}", theirs
-        return f"{ours}::text", f"{theirs}::text"
+            return f"{_shown(ours)}::{self.target.declared}", theirs
+        return _shown(ours), _shown(theirs)
+
+
+def _shown(column: str) -> str:
+    """The text that COPY makes of a value, which is not always what a cast makes of it."""
+    return f"(case when {column} is distinct from null then pg_catalog.format('%s', {column}) end)"
 
 
 def pairs_of(order: Order, source: Sequence[Column], target: Sequence[Column] | None) -> list[Pair]:
@@ -362,10 +367,13 @@ def receive_joined(request: Request, sql: str) -> Flow:
     """Return ``(bytes, rows)`` of what COPY has sent next, or ``(b"", 0)`` at its end. Raises the server's error."""
     if not request.slices and not request.done:
         yield request
+    while request.error is not None and not request.done:
+        request.take()  # of what failed, nothing is wanted
+        yield request
+    if request.done:
+        check(request, sql)
     size = request.buffered
     slices = request.take()
-    if not slices and request.done:
-        check(request, sql)
     return join_slices(slices, size), len(slices) // 3  # PostgreSQL sends one message a row
 
 
@@ -378,7 +386,7 @@ def transformed(row: dict[str, Any], transform: Transform, names: Set[str]) -> d
         if not isinstance(found, Mapping):
             raise UsageError(f"transform= returned a {type(found).__name__}: a dict of columns is due, or None")
         found = dict(found)
-    if found.keys() != names and (names or not found):
+    if not found or (names and found.keys() != names):
         columns, before = ", ".join(map(str, found)) or "none", ", ".join(sorted(names)) or "there is none"
         raise UsageError(f"transform= returned the columns {columns}, and before {before}: they must be the same")
     return found
