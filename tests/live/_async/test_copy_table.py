@@ -282,7 +282,7 @@ async def test_what_can_t_be_is_said(
 async def test_the_target_must_be_another_database(db: AsyncDatabase, far_url: str) -> None:
     with pytest.raises(UsageError, match="the source is the target"):
         await db.copy_table("t", db, "u")
-    with pytest.raises(UsageError, match="copies to another .*Database, not to a str"):
+    with pytest.raises(UsageError, match=r"copies to another .*Database, not to a str"):
         await db.copy_table("t", far_url)  # type: ignore[arg-type]
 
 
