@@ -96,13 +96,7 @@ def load(
     from stretto.cli.load import Load
 
     names = None if columns is None else [name.strip() for name in columns.split(",")]
-    options: dict[str, Any] = {
-        "columns": names,
-        "header": header,
-        "delimiter": delimiter,
-        "null": null,
-        "chunks": chunks,
-    }
+    form: dict[str, Any] = {"format": format, "header": header, "delimiter": delimiter, "null": null}
     with _one_line("load"):
         Load(
             url,
