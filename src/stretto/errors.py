@@ -123,8 +123,9 @@ class DatabaseError(Error):
 
     The attributes are those of ErrorResponse, None where the server sent none (or the error is not the server's).
     ``position`` counts characters of ``query`` from 1; ``internal_position`` those of ``internal_query``, a statement
-    that a function ran. ``where`` is the context: the functions that were being called. ``fields`` has all that came,
-    by the protocol's one-letter codes. ``query`` is the SQL text, where it is known; parameters are never kept.
+    that a function ran. ``where`` is the context: the functions that were being called. ``row``: which of the source it
+    was, from 0, in a copy_in(). ``fields`` has all that came, by the protocol's one-letter codes. ``query`` is the SQL
+    text, where it is known; parameters are never kept.
     """
 
     sqlstate: str | None = None
@@ -140,6 +141,7 @@ class DatabaseError(Error):
     column_name: str | None = None
     data_type_name: str | None = None
     constraint_name: str | None = None
+    row: int | None = None
 
     def __init__(self, message: str = "", *, fields: Mapping[str, str] | None = None, query: str | None = None) -> None:
         super().__init__(message)

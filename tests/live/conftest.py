@@ -37,6 +37,8 @@ EVERYWHERE = (
     "test_crowd",
 )
 IN_RUN = (
+    "test_bulk",
+    "test_bulk_rows",
     "test_connection",
     "test_copy",
     "test_copy_table",

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from itertools import pairwise
 from time import monotonic
 from typing import Any
 
 from stretto._async.session import session_of
 from stretto._async.transacting import AsyncTransacting
-from stretto.flows.ambient import scope_of
-from stretto.flows.bulk import Chunk, Job, Report, table_named
+from stretto.errors import CommitUnknown, DatabaseError, Error
+from stretto.flows import staging
+from stretto.flows.ambient import NOTHING, ambient, scope_of
+from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
+from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
+from stretto.flows.copy import copy_sql
+from stretto.flows.frames import frame_of, lists_of
+from stretto.flows.rows import Target, columns_for
+from stretto.runtime.acrew import Crew
 from stretto.runtime.aio import Link
+from stretto.runtime.asources import aeach, aitems_of
+from stretto.runtime.aturns import value_of
+from stretto.wire.frontend import COPY_DONE
 
 
 class AsyncLane(AsyncTransacting):
@@ -26,21 +40,312 @@ class AsyncLane(AsyncTransacting):
     def _give(self, link: Link) -> Any:
         return self._db._give(link)
 
+    def _alone(self, flow: Any, timeout: float | None, exclusive: bool = False) -> Any:
+        return self._db._alone(flow, timeout, exclusive)
+
+    def _run(self, flow: Any, timeout: float | None, exclusive: bool = False) -> Any:
+        return self._within(ambient() or NOTHING, flow, timeout, exclusive)
+
 
 async def load(db: Any, job: Job) -> Report:
     """Do what copy_in() was asked for."""
-    begun = monotonic()
-    if scope_of(db) is not None:
-        rows = await _copy(db, job)
-    else:
-        lane = AsyncLane(db)
-        async with lane.transaction():
-            rows = await _copy(lane, job)
-    return Report(rows, (Chunk(0, rows, rows),), seconds=monotonic() - begun)
+    return await AsyncLoad(db, job).run()
 
 
-async def _copy(door: Any, job: Job) -> int:
-    name, _ = table_named(job.target)
-    async with session_of(door) as connection:
-        tag = await connection.copy_in(name, job.source, columns=job.columns, format=job.format, **job.options)
-    return int(tag.rpartition(" ")[2])
+class AsyncLoad:
+    """One call of copy_in(): what it is to do, and what it has done so far."""
+
+    def __init__(self, db: Any, job: Job) -> None:
+        self._db = db
+        self._job = job
+        self._target = Target.of(job.target)
+        self._inside = scope_of(db) is not None
+        self._door: Any = db if self._inside else AsyncLane(db)
+        self._apart = job.errors == "report"
+        self._into: Any = self._target.name  # a COPY goes here: the target or a staging table
+        self._columns: Sequence[str] | None = None
+        self._format = job.format or "binary"
+        self._options = dict(job.options)
+        self._reader: Any = Reader()
+        self._begun = monotonic()
+        self._sent = self._bytes = 0
+        self._chunks: list[Chunk] = []
+        self._unknown: list[Chunk] = []
+        self._rejected: list[Rejected] = []
+
+    async def run(self) -> Report:
+        job = self._job
+        frame = frame_of(job.source) if job.format is None else None
+        source, columns = (job.source, job.columns) if frame is None else lists_of(frame, self._target, job.columns)
+        items: AsyncGenerator[Any] = aitems_of(source, job.format) if frame is None else aeach(source)
+        try:
+            first = await anext(items, None)
+            await self._prepare(first, columns)
+            width = self._width()
+            if job.atomic and width == 1:
+                await self._in_one(first, items)
+            elif job.atomic:
+                await self._in_parallel(first, items, width)
+            else:
+                await self._by_chunks(first, items, width)
+        finally:
+            await items.aclose()
+        return self._report()
+
+    # Before -----------------------------------------------------------------------------------------------------------
+
+    async def _prepare(self, first: Any, columns: Any) -> None:
+        """Find the columns and how rows become them."""
+        job, target, run, shared = self._job, self._target, self._db._run, self._db._shared
+        cut = self._apart or not job.atomic or (job.chunks or 1) > 1
+        sample = first[0] if job.format is None and first else None
+        self._columns, plan = await run(columns_for(shared, target, job, columns, sample), None)
+        self._reader = reader_for(job, plan, cut, self._apart)
+        self._key = target.key_among(self._columns) if job.on_conflict == "update" and self._columns else []
+        if cut and job.format is not None:
+            self._options.pop("header", None)  # the reader keeps it apart
+
+    def _width(self) -> int:
+        """Over how many connections: as many as are asked for, and the pool has.
+
+        In a transaction there is one, and bad rows are told from good ones in the one transaction of an atomic load.
+        """
+        if self._inside or (self._job.atomic and self._apart):
+            return 1
+        room: int = self._db._pool.scheduler.size - (1 if self._job.atomic else 0)
+        wanted = self._job.chunks or (1 if self._job.atomic else DEFAULT_CHUNKS)
+        return max(1, min(wanted, room))
+
+    # The three ways ---------------------------------------------------------------------------------------------------
+
+    async def _in_one(self, first: Any, items: AsyncGenerator[Any]) -> None:
+        """All in one transaction, on one connection."""
+        async with self._transaction():
+            await self._stage()
+            if self._apart:
+                crew = Crew(1, self._land_part)
+                await self._produce(crew, first, items)
+                if crew.failure is not None:
+                    raise crew.failure
+                rows = sum(chunk.rows for chunk in self._chunks)
+            else:
+                rows = await self._stream(first, items)
+            await self._unstage()
+        self._chunks = [Chunk(0, self._reader.count if self._reader.exact else rows, rows)]
+
+    async def _stream(self, first: Any, items: AsyncGenerator[Any]) -> int:
+        async with session_of(self._door) as connection:
+            messages = connection._messages(self._reader, first, items, self._tell)
+            try:
+                rows = await self._send(connection, messages)
+            except Error as error:
+                locate(error, 0, 0 if self._job.format else None)
+                raise
+        return rows if self._job.on_conflict is None else await self._merge()
+
+    async def _in_parallel(self, first: Any, items: AsyncGenerator[Any], width: int) -> None:
+        """All or nothing over several connections: into an unlogged table, and from there in one transaction."""
+        async with self._db.connection() as keeper:
+            name = await self._create_staging(keeper)
+            crew = Crew(width, self._land_staged)
+            try:
+                await self._work_off(crew, first, items)
+                async with self._door.transaction():
+                    self._into = name
+                    rows = await self._merge()
+                    await self._door.execute(staging.drop(staging.quoted(name)))
+            except BaseException:
+                with suppress(Error):
+                    await keeper.execute(staging.drop(staging.quoted(name)))
+                raise
+        self._chunks = [Chunk(0, self._reader.count, rows)]
+
+    async def _create_staging(self, keeper: Any) -> tuple[str, ...]:
+        """Make the unlogged table, and drop those that loads before left when they were killed."""
+        schema = await keeper.fetchval(staging.SCHEMA, self._target.sql)
+        async with keeper.transaction():
+            for left in await keeper.fetch(staging.ABANDONED, self._target.sql, into=str):
+                await keeper.execute(staging.drop(left))
+        name = (schema, staging.new_name())
+        await keeper.execute(staging.create_unlogged(staging.quoted(name), self._target.sql, self._columns or ()))
+        self._into = name
+        return name
+
+    async def _by_chunks(self, first: Any, items: AsyncGenerator[Any], width: int) -> None:
+        """Each chunk in a transaction of its own. What fails before any has landed is raised as it is."""
+        crew = Crew(width, self._land)
+        try:
+            await self._work_off(crew, first, items)
+        except Exception as error:
+            if not self._chunks and not self._unknown:
+                raise
+            raise failed(error, self._report()) from error
+        except BaseException as error:
+            error.add_note(f"{self._report().rows} rows of the load have landed")
+            raise
+
+    async def _work_off(self, crew: Crew, first: Any, items: AsyncGenerator[Any]) -> None:
+        try:
+            await self._produce(crew, first, items)
+        except Exception as error:
+            await crew.end()
+            raise crew.failure or error from None
+        except BaseException as error:
+            await crew.abandon(error)
+            raise
+        await crew.end()
+        if crew.failure is not None:
+            raise crew.failure
+
+    async def _produce(self, crew: Crew, first: Any, items: AsyncGenerator[Any]) -> None:
+        """Give blocks of the source to a crew."""
+        reader, block, item, line = self._reader, Block(0), first, 0
+        while crew.failure is None:
+            batch = reader.take(item) if item is not None else reader.end()
+            if batch is not None:
+                if block.stop == 0:
+                    block = Block(batch.first, line + reader.head.count(b"\n"))
+                if line == 0 and reader.head and self._job.options.get("header") == "match":
+                    await self._check_header()
+                block.add(batch)
+                line += batch.lines
+                await self._tell(batch)
+            if block.stop and (item is None or block.is_full(self._apart)):
+                if not await crew.give(block):
+                    return
+                block = Block(0)
+            if item is None:
+                return
+            item = await anext(items, None)
+
+    async def _check_header(self) -> None:
+        """Let the server compare the header's names with the columns."""
+        sql = copy_sql(self._into, self._columns, "FROM STDIN", self._format, {**self._options, "header": "match"})
+        async with self._door.transaction(), session_of(self._door) as connection:
+            await connection._copy_messages(sql, aeach([self._reader.message([(0, self._reader.head)]), COPY_DONE]))
+
+    # One block --------------------------------------------------------------------------------------------------------
+
+    async def _land(self, block: Block) -> None:
+        """A chunk, in its own transaction."""
+        chunk = Chunk(block.first, block.stop, 0)
+        try:
+            rows = await self._door.transact(self._bring, block)
+        except CommitUnknown:
+            self._unknown.append(chunk)
+            raise
+        self._chunks.append(replace(chunk, rows=rows))
+
+    async def _bring(self, block: Block) -> int:
+        await self._stage()
+        rows = await (self._isolate(block.records) if self._apart else self._fill(block))
+        await self._unstage()
+        return rows
+
+    async def _land_part(self, block: Block) -> None:
+        """A part of the one transaction."""
+        self._chunks.append(Chunk(block.first, block.stop, await self._isolate(block.records)))
+
+    async def _land_staged(self, block: Block) -> None:
+        """A part of what is staged; alone on its connection."""
+        async with self._door.transaction(), session_of(self._door) as connection:
+            await self._copy_block(connection, block)
+
+    async def _isolate(self, records: list[Record]) -> int:
+        """Land records without those that the server refuses, each of which is found and told."""
+        landed, todo = 0, [records] if records else []
+        while todo:
+            part = todo.pop()
+            try:
+                async with self._door.transaction():
+                    rows = await self._fill(Block(part[0][0], messages=[self._reader.message(part)]))
+                landed += rows
+            except DatabaseError as error:
+                if not is_rows_fault(error):
+                    raise
+                if len(part) == 1:
+                    self._rejected.append(Rejected.by(part[0][0], error))
+                    continue
+                bad = row_at(error, part, self._reader.lines)
+                cuts = (0, len(part) // 2, len(part)) if bad is None else (0, bad, bad + 1, len(part))
+                todo += [part[a:b] for a, b in reversed(list(pairwise(cuts))) if a < b]
+        return landed
+
+    async def _fill(self, block: Block) -> int:
+        """Bring a block into the target, in the open transaction."""
+        async with session_of(self._door) as connection:
+            rows = await self._copy_block(connection, block)
+        if self._job.on_conflict is None:
+            return rows
+        rows = await self._merge()
+        await self._door.execute(staging.empty(self._into))
+        return rows
+
+    async def _copy_block(self, connection: Any, block: Block) -> int:
+        messages = [self._reader.begin(), *block.messages, self._reader.finish()]
+        try:
+            return await self._send(connection, aeach(messages))
+        except Error as error:
+            if not self._apart:
+                locate(error, block.first, block.line if self._reader.lines else None)
+            raise
+
+    async def _send(self, connection: Any, messages: AsyncIterator[bytes]) -> int:
+        sql = copy_sql(self._into, self._columns, "FROM STDIN", self._format, self._options)
+        tag: str = await connection._copy_messages(sql, messages)
+        return int(tag.rpartition(" ")[2])
+
+    # Staging ----------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        """The transaction of all; where one is open, that, with a savepoint where there is more than the COPY."""
+        if self._inside and self._job.on_conflict is None and not self._apart:
+            yield
+        else:
+            async with self._door.transaction():
+                yield
+
+    async def _stage(self) -> None:
+        if self._job.on_conflict is not None:
+            await self._door.execute(staging.create_temporary(self._target.sql, self._columns or ()))
+            self._into = (staging.TEMPORARY,)
+
+    async def _unstage(self) -> None:
+        if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
+            await self._door.execute(staging.drop(staging.quoted(self._into)))
+
+    async def _merge(self) -> int:
+        version = None if self._target.table is None else self._target.table.version
+        columns = self._columns or ()
+        sql = staging.merge(
+            staging.quoted(self._into),
+            self._target.sql,
+            columns,
+            self._job.on_conflict,
+            self._key,
+            None if version is None else version.column,
+        )
+        tag = await self._door.execute(sql)
+        return int(tag.rpartition(" ")[2])
+
+    # What is told -----------------------------------------------------------------------------------------------------
+
+    async def _tell(self, batch: Batch) -> None:
+        self._sent += batch.count
+        self._bytes += len(batch.data) or sum([len(data) for _, data in batch.records])
+        if self._job.progress is not None:
+            await value_of(self._job.progress(Progress(self._sent, self._bytes, monotonic() - self._begun)))
+
+    def _report(self) -> Report:
+        rejected = sorted([*self._rejected, *self._reader.rejected], key=lambda one: one.row)
+        return Report(
+            sum(chunk.rows for chunk in self._chunks),
+            tuple(sorted(self._chunks, key=lambda chunk: chunk.first)),
+            tuple(rejected),
+            tuple(sorted(self._unknown, key=lambda chunk: chunk.first)),
+            monotonic() - self._begun,
+        )
+
+
+DEFAULT_CHUNKS = 2

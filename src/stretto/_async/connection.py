@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any, TextIO, TypeVar, overload
 
@@ -11,14 +11,16 @@ from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.ambient import ambient
+from stretto.flows.batches import Batch, Reader, RowReader, StreamReader
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
+from stretto.flows.rows import Target, plan_rows
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
-from stretto.runtime.asources import achunks_of, arows_of, asink_of
+from stretto.runtime.asources import aitems_of, asink_of
 from stretto.runtime.tracing import own
 
 T = TypeVar("T")
@@ -183,16 +185,37 @@ class AsyncConnection(AsyncTransacting):
         ``options``: ``header, delimiter, null, quote, escape, force_null, force_not_null, on_error ...`` as COPY's.
         What the source raises is raised here, and no row is left.
         """
-        if format is None:
-            return await self._copy_rows(target, source, columns, options)
-        sql = copy.copy_sql(target, columns, "FROM STDIN", format, options)
-        return await self._copy_messages(sql, achunks_of(source))
+        items = aitems_of(source, format)
+        try:
+            self._copying = True
+            try:
+                first = await anext(items, None)
+            finally:
+                self._copying = False
+            reader: Reader = StreamReader()
+            if format is None:
+                sample = first[0] if first else None
+                reader = RowReader(await self._run(plan_rows(self._shared, Target.of(target), columns, sample), None))
+                columns, format = reader.plan.columns, "binary"
+            sql = copy.copy_sql(target, columns, "FROM STDIN", format, options)
+            return await self._copy_messages(sql, self._messages(reader, first, items))
+        finally:
+            await items.aclose()
 
-    async def _copy_rows(self, target: Any, source: Any, columns: Any, options: dict[str, Any]) -> str:
-        described = await self._run(copy.columns_of(self._shared, target, columns), None)
-        encoder = copy.RowEncoder(described)
-        sql = copy.copy_sql(target, encoder.names, "FROM STDIN", "binary", options)
-        return await self._copy_messages(sql, arows_of(source, encoder))
+    async def _messages(
+        self, reader: Reader, first: Any, items: AsyncIterator[Any], tell: Callable[[Batch], Any] | None = None
+    ) -> AsyncGenerator[bytes]:
+        """What is sent for one COPY; ``tell`` is awaited with each batch."""
+        head, item = reader.begin(), first
+        while item is not None:
+            batch = reader.take(item)
+            if batch is not None:
+                yield head + batch.data if head else batch.data
+                head = b""
+                if tell is not None:
+                    await tell(batch)
+            item = await anext(items, None)
+        yield head + reader.finish()
 
     async def _copy_messages(self, sql: str, messages: AsyncIterator[bytes]) -> str:
         request = await self._run(copy.start(sql, copy.COPY_IN), None)

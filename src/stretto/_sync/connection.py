@@ -12,14 +12,16 @@ from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.ambient import ambient
+from stretto.flows.batches import Batch, Reader, RowReader, StreamReader
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
+from stretto.flows.rows import Target, plan_rows
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.protocol.request import Request
 from stretto.runtime.blocking import Link
-from stretto.runtime.sources import chunks_of, rows_of, sink_of
+from stretto.runtime.sources import items_of, sink_of
 from stretto.runtime.tracing import own
 
 T = TypeVar("T")
@@ -184,16 +186,37 @@ class Connection(Transacting):
         ``options``: ``header, delimiter, null, quote, escape, force_null, force_not_null, on_error ...`` as COPY's.
         What the source raises is raised here, and no row is left.
         """
-        if format is None:
-            return self._copy_rows(target, source, columns, options)
-        sql = copy.copy_sql(target, columns, "FROM STDIN", format, options)
-        return self._copy_messages(sql, chunks_of(source))
+        items = items_of(source, format)
+        try:
+            self._copying = True
+            try:
+                first = next(items, None)
+            finally:
+                self._copying = False
+            reader: Reader = StreamReader()
+            if format is None:
+                sample = first[0] if first else None
+                reader = RowReader(self._run(plan_rows(self._shared, Target.of(target), columns, sample), None))
+                columns, format = reader.plan.columns, "binary"
+            sql = copy.copy_sql(target, columns, "FROM STDIN", format, options)
+            return self._copy_messages(sql, self._messages(reader, first, items))
+        finally:
+            items.close()
 
-    def _copy_rows(self, target: Any, source: Any, columns: Any, options: dict[str, Any]) -> str:
-        described = self._run(copy.columns_of(self._shared, target, columns), None)
-        encoder = copy.RowEncoder(described)
-        sql = copy.copy_sql(target, encoder.names, "FROM STDIN", "binary", options)
-        return self._copy_messages(sql, rows_of(source, encoder))
+    def _messages(
+        self, reader: Reader, first: Any, items: Iterator[Any], tell: Callable[[Batch], Any] | None = None
+    ) -> Generator[bytes]:
+        """What is sent for one COPY; ``tell`` is awaited with each batch."""
+        head, item = reader.begin(), first
+        while item is not None:
+            batch = reader.take(item)
+            if batch is not None:
+                yield head + batch.data if head else batch.data
+                head = b""
+                if tell is not None:
+                    tell(batch)
+            item = next(items, None)
+        yield head + reader.finish()
 
     def _copy_messages(self, sql: str, messages: Iterator[bytes]) -> str:
         request = self._run(copy.start(sql, copy.COPY_IN), None)

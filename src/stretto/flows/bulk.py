@@ -5,12 +5,12 @@ A load is made of chunks, runs of rows of its source that are in the table toget
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stretto.errors import UsageError
-from stretto.model.table import Table, table_of
+from stretto.errors import BulkError, DatabaseError, UsageError
 
 CONFLICTS = (None, "ignore", "update")
 ERRORS = ("raise", "report")
@@ -45,6 +45,14 @@ class Rejected:
     column: str | None
     reason: str
     sqlstate: str | None = None
+
+    @classmethod
+    def by(cls, row: int, error: DatabaseError) -> Rejected:
+        """The row that the server has refused."""
+        place = place_of(error)
+        column = error.column_name or (None if place is None else place[1])
+        detail = "" if error.detail is None else f" ({error.detail})"
+        return cls(row, column, f"{error.message}{detail}", error.sqlstate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +97,42 @@ class Job:
             raise UsageError(f"errors={self.errors!r}: it is 'raise' or 'report'")
 
 
-def table_named(target: Any) -> tuple[str | tuple[str, ...], Table | None]:
-    """The name of what is copied into, and the Table where it is a Model."""
-    if isinstance(target, type):
-        table = table_of(target)
-        return (table.schema, str(table.name)) if table.schema else (str(table.name),), table
-    return target, None
+_PLACE = re.compile(r"^COPY .+?, \w+ (\d+)(?:, \w+ ([^:\n]+))?", re.MULTILINE)
+_ROWS_FAULT = {"22", "23", "44", "54", "P0"}  # the classes of errors that are a row's own: its data, its constraints
+
+
+def is_rows_fault(error: BaseException) -> bool:
+    """Whether the server refused a row, and might take others."""
+    return isinstance(error, DatabaseError) and (error.sqlstate or "")[:2] in _ROWS_FAULT
+
+
+def place_of(error: BaseException) -> tuple[int, str | None] | None:
+    """The line (from 1) and the column that the server names in COPY's context; None where it names none."""
+    found = _PLACE.search(getattr(error, "where", None) or "")
+    return None if found is None else (int(found[1]), found[2])
+
+
+def locate(error: BaseException, first: int, line: int | None) -> None:
+    """Say in a server's error which row of the source it was: the COPY began at row ``first``.
+
+    ``line``: the server counts the lines of text, and so many were before.
+    """
+    place = place_of(error)
+    if place is None or not isinstance(error, DatabaseError) or error.row is not None:
+        return
+    if error.column_name is None:
+        error.column_name = place[1]
+    if line is None:
+        error.row = first + place[0] - 1
+        error.message = f"row {error.row}: {error.message}"
+    elif line:
+        error.message = f"line {line + place[0]} of the source: {error.message}"
+
+
+def failed(error: BaseException, report: Report) -> BulkError:
+    """The error for a load by chunks that did not come to its end."""
+    unknown = f", {len(report.unknown)} chunks may have" if report.unknown else ""
+    reason = str(error) or type(error).__name__
+    made = BulkError(f"{report.rows} rows in {len(report.chunks)} chunks have landed{unknown}: {reason}", report=report)
+    made.__cause__ = error
+    return made

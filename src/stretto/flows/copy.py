@@ -6,16 +6,12 @@ all or nothing: what ends before CopyDone leaves no row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from operator import attrgetter, itemgetter
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
-from stretto.codecs.base import Codec
 from stretto.errors import UsageError
 from stretto.flows.names import quote_literal, quote_name, quote_table
-from stretto.flows.query import Flow, check, describe
-from stretto.flows.shared import Shared
-from stretto.protocol.copying import TRAILER, encode_rows
+from stretto.flows.query import Flow, check
 from stretto.protocol.request import Request
 from stretto.protocol.statement import encode_sql
 from stretto.wire import backend, frontend
@@ -144,55 +140,6 @@ def fail_message(error: BaseException) -> bytes:
     buf = WriteBuffer()
     frontend.copy_fail(buf, f"the source raised {type(error).__name__}")
     return buf.getvalue()
-
-
-def columns_of(shared: Shared, target: str | tuple[str, ...], columns: Sequence[str] | None) -> Flow:
-    """Return ``(name, codec)`` of the columns that are copied: all of the table where ``columns`` is None. One trip."""
-    names = "*" if columns is None else _listed(columns)
-    sql = f"select {names} from {quote_table(target)} limit 0"  # noqa: S608  # all names are quoted
-    statement = yield from describe(shared, sql)  # and not what another connection has under this name
-    return [(c.name, codec) for c, codec in zip(statement.columns, statement.codecs, strict=True)]
-
-
-class RowEncoder:
-    """Turns rows (tuples, lists, dicts or objects) into CopyData messages of the binary format."""
-
-    def __init__(self, columns: Sequence[tuple[str, Codec]]) -> None:
-        self.names = [name for name, _ in columns]
-        self.codecs = [codec for _, codec in columns]
-        self.count = 0
-        text = [codec.name for codec in self.codecs if codec.format != 1]
-        if text:
-            raise UsageError(f"COPY in binary cannot carry the type {text[0]}: copy text or csv instead")
-        self._pick: Callable[[Any], tuple[Any, ...]] | None = None
-        self._begun = False
-
-    def encode(self, rows: list[Any]) -> bytes:
-        """Make one message; the first carries the header. Raises EncodeError naming the row, from 0, and the column."""
-        if rows and not isinstance(rows[0], (tuple, list)):
-            rows = [self._values(row, number) for number, row in enumerate(rows, self.count)]
-        message = encode_rows(rows, self.codecs, self.count, not self._begun)
-        self._begun = True
-        self.count += len(rows)
-        return message
-
-    def end(self) -> bytes:
-        """Make the last message: the trailer, and the header if there were no rows."""
-        head = b"" if self._begun else encode_rows([], self.codecs, 0, True)
-        return head + data_message(TRAILER) + frontend.COPY_DONE
-
-    def _values(self, row: Any, number: int) -> tuple[Any, ...]:
-        if isinstance(row, (tuple, list)):
-            return tuple(row)
-        getter = itemgetter if isinstance(row, Mapping) else attrgetter
-        if self._pick is None:
-            pick = getter(*self.names)
-            self._pick = pick if len(self.names) > 1 else lambda one: (pick(one),)
-        try:
-            return self._pick(row)
-        except (KeyError, AttributeError) as error:
-            name = getattr(error, "name", None) or error.args[0]
-            raise UsageError(f"row {number} of class {type(row).__name__} has no value for column {name!r}") from None
 
 
 def batched(rows: Iterable[Any], size: int) -> Iterable[list[Any]]:

@@ -1,11 +1,29 @@
 cimport cython
 
 from stretto.codecs.base cimport Codec, encode_value
-from stretto.wire.buffer cimport WriteBuffer
+from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
+
+cdef int _SEQUENCES, _MAPPINGS, _OBJECTS
 
 
-@cython.locals(buf=WriteBuffer, place=Py_ssize_t, width=Py_ssize_t, number=Py_ssize_t)
-cpdef bytes encode_rows(list rows, list codecs, Py_ssize_t first, bint header)
+cdef class RowPlan:
+    cdef public list columns, codecs, names, absent, writers
+    cdef public int kind
 
-@cython.locals(i=Py_ssize_t, codec=Codec)
-cpdef encode_row(WriteBuffer buf, row, list codecs, Py_ssize_t width, Py_ssize_t number)
+
+@cython.locals(buf=WriteBuffer, place=Py_ssize_t, number=Py_ssize_t)
+cpdef bytes encode_rows(list rows, RowPlan plan, Py_ssize_t first, bint header)
+
+@cython.locals(buf=WriteBuffer)
+cpdef bytes encode_alone(row, RowPlan plan, Py_ssize_t number)
+
+@cython.locals(i=Py_ssize_t, width=Py_ssize_t, codecs=list, writers=list, codec=Codec)
+cpdef encode_row(WriteBuffer buf, row, RowPlan plan, Py_ssize_t number)
+
+@cython.locals(
+    i=Py_ssize_t, width=Py_ssize_t, kind=int, codecs=list, names=list, writers=list, codec=Codec, picking=bint
+)
+cpdef encode_named(WriteBuffer buf, row, RowPlan plan, Py_ssize_t number)
+
+@cython.locals(buf=ReadBuffer, count=Py_ssize_t, end=Py_ssize_t, fields=int, size=cython.longlong)
+cpdef tuple whole_rows(bytes data, Py_ssize_t start, Py_ssize_t most=*)

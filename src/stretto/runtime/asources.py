@@ -8,53 +8,48 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import IO, Any
 
-from stretto.flows.copy import CHUNK_BYTES, CHUNK_ROWS, RowEncoder
-from stretto.runtime.sources import chunks_of, message_of, rows_of, sink_of
-from stretto.wire import frontend
+from stretto.flows.copy import CHUNK_BYTES, CHUNK_ROWS
+from stretto.runtime.sources import items_of, sink_of
 
 
-async def achunks_of(source: Any) -> AsyncIterator[bytes]:
-    """As chunks_of, and async iterables and files with an async ``read`` too."""
+async def aitems_of(source: Any, format: str | None) -> AsyncGenerator[Any]:
+    """As items_of, and async iterables and files with an async ``read`` too."""
     if isinstance(source, AsyncIterable):
-        async for chunk in source:
-            yield message_of(chunk)
-        yield frontend.COPY_DONE
-    elif isinstance(source, (str, os.PathLike)):
-        file = await asyncio.to_thread(open, source, "rb")
-        try:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield message_of(chunk)
-        finally:
-            file.close()
-        yield frontend.COPY_DONE
-    elif hasattr(source, "read") and inspect.iscoroutinefunction(source.read):
-        while chunk := await source.read(CHUNK_BYTES):
-            yield message_of(chunk)
-        yield frontend.COPY_DONE
-    else:
-        for message in chunks_of(source):
-            yield message
-
-
-async def arows_of(source: Any, encoder: RowEncoder) -> AsyncIterator[bytes]:
-    """As rows_of, and async iterables too."""
-    if isinstance(source, AsyncIterable):
+        if format is not None:
+            async for item in source:
+                yield item
+            return
         batch = []
         async for row in source:
             batch.append(row)
             if len(batch) >= CHUNK_ROWS:
-                yield encoder.encode(batch)
+                yield batch
                 batch = []
         if batch:
-            yield encoder.encode(batch)
-        yield encoder.end()
+            yield batch
+    elif format is not None and isinstance(source, (str, os.PathLike)):
+        file = await asyncio.to_thread(open, source, "rb")
+        try:
+            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield chunk
+        finally:
+            file.close()
+    elif format is not None and hasattr(source, "read") and inspect.iscoroutinefunction(source.read):
+        while chunk := await source.read(CHUNK_BYTES):
+            yield chunk
     else:
-        for message in rows_of(source, encoder):
-            yield message
+        for item in items_of(source, format):
+            yield item
+
+
+async def aeach(items: Iterable[Any]) -> AsyncGenerator[Any]:
+    """These items, one after the other."""
+    for item in items:
+        yield item
 
 
 @asynccontextmanager

@@ -3,55 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from stretto.errors import UsageError
-from stretto.flows.copy import CHUNK_BYTES, CHUNK_ROWS, RowEncoder, batched, data_message
-from stretto.wire import frontend
+from stretto.flows.copy import CHUNK_BYTES, CHUNK_ROWS, batched
 
 
-def chunks_of(source: Any) -> Iterator[bytes]:
-    """CopyData messages, and CopyDone, of bytes in COPY's own format: a path, a file, bytes or an iterable of them."""
-    if isinstance(source, (str, os.PathLike)):
+def items_of(source: Any, format: str | None) -> Generator[Any]:
+    """What a source gives, some at a time: lists of rows, or bytes where it has a format. Raises UsageError."""
+    if format is None:
+        if isinstance(source, (str, bytes, bytearray, memoryview)) or not isinstance(source, Iterable):
+            raise UsageError(f"copy_in() takes an iterable of rows, not {type(source).__name__}; bytes need format=")
+        yield from batched(source, CHUNK_ROWS)
+    elif isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as file:
-            yield from _messages(iter(lambda: file.read(CHUNK_BYTES), b""))
+            yield from iter(lambda: file.read(CHUNK_BYTES), b"")
     elif hasattr(source, "read"):
-        yield from _messages(iter(lambda: source.read(CHUNK_BYTES), b""))
+        yield from iter(lambda: source.read(CHUNK_BYTES) or b"", b"")
     elif isinstance(source, (bytes, bytearray, memoryview)):
-        yield from _messages(_cut(bytes(source)))
+        view = memoryview(source).cast("B")
+        yield from (bytes(view[i : i + CHUNK_BYTES]) for i in range(0, len(view), CHUNK_BYTES))
     elif isinstance(source, Iterable):
-        yield from _messages(source)
+        yield from source
     else:
         raise UsageError(f"copy_in() takes a path, a file, bytes or an iterable of bytes, not {type(source).__name__}")
-    yield frontend.COPY_DONE
 
 
-def _messages(chunks: Iterable[Any]) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield message_of(chunk)
-
-
-def message_of(chunk: Any) -> bytes:
-    """The CopyData message of a chunk; raises UsageError for what is not bytes."""
-    if not isinstance(chunk, (bytes, bytearray, memoryview)):
-        raise UsageError(f"COPY's source must give bytes, not {type(chunk).__name__}: open the file in binary mode")
-    return data_message(bytes(chunk))
-
-
-def _cut(data: bytes) -> Iterator[bytes]:
-    view = memoryview(data)
-    return (bytes(view[i : i + CHUNK_BYTES]) for i in range(0, len(data), CHUNK_BYTES))
-
-
-def rows_of(source: Any, encoder: RowEncoder) -> Iterator[bytes]:
-    """CopyData messages, and CopyDone, of an iterable of rows."""
-    if isinstance(source, (str, bytes)) or not isinstance(source, Iterable):
-        raise UsageError(f"copy_in() takes an iterable of rows, not {type(source).__name__}; bytes need format=")
-    for batch in batched(source, CHUNK_ROWS):
-        yield encoder.encode(batch)
-    yield encoder.end()
+def each(items: Iterable[Any]) -> Generator[Any]:
+    """These items, one after the other."""
+    yield from items
 
 
 @contextmanager

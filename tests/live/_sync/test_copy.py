@@ -186,8 +186,8 @@ def test_a_source_that_raises_leaves_no_row(one: Database, count: int) -> None:
 
 
 BAD_ROWS: list[tuple[Any, dict[str, Any], type[Error], str]] = [
-    ([(1,), ("two",)], {}, EncodeError, r"row 1, value 1 \(int4\)"),
-    ([(i,) for i in range(1300)] + [(2**40,)], {}, EncodeError, "row 1300, value 1"),
+    ([(1,), ("two",)], {}, EncodeError, r"row 1, column id \(int4\)"),
+    ([(i,) for i in range(1300)] + [(2**40,)], {}, EncodeError, "row 1300, column id"),
     ([(1,), (2, 3)], {}, UsageError, "row 1 has 2 values, but 1 columns"),
     ([(1,), ()], {}, UsageError, "row 1 has 0 values, but 1 columns"),
     ([{"id": 1}, {"di": 2}], {}, UsageError, "no value for column 'id'"),

@@ -275,7 +275,7 @@ def test_what_can_t_be_is_said(db: Database, far: Database, there: Any, keywords
 def test_the_target_must_be_another_database(db: Database, far_url: str) -> None:
     with pytest.raises(UsageError, match="the source is the target"):
         db.copy_table("t", db, "u")
-    with pytest.raises(UsageError, match="copies to another .*Database, not to a str"):
+    with pytest.raises(UsageError, match=r"copies to another .*Database, not to a str"):
         db.copy_table("t", far_url)  # type: ignore[arg-type]
 
 
