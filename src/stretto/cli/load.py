@@ -139,7 +139,7 @@ class Load:
         self.view.table(columns, lines)
         rejected = [(source.name, one) for source, report in done for one in report.rejected]
         if rejected:
-            first = [[name, one.row, one.column, one.reason] for name, one in rejected[:SHOWN]]
+            first = [[name, one.row + 1, one.column, one.reason] for name, one in rejected[:SHOWN]]
             self.view.table(["file", "row", "column", "why it was rejected"], first)
         if len(rejected) > SHOWN:
             self.view.say(f"  ... and {len(rejected) - SHOWN:,} more")
