@@ -25,6 +25,7 @@ NAMES = (
     "startup",
     "stream",
     "copy",
+    "copy_table",
 )
 
 

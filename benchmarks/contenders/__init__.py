@@ -30,7 +30,9 @@ LIBRARIES = {
     "sqlalchemy_async": "sqlalchemy",
     "tortoise_": "tortoise",
     "piccolo_": "piccolo",
+    "stretto_tables": "stretto",
     "pgbench": "sys",
+    "pg_dump": "sys",
     "python": "sys",
 }
 
