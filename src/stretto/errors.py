@@ -295,8 +295,8 @@ class CommitUnknown(OperationalError):
 class BulkError(OperationalError):
     """A load by chunks (``atomic=False``) has failed on its way: ``report`` says what has landed, ``__cause__`` why."""
 
-    def __init__(self, message: str = "", *, report: Any = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", *, report: Any = None, **more: Any) -> None:
+        super().__init__(message, **more)
         self.report = report
 
 

@@ -39,6 +39,7 @@ EVERYWHERE = (
 IN_RUN = (
     "test_bulk",
     "test_bulk_rows",
+    "test_bulk_rows",
     "test_connection",
     "test_copy",
     "test_copy_table",

@@ -13,7 +13,7 @@ from stretto._async.session import session_of
 from stretto._async.transacting import AsyncTransacting
 from stretto.errors import CommitUnknown, DatabaseError, Error
 from stretto.flows import staging
-from stretto.flows.ambient import NOTHING, ambient, scope_of
+from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
 from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
 from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
 from stretto.flows.copy import copy_sql
@@ -24,6 +24,9 @@ from stretto.runtime.aio import Link
 from stretto.runtime.asources import aeach, aitems_of
 from stretto.runtime.aturns import value_of
 from stretto.wire.frontend import COPY_DONE
+
+TIDYING = 5.0  # seconds for a staging table of a load that failed to be dropped
+DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
 
 
 class AsyncLane(AsyncTransacting):
@@ -131,6 +134,7 @@ class AsyncLoad:
             else:
                 rows = await self._stream(first, items)
             await self._unstage()
+            await self._ask_xid()
         self._chunks = [Chunk(0, self._reader.count if self._reader.exact else rows, rows)]
 
     async def _stream(self, first: Any, items: AsyncGenerator[Any]) -> int:
@@ -155,17 +159,17 @@ class AsyncLoad:
                     rows = await self._merge()
                     await self._door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
-                with suppress(Error):
-                    await keeper.execute(staging.drop(staging.quoted(name)))
+                with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
+                    await keeper.execute(staging.drop(staging.quoted(name)), timeout=TIDYING)
                 raise
         self._chunks = [Chunk(0, self._reader.count, rows)]
 
     async def _create_staging(self, keeper: Any) -> tuple[str, ...]:
         """Make the unlogged table, and drop those that loads before left when they were killed."""
         schema = await keeper.fetchval(staging.SCHEMA, self._target.sql)
-        async with keeper.transaction():
-            for left in await keeper.fetch(staging.ABANDONED, self._target.sql, into=str):
-                await keeper.execute(staging.drop(left))
+        async with self._door.transaction():
+            for left in await self._door.fetch(staging.ABANDONED, self._target.sql, into=str):
+                await self._door.execute(staging.drop(left))
         name = (schema, staging.new_name())
         await keeper.execute(staging.create_unlogged(staging.quoted(name), self._target.sql, self._columns or ()))
         self._into = name
@@ -240,6 +244,7 @@ class AsyncLoad:
         await self._stage()
         rows = await (self._isolate(block.records) if self._apart else self._fill(block))
         await self._unstage()
+        await self._ask_xid()
         return rows
 
     async def _land_part(self, block: Block) -> None:
@@ -250,6 +255,7 @@ class AsyncLoad:
         """A part of what is staged; alone on its connection."""
         async with self._door.transaction(), session_of(self._door) as connection:
             await self._copy_block(connection, block)
+            await self._ask_xid()
 
     async def _isolate(self, records: list[Record]) -> int:
         """Land records without those that the server refuses, each of which is found and told."""
@@ -311,6 +317,13 @@ class AsyncLoad:
             await self._door.execute(staging.create_temporary(self._target.sql, self._columns or ()))
             self._into = (staging.TEMPORARY,)
 
+    async def _ask_xid(self) -> None:
+        """Ask for the transaction's number before its COMMIT, whose answer may be lost; COPY itself can't be asked."""
+        scope = scope_of(self._door)
+        if scope is not None and not self._inside:
+            async with session_of(self._door) as connection:
+                await connection._link.run(scope.trunk.xid.settle(), None)
+
     async def _unstage(self) -> None:
         if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
             await self._door.execute(staging.drop(staging.quoted(self._into)))
@@ -346,6 +359,3 @@ class AsyncLoad:
             tuple(sorted(self._unknown, key=lambda chunk: chunk.first)),
             monotonic() - self._begun,
         )
-
-
-DEFAULT_CHUNKS = 2

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any, TextIO, TypeVar, overload
 
 from stretto._async.transacting import AsyncTransacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
-from stretto.flows.ambient import ambient
+from stretto.flows.ambient import NOTHING, Ambient, ambient
 from stretto.flows.batches import Batch, Reader, RowReader, StreamReader
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
@@ -227,11 +228,12 @@ class AsyncConnection(AsyncTransacting):
             self._copying = False
 
     async def _feed(self, request: Request, messages: AsyncIterator[bytes]) -> None:
+        now = ambient() or NOTHING
         try:
             async for message in messages:
                 if request.done or request.error is not None:
                     break
-                await self._link.send(message)
+                await self._send(now, message)
         except Exception as error:
             if not self._link.closed:
                 await self._link.send(copy.fail_message(error))
@@ -241,6 +243,19 @@ class AsyncConnection(AsyncTransacting):
         except BaseException:
             self._link.give_up(request)
             raise
+
+    async def _send(self, now: Ambient, message: bytes) -> None:
+        """Send in the time that the deadline leaves; a server that does not take it is not waited for any longer."""
+        left = now.remaining(None, monotonic())
+        try:
+            await self._link.send(message, left)
+        except TimeoutError as error:
+            if isinstance(error, StatementTimeout) or left is None:
+                raise
+            self._link.abort()
+            late = StatementTimeout("the server did not take the rows in time", outcome="rolled_back")
+            now.explain(late, monotonic())
+            raise late from None
 
     async def copy_out(
         self,

@@ -194,7 +194,23 @@ class AsyncDatabase(AsyncTransacting):
         progress: Callable[[Progress], Any] | None = None,
         **options: Any,
     ) -> Report:
-        """Copy into a table, or the table of a Model, and report what has landed; in a transaction, as a part of it."""
+        """Copy into a table, or the table of a Model, and report what has landed; in a transaction, as a part of it.
+
+        ``source``: rows (an iterable or async iterable of tuples, mappings or objects, or a frame of pandas, polars or
+        Arrow), or with ``format="csv" | "text" | "binary"`` bytes: a path, a file, bytes, or an iterable of bytes.
+        ``columns``: names, or fields of the Model; else all, without those that the server makes and the first row has
+        not. ``options`` are COPY's (``header``, ``delimiter``, ``null`` ...).
+
+        ``atomic``: all or nothing; else chunk by chunk, each in a transaction of its own. ``chunks``: over how many
+        connections at most; by default 1, or 4 where not atomic. An atomic load over several goes through an unlogged
+        table beside the target, which costs the server a second write: it is worth while where reading the rows is
+        what takes long. ``on_conflict``: rows whose key is there are left out, or replace the others' values (of the
+        primary key). ``errors="report"``: bad rows are left out and told. ``progress`` is called (or awaited) with
+        each batch that is on its way. Memory is bounded: a slow server slows the source.
+
+        Raises what the source raises, EncodeError and the server's errors, with the ``row`` of the source; BulkError
+        where only a part has landed; UsageError.
+        """
         job = Job(target, source, columns, format, chunks, atomic, on_conflict, errors, progress, options)
         return await load(self, job)
 

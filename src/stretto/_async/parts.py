@@ -9,7 +9,7 @@ from typing import Any
 from stretto._async.connection import AsyncConnection
 from stretto._async.session import session_of
 from stretto.errors import CopyDiffers
-from stretto.flows import copy, moving
+from stretto.flows import copy, described, moving
 from stretto.flows.ambient import scope_of
 from stretto.flows.moved import CopiedPart, CopyProgress
 from stretto.flows.moving import Order, Pair, Part
@@ -45,11 +45,11 @@ class Parts:
     async def _plainly(self, database: Any) -> AsyncIterator[None]:
         """Have values written and read in one way; what the caller's transaction has set is put back."""
         lent = self._reading_inside if database is self._source else self._inside
-        keep = await database.fetchrow(moving.KEEP) if lent else None
-        await database.execute(moving.SET, *moving.SETTINGS.values())
+        keep = await database.fetchrow(described.KEEP) if lent else None
+        await database.execute(described.SET, *described.SETTINGS.values())
         yield
         if keep is not None:
-            await database.execute(moving.SET, *keep)
+            await database.execute(described.SET, *keep)
 
     async def _copy(self, part: Part) -> CopiedPart:
         """Copy a part; the target's transaction and the source's are open."""

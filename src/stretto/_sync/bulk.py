@@ -14,7 +14,7 @@ from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
 from stretto.errors import CommitUnknown, DatabaseError, Error
 from stretto.flows import staging
-from stretto.flows.ambient import NOTHING, ambient, scope_of
+from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
 from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
 from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
 from stretto.flows.copy import copy_sql
@@ -25,6 +25,9 @@ from stretto.runtime.crew import Crew
 from stretto.runtime.sources import each, items_of
 from stretto.runtime.turns import value_of
 from stretto.wire.frontend import COPY_DONE
+
+TIDYING = 5.0  # seconds for a staging table of a load that failed to be dropped
+DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
 
 
 class Lane(Transacting):
@@ -132,6 +135,7 @@ class Load:
             else:
                 rows = self._stream(first, items)
             self._unstage()
+            self._ask_xid()
         self._chunks = [Chunk(0, self._reader.count if self._reader.exact else rows, rows)]
 
     def _stream(self, first: Any, items: Generator[Any]) -> int:
@@ -156,17 +160,17 @@ class Load:
                     rows = self._merge()
                     self._door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
-                with suppress(Error):
-                    keeper.execute(staging.drop(staging.quoted(name)))
+                with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
+                    keeper.execute(staging.drop(staging.quoted(name)), timeout=TIDYING)
                 raise
         self._chunks = [Chunk(0, self._reader.count, rows)]
 
     def _create_staging(self, keeper: Any) -> tuple[str, ...]:
         """Make the unlogged table, and drop those that loads before left when they were killed."""
         schema = keeper.fetchval(staging.SCHEMA, self._target.sql)
-        with keeper.transaction():
-            for left in keeper.fetch(staging.ABANDONED, self._target.sql, into=str):
-                keeper.execute(staging.drop(left))
+        with self._door.transaction():
+            for left in self._door.fetch(staging.ABANDONED, self._target.sql, into=str):
+                self._door.execute(staging.drop(left))
         name = (schema, staging.new_name())
         keeper.execute(staging.create_unlogged(staging.quoted(name), self._target.sql, self._columns or ()))
         self._into = name
@@ -241,6 +245,7 @@ class Load:
         self._stage()
         rows = self._isolate(block.records) if self._apart else self._fill(block)
         self._unstage()
+        self._ask_xid()
         return rows
 
     def _land_part(self, block: Block) -> None:
@@ -251,6 +256,7 @@ class Load:
         """A part of what is staged; alone on its connection."""
         with self._door.transaction(), session_of(self._door) as connection:
             self._copy_block(connection, block)
+            self._ask_xid()
 
     def _isolate(self, records: list[Record]) -> int:
         """Land records without those that the server refuses, each of which is found and told."""
@@ -312,6 +318,13 @@ class Load:
             self._door.execute(staging.create_temporary(self._target.sql, self._columns or ()))
             self._into = (staging.TEMPORARY,)
 
+    def _ask_xid(self) -> None:
+        """Ask for the transaction's number before its COMMIT, whose answer may be lost; COPY itself can't be asked."""
+        scope = scope_of(self._door)
+        if scope is not None and not self._inside:
+            with session_of(self._door) as connection:
+                connection._link.run(scope.trunk.xid.settle(), None)
+
     def _unstage(self) -> None:
         if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
             self._door.execute(staging.drop(staging.quoted(self._into)))
@@ -347,6 +360,3 @@ class Load:
             tuple(sorted(self._unknown, key=lambda chunk: chunk.first)),
             monotonic() - self._begun,
         )
-
-
-DEFAULT_CHUNKS = 2

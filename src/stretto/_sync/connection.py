@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any, TextIO, TypeVar, overload
 
 from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
-from stretto.flows.ambient import ambient
+from stretto.flows.ambient import NOTHING, Ambient, ambient
 from stretto.flows.batches import Batch, Reader, RowReader, StreamReader
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
@@ -228,11 +229,12 @@ class Connection(Transacting):
             self._copying = False
 
     def _feed(self, request: Request, messages: Iterator[bytes]) -> None:
+        now = ambient() or NOTHING
         try:
             for message in messages:
                 if request.done or request.error is not None:
                     break
-                self._link.send(message)
+                self._send(now, message)
         except Exception as error:
             if not self._link.closed:
                 self._link.send(copy.fail_message(error))
@@ -242,6 +244,19 @@ class Connection(Transacting):
         except BaseException:
             self._link.give_up(request)
             raise
+
+    def _send(self, now: Ambient, message: bytes) -> None:
+        """Send in the time that the deadline leaves; a server that does not take it is not waited for any longer."""
+        left = now.remaining(None, monotonic())
+        try:
+            self._link.send(message, left)
+        except TimeoutError as error:
+            if isinstance(error, StatementTimeout) or left is None:
+                raise
+            self._link.abort()
+            late = StatementTimeout("the server did not take the rows in time", outcome="rolled_back")
+            now.explain(late, monotonic())
+            raise late from None
 
     def copy_out(
         self,

@@ -12,10 +12,11 @@ from typing import Any
 from stretto._sync.parts import Parts
 from stretto._sync.session import session_of
 from stretto.errors import BulkError, CommitUnknown, Error, UsageError
-from stretto.flows import moving
+from stretto.flows import described, moving
 from stretto.flows.ambient import NOTHING, ambient, surroundings
+from stretto.flows.described import Column, Leaf, Relation
 from stretto.flows.moved import CopiedPart, TableCopy
-from stretto.flows.moving import Column, Leaf, Order, Part, Relation
+from stretto.flows.moving import Order, Part
 from stretto.flows.names import quote_literal, quote_table
 from stretto.flows.query import describe
 from stretto.runtime.jobs import run_jobs
@@ -79,7 +80,7 @@ class Move(Parts):
             self._look()
             if order.jobs == 1 and order.atomic:
                 return self._at_once()
-            self._snapshot = self._source.fetchval(moving.SNAPSHOT)
+            self._snapshot = self._source.fetchval(described.SNAPSHOT)
             return self._staged() if order.staged else self._by_part(begun)
 
     # What there is ------------------------------------------------------------------------------------------------
@@ -91,15 +92,15 @@ class Move(Parts):
         if self._relation is None:
             self._columns = self._query_columns()
         else:
-            self._columns = self._source.fetch(moving.COLUMNS, self._relation.oid, into=Column)
-            leaves = self._source.fetch(moving.LEAVES, self._relation.oid, into=Leaf)
+            self._columns = self._source.fetch(described.COLUMNS, self._relation.oid, into=Column)
+            leaves = self._source.fetch(described.LEAVES, self._relation.oid, into=Leaf)
         parts = moving.parts_of(order, leaves, self._relation.version if self._relation is not None else 0)
         self._expected = moving.expected_rows(leaves)
         self._parts, self._todo = parts, parts[::-1]
         theirs = None
         if not order.create:
             target = self._look_at(self._target, order.into, "target")
-            theirs = self._target.fetch(moving.COLUMNS, target.oid, into=Column)
+            theirs = self._target.fetch(described.COLUMNS, target.oid, into=Column)
         self._pairs = moving.pairs_of(order, self._columns, theirs)
         if order.transform is None:
             self._names = [pair.target.name for pair in self._pairs]
@@ -108,7 +109,7 @@ class Move(Parts):
             self._plain = ours == encoding
 
     def _look_at(self, database: Any, name: Any, side: str) -> Relation:
-        found: Relation | None = database.fetchrow(moving.RELATION, quote_table(name), into=Relation)
+        found: Relation | None = database.fetchrow(described.RELATION, quote_table(name), into=Relation)
         if found is None:
             raise UsageError(f"the {side} has no table {quote_table(name)}")
         return found
@@ -119,7 +120,7 @@ class Move(Parts):
             statement = session._run(describe(session._shared, sql), None)
         found = statement.columns
         arrays = [c.name for c in found], [c.type_oid for c in found], [c.type_modifier for c in found]
-        columns: list[Column] = self._source.fetch(moving.QUERY_COLUMNS, *arrays, into=Column)
+        columns: list[Column] = self._source.fetch(described.QUERY_COLUMNS, *arrays, into=Column)
         return columns
 
     # The three ways -----------------------------------------------------------------------------------------------
@@ -172,7 +173,7 @@ class Move(Parts):
 
     def _by_me(self) -> str:
         """Restrict to what this transaction wrote."""
-        return moving.by_transactions([self._target.fetchval(moving.XID)])
+        return moving.by_transactions([self._target.fetchval(described.XID)])
 
     def _drop(self, staging: tuple[str, ...], error: BaseException) -> None:
         try:
@@ -226,7 +227,7 @@ class Move(Parts):
         try:
             with self._target.transaction() as block, self._plainly(self._target):
                 copied = self._copy(part)
-                xid = self._target.fetchval(moving.XID)
+                xid = self._target.fetchval(described.XID)
                 block.on_commit(partial(self._has_landed, part, copied, xid))  # whoever may be cancelled meanwhile
         except CommitUnknown:
             if copied is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from stretto._sync.connection import Connection
 from stretto._sync.session import session_of
 from stretto.errors import CopyDiffers
-from stretto.flows import copy, moving
+from stretto.flows import copy, described, moving
 from stretto.flows.ambient import scope_of
 from stretto.flows.moved import CopiedPart, CopyProgress
 from stretto.flows.moving import Order, Pair, Part
@@ -46,11 +46,11 @@ class Parts:
     def _plainly(self, database: Any) -> Iterator[None]:
         """Have values written and read in one way; what the caller's transaction has set is put back."""
         lent = self._reading_inside if database is self._source else self._inside
-        keep = database.fetchrow(moving.KEEP) if lent else None
-        database.execute(moving.SET, *moving.SETTINGS.values())
+        keep = database.fetchrow(described.KEEP) if lent else None
+        database.execute(described.SET, *described.SETTINGS.values())
         yield
         if keep is not None:
-            database.execute(moving.SET, *keep)
+            database.execute(described.SET, *keep)
 
     def _copy(self, part: Part) -> CopiedPart:
         """Copy a part; the target's transaction and the source's are open."""

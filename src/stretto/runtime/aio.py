@@ -383,14 +383,19 @@ class Link:
             if self.machine.pending():
                 self._flush()
 
-    async def send(self, data: bytes) -> None:
-        """Write what has no reply of its own (CopyData), and wait until the socket has taken it."""
+    async def send(self, data: bytes, timeout: float | None = None) -> None:
+        """Write what has no reply of its own (CopyData), and wait until the socket has taken it.
+
+        Raises TimeoutError where it has not within ``timeout`` seconds.
+        """
         self.machine.write(data)
         if self._unwritten is None:
             self._flush()
-        while self._unwritten is not None and not self.machine.closed:
-            self._drained = self._loop.create_future()
-            await self._drained
+        if self._unwritten is not None:
+            async with asyncio.timeout(timeout):
+                while self._unwritten is not None and not self.machine.closed:
+                    self._drained = self._loop.create_future()
+                    await self._drained
 
     async def wait_notification(self, timeout: float | None = None) -> bool:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""

@@ -266,14 +266,18 @@ class Link(Pump):
                 self._wake(request)
                 return
 
-    def send(self, data: bytes) -> None:
-        """Write what has no reply of its own (CopyData), reading meanwhile what the server says."""
+    def send(self, data: bytes, timeout: float | None = None) -> None:
+        """Write what has no reply of its own (CopyData), reading meanwhile what the server says.
+
+        Raises TimeoutError where the socket has not taken it within ``timeout`` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
         self._hear_all()
         if not self.machine.closed:
             self.machine.write(data)
             self._flush()
         while self._unwritten is not None and not self.machine.closed:
-            self._exchange(None)
+            self._exchange(deadline)
 
     def wait_notification(self, timeout: float | None = None) -> bool:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
