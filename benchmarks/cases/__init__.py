@@ -28,6 +28,7 @@ NAMES = (
     "copy",
     "census",
     "flow",
+    "copy_table",
 )
 
 

@@ -25,11 +25,13 @@ LIBRARIES = {
     "psycopg2_gevent": "psycopg2",
     "aiopg_": "aiopg",
     "sqlalchemy_rows": "sqlalchemy",
+    "stretto_tables": "stretto",
     "web_stretto": "stretto",
     "web_asyncpg": "asyncpg",
     "web_psycopg": "psycopg_pool",
     "web_sqlalchemy": "sqlalchemy",
     "pgbench": "sys",
+    "pg_dump": "sys",
     "psql": "sys",
     "python": "sys",
 }

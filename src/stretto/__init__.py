@@ -43,6 +43,7 @@ from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
 from stretto.flows.bulk import Chunk, Progress, Rejected, Report  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
+from stretto.flows.moved import CopiedPart, CopyProgress, TableCopy  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
 from stretto.model.changes import Delete, Update, delete, update  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
@@ -87,6 +88,8 @@ __all__ = [
     "Circle",
     "Codec",
     "Connection",
+    "CopiedPart",
+    "CopyProgress",
     "Database",
     "Delete",
     "Difference",
@@ -109,6 +112,7 @@ __all__ = [
     "Scalar",
     "Select",
     "Stats",
+    "TableCopy",
     "Transaction",
     "Update",
     "and_",

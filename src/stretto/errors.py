@@ -12,7 +12,8 @@ It is PEP 249's, with a class for each SQLSTATE below it (``stretto.sqlstate``, 
     └── DatabaseError                     .sqlstate .detail .hint .position .query ... when the server sent it
         ├── DataError
         │   ├── EncodeError               a value that does not fit its parameter; nothing was sent
-        │   └── DecodeError               a value that has no place in Python, or a class that has none for a column
+        │   ├── DecodeError               a value that has no place in Python, or a class that has none for a column
+        │   └── CopyDiffers               what copy_table() has written is not what it has read
         ├── OperationalError
         │   ├── ConnectionLost            .outcome: 'not_sent', 'unknown' or 'rolled_back'
         │   ├── ConnectError              no connection could be made
@@ -181,6 +182,10 @@ class DecodeError(DataError):
     """A value that has no place in Python, or a class that has none for a column."""
 
 
+class CopyDiffers(DataError):
+    """copy_table() has compared what it read with what is there, and they differ: a trigger may have done it."""
+
+
 class OperationalError(DatabaseError):
     """The connection, the server's resources or its operation; not the statement's fault."""
 
@@ -290,8 +295,8 @@ class CommitUnknown(OperationalError):
 class BulkError(OperationalError):
     """A load by chunks (``atomic=False``) has failed on its way: ``report`` says what has landed, ``__cause__`` why."""
 
-    def __init__(self, message: str = "", *, report: Any = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", *, report: Any = None, **more: Any) -> None:
+        super().__init__(message, **more)
         self.report = report
 
 

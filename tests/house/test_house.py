@@ -22,6 +22,7 @@ LINES = 400
 # Modules that may be longer, and why.
 LONGER = {
     "sqlstate.py": "generated: a class for each SQLSTATE",
+    "errors.py": "the whole tree of errors is one subject",
     "_conninfo.py": "libpq's parser of connection strings in all its forms is one subject",
     "model/query.py": "one builder: what each of its methods says, its key and its text share its state",
     "flows/connect.py": "the whole story of one connection: hosts, protocol versions, TLS, targets",

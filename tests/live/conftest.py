@@ -42,6 +42,7 @@ IN_RUN = (
     "test_bulk_rows",
     "test_connection",
     "test_copy",
+    "test_copy_table",
     "test_stream",
     "test_trace",
     "test_transact",

@@ -14,6 +14,7 @@ from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.database import CLOSING, Database
 from stretto.flows.bulk import Report
 from stretto.flows.listen import Notification
+from stretto.flows.moved import TableCopy
 from stretto.pool.lifetime import Stats
 from stretto.runtime.bridge import Call, await_, drive
 
@@ -75,6 +76,11 @@ class BridgedDatabase(BridgedTransacting, Database):
     ) -> str:
         tag: str = await_(self._there.copy_out(source, sink, columns=columns, format=format, **options))
         return tag
+
+    def copy_table(self, source: str | tuple[str, ...], to: Any, *args: Any, **keywords: Any) -> TableCopy:
+        there = to._there if isinstance(to, BridgedDatabase) else to
+        report: TableCopy = await_(self._there.copy_table(source, there, *args, **keywords))
+        return report
 
     def listen(self, *channels: str) -> Iterator[Notification]:
         return self._iterate(self._there.listen(*channels))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from time import monotonic
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, 
 from stretto._conninfo import without_locals
 from stretto._sync.bulk import load
 from stretto._sync.connection import GIVEN_BACK, Connection
+from stretto._sync.moving import Move
 from stretto._sync.pool import Pool
 from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
@@ -23,6 +24,8 @@ from stretto.flows import stream as streaming
 from stretto.flows.ambient import Ambient, ambient
 from stretto.flows.bulk import Job, Progress, Report
 from stretto.flows.listen import Notification
+from stretto.flows.moved import CopyProgress, TableCopy
+from stretto.flows.moving import Order
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
@@ -247,6 +250,41 @@ class Database(Transacting):
         """Copy a table or a query's result out, on a reserved connection (see Connection.copy_out)."""
         with session_of(self) as connection:
             return connection.copy_out(source, sink, columns=columns, format=format, **options)
+
+    def copy_table(
+        self,
+        source: str | tuple[str, ...],
+        to: Database,
+        into: str | tuple[str, ...] | None = None,
+        *,
+        columns: Mapping[str, str] | Sequence[str] | None = None,
+        jobs: int = 1,
+        transform: Callable[[dict[str, Any]], Mapping[str, Any] | None] | None = None,
+        atomic: bool = True,
+        create: bool = False,
+        verify: bool = False,
+        progress: Callable[[CopyProgress], object] | None = None,
+    ) -> TableCopy:
+        """Copy a table or a query's result from here to another database, and return what landed there.
+
+        ``source`` is read in one snapshot; ``into`` is a table of ``to``, by default of the same name, and ``columns``
+        says which (names, or a dict from the source's to the target's). The bytes of COPY are passed on, in binary
+        where the types agree and else as text. ``transform`` is called with each row, a dict by the target's names, and
+        returns a dict, or None to drop it; the columns of the first one are those that are copied. ``create`` makes the
+        table: columns, types, NOT NULL and primary key. ``verify`` compares count and checksum of what was read and of
+        what is there: CopyDiffers.
+
+        All or nothing: with one job, in one transaction, that of ``to`` where one is open. With ``jobs`` ranges of the
+        table go over as many connections into a table beside ``into``, and from there in one transaction; one that is
+        created just gets its name. ``atomic=False`` commits each range by itself: BulkError has a report of what
+        landed. In a transaction of the source its snapshot is read. ``progress`` is called now and then, with one
+        CopyProgress at a time. Raises UsageError for tables and columns that don't go together; the servers' errors.
+        """
+        flags = {"atomic": atomic, "create": create, "verify": verify, "progress": progress}
+        order = Order.of(source, into, columns, jobs, transform, **flags)
+        if not isinstance(to, Database):
+            raise UsageError(f"copy_table() copies to another {Database.__name__}, not to a {type(to).__name__}")
+        return Move(self, to, order).run()
 
     def listen(self, *channels: str) -> Iterator[Notification]:
         """Iterate over the notifications of ``channels``, on a reserved connection, for ever.

@@ -97,10 +97,20 @@ class _Lines(Cutter):
         return self._split(data)
 
     def _split(self, data: bytes) -> list[bytes]:
-        found: list[bytes] = self._find.findall(data)
+        found = self._ended(data)
         size = sum(map(len, found))
         if size < len(data):  # the last one: without an end, or with a quote that is never closed
             found.append(data[size:])
+        return found
+
+    def _ended(self, data: bytes) -> list[bytes]:
+        """Each record that has an end."""
+        found, end = [], 0
+        for match in self._find.finditer(data):
+            if match.start() != end:  # what is before is no whole record
+                break
+            found.append(match[0])
+            end = match.end()
         return found
 
 
@@ -125,7 +135,7 @@ class CsvCutter(_Lines):
         if quote not in data:
             return data.rfind(newline) + 1
         if not self._plain:
-            return sum(map(len, self._find.findall(data)))
+            return sum(map(len, self._ended(data)))
         place = data.rfind(newline)
         inside = data.count(quote, 0, max(place, 0)) % 2
         while place >= 0 and inside:

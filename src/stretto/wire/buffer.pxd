@@ -65,6 +65,8 @@ cdef class WriteBuffer:
     cpdef int write_float8(self, double value) except -1
     @cython.locals(data="unsigned char *", source="const unsigned char *", pos=Py_ssize_t, count=Py_ssize_t, i=Py_ssize_t)
     cpdef int write_bytes(self, bytes value) except -1
+    @cython.locals(target="unsigned char *", source="const unsigned char *", pos=Py_ssize_t, count=Py_ssize_t, i=Py_ssize_t)
+    cpdef int write_slice(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
     cpdef int write_cstring(self, bytes value) except -1
     cpdef Py_ssize_t begin_length(self) except -1
     cpdef int end_length(self, Py_ssize_t place) except -1

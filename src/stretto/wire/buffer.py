@@ -237,6 +237,22 @@ class WriteBuffer:
             self._data[pos : pos + count] = value
         self.pos = pos + count
 
+    def write_slice(self, data: bytes, start: int, stop: int) -> None:
+        """Write ``data[start:stop]``; raises ValueError for a slice that is not inside."""
+        count = stop - start
+        if start < 0 or count < 0 or stop > len(data):
+            raise ValueError(f"no such slice: {start}:{stop} of {len(data)} bytes")
+        self._reserve(count)
+        pos = self.pos
+        if count < _SLICE_FROM:
+            target = self._data
+            source = data
+            for i in range(count):
+                target[pos + i] = source[start + i]
+        else:
+            self._data[pos : pos + count] = data[start:stop]
+        self.pos = pos + count
+
     def write_cstring(self, value: bytes) -> None:
         """Write ``value`` and a zero byte; a zero byte inside raises EncodeError."""
         if b"\0" in value:

@@ -1,0 +1,182 @@
+"""Copying one part of a table: the bytes of a COPY out feed a COPY in, or rows pass a function; and what was copied."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from stretto._async.connection import AsyncConnection
+from stretto._async.session import session_of
+from stretto.errors import CopyDiffers
+from stretto.flows import copy, described, moving
+from stretto.flows.ambient import scope_of
+from stretto.flows.moved import CopiedPart, CopyProgress
+from stretto.flows.moving import Order, Pair, Part
+from stretto.flows.names import quote_table
+from stretto.runtime.jobs import Jobs
+
+TOLD = 1000  # rows that are transformed between two calls of progress
+
+
+class Parts:
+    """What the jobs of one copy have in common. ``source`` and ``target`` are two Databases."""
+
+    def __init__(self, source: Any, target: Any, order: Order) -> None:
+        self._source = source
+        self._target = target
+        self._order = order
+        self._jobs = Jobs()
+        self._inside = scope_of(target) is not None
+        self._reading_inside = scope_of(source) is not None
+        self._pairs: list[Pair] = []
+        self._parts: list[Part] = []
+        self._into = order.into
+        self._names: list[str] = []  # the target's columns; with a transform, those of its first row
+        self._keys: frozenset[str] = frozenset()
+        self._landed: dict[Part, CopiedPart] = {}
+        self._expected: int | None = None
+        self._plain = True
+        self._rows = self._bytes = self._dropped = 0
+        self._read = [0, 0]  # the count and the checksum of what was read
+        self._verified = False
+
+    @asynccontextmanager
+    async def _plainly(self, database: Any) -> AsyncIterator[None]:
+        """Have values written and read in one way; what the caller's transaction has set is put back."""
+        lent = self._reading_inside if database is self._source else self._inside
+        keep = await database.fetchrow(described.KEEP) if lent else None
+        await database.execute(described.SET, *described.SETTINGS.values())
+        yield
+        if keep is not None:
+            await database.execute(described.SET, *keep)
+
+    async def _copy(self, part: Part) -> CopiedPart:
+        """Copy a part; the target's transaction and the source's are open."""
+        if self._order.transform is None:
+            rows, size = await self._pass_on(part)
+        else:
+            rows, size = await self._transform(part), 0
+        if self._order.verify:
+            await self._read_again(part, rows)
+        return CopiedPart(part.source, part.where.strip(), rows, size)
+
+    async def _pass_on(self, part: Part) -> tuple[int, int]:
+        """Feed one COPY with the bytes of the other."""
+        size = [0, 0]
+        form = self._format()
+        async with session_of(self._source) as session:
+            data: Any = self._data(session, part.copy([pair.source for pair in self._pairs], form), size)
+            try:
+                async with session_of(self._target) as writing:
+                    said = await writing.copy_in(self._into, data, columns=self._names, format=form)
+            finally:
+                await data.aclose()
+        self._tell(moving.count_of(said) - size[0], 0)  # the end of the data came as a row, too
+        return moving.count_of(said), size[1]
+
+    def _format(self) -> str:
+        return "text" if self._order.transform is None and not all(pair.agree for pair in self._pairs) else "binary"
+
+    async def _data(self, session: AsyncConnection, sql: str, size: list[int]) -> AsyncIterator[bytes]:
+        """What a COPY out says, as it comes."""
+        request = await session._run(copy.start(sql, copy.COPY_OUT), None)
+        session._copying = True
+        try:
+            while True:
+                data, rows = await session._drive(moving.receive_joined(request, sql), None)
+                if not data:
+                    break
+                self._jobs.check()
+                self._tell(rows, len(data))
+                size[0] += rows
+                size[1] += len(data)
+                yield data
+        except BaseException:
+            session._link.give_up(request)
+            raise
+        finally:
+            session._copying = False
+        await session._drive(copy.finish(request, sql), None)
+
+    async def _transform(self, part: Part) -> int:
+        """Feed a COPY with what the hook makes of each row."""
+        rows: Any = self._changed(part)
+        try:
+            first = await anext(rows, None)
+            if first is None:
+                return 0
+            with self._jobs.lock:
+                self._names = self._names or list(first)
+                self._keys = frozenset(self._names)
+            async with session_of(self._target) as session:
+                said = await session.copy_in(self._into, _behind(first, rows), columns=self._names)
+            return moving.count_of(said)
+        finally:
+            await rows.aclose()
+
+    async def _changed(self, part: Part) -> AsyncIterator[dict[str, Any]]:
+        transform = self._order.transform
+        assert transform is not None
+        read = dropped = 0
+        rows: Any = self._source.stream(part.select(moving.renamed(self._pairs)), into=dict)
+        try:
+            async for row in rows:
+                read += 1
+                changed = moving.transformed(row, transform, self._keys)
+                if changed is not None:
+                    yield changed
+                else:
+                    dropped += 1
+                if read >= TOLD:
+                    self._jobs.check()
+                    self._tell(read, 0, dropped)
+                    read = dropped = 0
+        finally:
+            await rows.aclose()
+        self._tell(read, 0, dropped)
+
+    def _tell(self, rows: int, size: int, dropped: int = 0) -> None:
+        with self._jobs.lock:
+            self._rows += rows
+            self._bytes += size
+            self._dropped += dropped
+            if self._order.progress is not None:
+                done = len(self._landed)
+                self._order.progress(CopyProgress(self._rows, self._bytes, done, len(self._parts), self._expected))
+
+    # What was read, and what is there -----------------------------------------------------------------------------
+
+    async def _read_again(self, part: Part, rows: int) -> None:
+        """Count and add up a part in the source, in its snapshot. Rows that were transformed are counted here."""
+        found = (rows, 0)
+        if self._order.transform is None:
+            exact = [pair.expressions()[0] for pair in self._pairs]
+            found = await self._sum(self._source, exact, part.source, part.where)
+        with self._jobs.lock:
+            self._read = [self._read[0] + found[0], self._read[1] + found[1]]
+
+    async def _written(self, table: Any, where: str = "") -> tuple[int, int]:
+        exact = [] if self._order.transform is not None else [pair.expressions()[1] for pair in self._pairs]
+        return await self._sum(self._target, exact, quote_table(table), where)
+
+    async def _sum(self, database: Any, exact: list[str], source: str, where: str) -> tuple[int, int]:
+        count, total = await database.fetchrow(moving.sum_sql(exact, source, where, self._plain))
+        return count, int(total)
+
+    async def _compare(self, table: Any, where: str, before: tuple[int, int] = (0, 0)) -> str | None:
+        """Raise CopyDiffers where the target has not what was read."""
+        if not self._order.verify:
+            return None
+        count, total = await self._written(table, where)
+        count, total = count - before[0], total - before[1]
+        if [count, total] != self._read:
+            raise CopyDiffers(moving.differs(self._order.into, self._read[0], count))
+        self._verified = True
+        return None if self._order.transform is not None else f"{total % (1 << 64):016x}"
+
+
+async def _behind(first: Any, rows: Any) -> AsyncIterator[Any]:
+    yield first
+    async for row in rows:
+        yield row

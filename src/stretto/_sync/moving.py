@@ -1,0 +1,256 @@
+# Generated from src/stretto/_async/moving.py by tools/make_sync.py: do not edit.
+"""Copying a table from one Database to another: parts of one snapshot, each a COPY out that feeds a COPY in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from stretto._sync.parts import Parts
+from stretto._sync.session import session_of
+from stretto.errors import BulkError, CommitUnknown, Error, UsageError
+from stretto.flows import described, moving
+from stretto.flows.ambient import NOTHING, ambient, surroundings
+from stretto.flows.described import Column, Leaf, Relation
+from stretto.flows.moved import CopiedPart, TableCopy
+from stretto.flows.moving import Order, Part
+from stretto.flows.names import quote_literal, quote_table
+from stretto.flows.query import describe
+from stretto.runtime.jobs import run_jobs
+
+
+class Move(Parts):
+    """One copy of one table."""
+
+    def __init__(self, source: Any, target: Any, order: Order) -> None:
+        super().__init__(source, target, order)
+        self._relation: Relation | None = None
+        self._columns: list[Column] = []
+        self._todo: list[Part] = []
+        self._snapshot = ""
+        self._unknown: list[CopiedPart] = []
+        self._xids: list[int] = []
+
+    def run(self) -> TableCopy:
+        """Copy, and return the report."""
+        self._check()
+        begun = monotonic()
+        if not self._order.is_query:
+            self._relation = self._look_at(self._source, self._order.source, "source")
+        if self._reading_inside:
+            return self._report(begun, self._all(begun))
+        with self._reading():
+            checksum = self._all(begun)
+        return self._report(begun, checksum)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """A transaction of the source. When all was read and written, it does not matter any more how it ends."""
+        ended = False
+        try:
+            with self._source.transaction(isolation="repeatable_read", readonly=True):
+                yield
+                ended = True
+        except Error:
+            if not ended:
+                raise
+
+    def _check(self) -> None:
+        order = self._order
+        if self._source is self._target:
+            raise UsageError("the source is the target: INSERT ... SELECT copies inside one database")
+        if order.jobs == 1 and order.atomic:
+            return
+        if self._inside:
+            raise UsageError("inside a transaction() of the target the rows go into that: jobs=1 and atomic=True")
+        for database, needed in ((self._source, order.jobs + 1), (self._target, order.jobs)):
+            size = database.stats().size
+            if size < needed:
+                raise UsageError(f"jobs={order.jobs}: {database!r} needs connections={needed}, and has {size}")
+
+    def _all(self, begun: float) -> str | None:
+        order = self._order
+        if self._relation is not None and self._relation.kind in ("r", "p"):
+            # Before the snapshot is taken: a table that was truncated behind it would look empty.
+            self._source.execute(f"lock table {quote_table(order.source)} in access share mode")
+        with self._plainly(self._source):
+            self._look()
+            if order.jobs == 1 and order.atomic:
+                return self._at_once()
+            self._snapshot = self._source.fetchval(described.SNAPSHOT)
+            return self._staged() if order.staged else self._by_part(begun)
+
+    # What there is ------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Find the columns and the parts."""
+        order = self._order
+        leaves: list[Leaf] = []
+        if self._relation is None:
+            self._columns = self._query_columns()
+        else:
+            self._columns = self._source.fetch(described.COLUMNS, self._relation.oid, into=Column)
+            leaves = self._source.fetch(described.LEAVES, self._relation.oid, into=Leaf)
+        parts = moving.parts_of(order, leaves, self._relation.version if self._relation is not None else 0)
+        self._expected = moving.expected_rows(leaves)
+        self._parts, self._todo = parts, parts[::-1]
+        theirs = None
+        if not order.create:
+            target = self._look_at(self._target, order.into, "target")
+            theirs = self._target.fetch(described.COLUMNS, target.oid, into=Column)
+        self._pairs = moving.pairs_of(order, self._columns, theirs)
+        if order.transform is None:
+            self._names = [pair.target.name for pair in self._pairs]
+        if order.verify:
+            ours, encoding = [db.fetchval("show server_encoding") for db in (self._source, self._target)]
+            self._plain = ours == encoding
+
+    def _look_at(self, database: Any, name: Any, side: str) -> Relation:
+        found: Relation | None = database.fetchrow(described.RELATION, quote_table(name), into=Relation)
+        if found is None:
+            raise UsageError(f"the {side} has no table {quote_table(name)}")
+        return found
+
+    def _query_columns(self) -> list[Column]:
+        with session_of(self._source) as session:
+            sql = f"select * from {self._order.source_sql()} limit 0"  # noqa: S608  # the caller's own SQL
+            statement = session._run(describe(session._shared, sql), None)
+        found = statement.columns
+        arrays = [c.name for c in found], [c.type_oid for c in found], [c.type_modifier for c in found]
+        columns: list[Column] = self._source.fetch(described.QUERY_COLUMNS, *arrays, into=Column)
+        return columns
+
+    # The three ways -----------------------------------------------------------------------------------------------
+
+    def _at_once(self) -> str | None:
+        """All in one transaction, or in the one that is open."""
+        if self._inside:
+            with self._plainly(self._target):
+                return self._in_one()
+        with self._target.transaction(), self._plainly(self._target):
+            return self._in_one()
+
+    def _in_one(self) -> str | None:
+        order = self._order
+        if order.create:
+            self._target.execute(moving.create_sql(order.into, self._pairs))
+        before = self._written(order.into) if self._inside and order.verify else (0, 0)
+        for part in self._parts:
+            self._landed[part] = self._copy(part)
+        self._add_key(order.into)
+        return self._compare(order.into, "" if self._inside else self._by_me(), before)
+
+    def _staged(self) -> str | None:
+        """Into a table of its own, and from there in one transaction to where it belongs."""
+        order = self._order
+        staging = self._into = order.staging()
+        make = moving.create_sql(staging, self._pairs) if order.create else moving.staging_sql(staging, order.into)
+        self._target.execute(make)
+        try:
+            run_jobs(self._jobs, order.jobs, self._work)
+            with self._target.transaction(), self._plainly(self._target):
+                return self._land(staging)
+        except CommitUnknown:
+            raise  # it may have landed, and then there is nothing to drop
+        except BaseException as error:
+            self._drop(staging, error)
+            raise
+
+    def _land(self, staging: tuple[str, ...]) -> str | None:
+        order = self._order
+        if order.create:
+            checksum = self._compare(staging, "")
+            self._add_key(staging)
+            self._target.execute(moving.rename_sql(staging, order.into))
+            return checksum
+        if self._names:
+            self._target.execute(moving.land_sql(staging, order.into, self._names))
+        self._target.execute(f"drop table {quote_table(staging)}")
+        return self._compare(order.into, self._by_me())
+
+    def _by_me(self) -> str:
+        """Restrict to what this transaction wrote."""
+        return moving.by_transactions([self._target.fetchval(described.XID)])
+
+    def _drop(self, staging: tuple[str, ...], error: BaseException) -> None:
+        try:
+            self._target.execute(f"drop table if exists {quote_table(staging)}")
+        except Error as second:
+            error.add_note(f"the table {quote_table(staging)} may be left in the target: {type(second).__name__}")
+
+    def _by_part(self, begun: float) -> str | None:
+        """Each part by itself; what landed stays, and is told."""
+        order = self._order
+        if order.create:
+            self._target.execute(moving.create_sql(order.into, self._pairs))
+        try:
+            run_jobs(self._jobs, order.jobs, self._work)
+            self._add_key(order.into)
+            where = moving.by_transactions(self._xids) if self._xids else " where false"
+            with self._target.transaction(readonly=True), self._plainly(self._target):
+                return self._compare(order.into, where)
+        except BaseException as error:
+            report = self._report(begun, None)
+            landed = f"{report.rows} rows in {len(report.parts)} of {len(self._parts)} parts are there and stay"
+            doubt = f", of {len(report.unknown)} parts nobody knows" if report.unknown else ""
+            if not isinstance(error, Exception):
+                error.add_note(f"{landed}{doubt}")
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            raise BulkError(f"{landed}{doubt}; it ended with {reason}", report=report) from error
+
+    def _add_key(self, table: Any) -> None:
+        if self._order.create and (sql := moving.key_sql(table, self._pairs, self._columns)) is not None:
+            self._target.execute(sql)
+
+    # A part -------------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """One job: part after part, in the snapshot of all."""
+        with surroundings((ambient() or NOTHING).inside(None)):
+            with self._reading():
+                self._source.execute(f"set transaction snapshot {quote_literal(self._snapshot)}")
+                with self._plainly(self._source):
+                    while self._todo:
+                        self._jobs.check()
+                        with self._jobs.lock:
+                            part = self._todo.pop() if self._todo else None
+                        if part is not None:
+                            self._commit(part)
+
+    def _commit(self, part: Part) -> None:
+        """Copy a part in a transaction of its own."""
+        copied: CopiedPart | None = None
+        try:
+            with self._target.transaction() as block, self._plainly(self._target):
+                copied = self._copy(part)
+                xid = self._target.fetchval(described.XID)
+                block.on_commit(partial(self._has_landed, part, copied, xid))  # whoever may be cancelled meanwhile
+        except CommitUnknown:
+            if copied is not None:
+                self._unknown.append(copied)
+            raise
+        self._tell(0, 0)
+
+    def _has_landed(self, part: Part, copied: CopiedPart, xid: int) -> None:
+        with self._jobs.lock:
+            self._landed[part] = copied
+            self._xids.append(xid)
+
+    def _report(self, begun: float, checksum: str | None) -> TableCopy:
+        landed = [self._landed[part] for part in self._parts if part in self._landed]
+        return TableCopy(
+            table=quote_table(self._order.into),
+            rows=sum(part.rows for part in landed),
+            dropped=self._dropped,
+            bytes=self._bytes,
+            seconds=monotonic() - begun,
+            format=self._format(),
+            parts=tuple(landed),
+            unknown=tuple(self._unknown),
+            verified=self._verified,
+            checksum=checksum,
+        )

@@ -1,0 +1,172 @@
+"""``stretto copy``: tables, or what a query gives, from one database into another."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from stretto import CopyProgress, Database, TableCopy
+from stretto.cli.bars import Move, View, a_second
+from stretto.errors import ConfigError, Error, UsageError
+
+Transform = Callable[[dict[str, Any]], Mapping[str, Any] | None]
+
+
+NAME = 36  # columns for the name of what is copied
+
+
+class Item(NamedTuple):
+    """One table, or query, and where it goes."""
+
+    source: str
+    into: str
+
+    @property
+    def name(self) -> str:
+        if self.source == self.into:
+            return self.source
+        first = self.source if len(self.source) + len(self.into) <= NAME else self.source[: NAME // 2] + "..."
+        return f"{first} > {self.into}"
+
+
+@dataclass
+class Copy:
+    """One run of the command: its options, and what came of it."""
+
+    source: str
+    target: str
+    items: list[Item]
+    jobs: int = 1
+    columns: dict[str, str] | None = None
+    transform: Transform | None = None
+    create: bool = False
+    verify: bool = False
+    atomic: bool = True
+
+    def run(self) -> None:
+        """Copy one after the other, from one snapshot. Raises stretto's errors; what landed is printed first."""
+        view = View()
+        done: list[TableCopy] = []
+        together = self.jobs == 1 and self.atomic
+        with ExitStack() as stack:
+            source = stack.enter_context(Database(self.source, connections=self.jobs + 1))
+            target = stack.enter_context(Database(self.target, connections=self.jobs + 1))
+            try:
+                with source.transaction(isolation="repeatable_read", readonly=True), ExitStack() as block:
+                    if together:
+                        block.enter_context(target.transaction())
+                    for item in self.items:
+                        done.append(self._one(view, source, target, item))  # noqa: PERF401  # is read after a failure
+            except Error:
+                if done and not together:
+                    view.say("  These have landed, before it failed:")
+                    self._print(view, done)
+                raise
+        self._print(view, done)
+
+    def _one(self, view: View, source: Database, target: Database, item: Item) -> TableCopy:
+        with view.bar(item.name) as move, _naming(item):
+            return source.copy_table(
+                item.source,
+                target,
+                item.into,
+                columns=self.columns,
+                jobs=self.jobs,
+                transform=self.transform,
+                create=self.create,
+                verify=self.verify,
+                atomic=self.atomic,
+                progress=lambda now: _moved(move, now),
+            )
+
+    def _print(self, view: View, done: list[TableCopy]) -> None:
+        columns = ["table", "rows", "MB", "seconds", "rows/s", "as"]
+        rows: list[list[object]] = []
+        for item, one in zip(self.items, done, strict=False):
+            rate = a_second(one.rows, one.seconds)
+            rows.append([item.into, one.rows, one.bytes / 1e6, one.seconds, rate, one.format])
+        if self.transform is not None:
+            columns.append("dropped")
+            rows = [[*row, one.dropped] for row, one in zip(rows, done, strict=True)]
+        if self.verify:
+            columns.append("verified by")
+            rows = [
+                [*row, f"checksum {one.checksum}" if one.checksum else "count"]
+                for row, one in zip(rows, done, strict=True)
+            ]
+        view.table(columns, rows)
+
+
+def _moved(move: Move, now: CopyProgress) -> None:
+    move(now.rows, now.rows, now.expected)
+
+
+@contextmanager
+def _naming(item: Item) -> Iterator[None]:
+    """Say in an error which table it was."""
+    try:
+        yield
+    except Error as error:
+        message = getattr(error, "message", None)
+        if message is not None:
+            error.message = f"{item.into}: {message}"  # type: ignore[attr-defined]  # a DatabaseError's
+        raise
+
+
+def items_of(tables: list[str], query: str | None, into: str | None, schema: str | None) -> list[Item]:
+    """What was asked for. Raises UsageError for options that don't go together."""
+    if query is not None:
+        if tables or into is None:
+            raise UsageError("--query takes --into TABLE, and no --table")
+        return [Item(query, into)]
+    if not tables:
+        raise UsageError("give --table TABLE, once or more, or --query SQL --into TABLE")
+    if into is not None and len(tables) > 1:
+        raise UsageError("--into goes with one table: for more of them write --table TABLE=INTO")
+    items = []
+    for table in tables:
+        source, _, target = table.partition("=")
+        target = into or target
+        if not target:
+            target = source if schema is None else f"{schema}.{source.rpartition('.')[2]}"
+        items.append(Item(source, target))
+    return items
+
+
+def columns_of(texts: list[str]) -> dict[str, str] | None:
+    """The columns of ``a=b,c``: in the source and in the target."""
+    pairs = [one.partition("=") for text in texts for one in text.split(",")]
+    return {old.strip(): (new or old).strip() for old, _, new in pairs} or None
+
+
+def transform_of(name: str) -> Transform:
+    """The function ``module:function``, from the current directory too. Raises ConfigError where there is none."""
+    module_name, _, function_name = name.partition(":")
+    if not module_name or not function_name:
+        raise ConfigError(f"--transform {name}: it is written MODULE:FUNCTION")
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as python -m does
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        text = f"--transform {name}: there is no module {error.name!r} here, nor where Python looks"
+        raise ConfigError(text) from None
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise ConfigError(f"--transform {name}: the module has no function {function_name!r}")
+
+    def transform(row: dict[str, Any]) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] | None = function(row)
+        except Exception as error:
+            raise UsageError(f"--transform {name} raised {type(error).__name__}: {error}") from error
+        return found
+
+    return transform

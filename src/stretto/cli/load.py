@@ -1,0 +1,183 @@
+"""``stretto load``: files into a table, which is made for them when asked."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stretto import Database, Progress, Report
+from stretto.cli.bars import Move, View, a_second
+from stretto.cli.files import Source
+from stretto.cli.sampling import guesses, named
+from stretto.errors import BulkError, DatabaseError, Error, UsageError
+
+COLUMNS = """
+select attname::text from pg_catalog.pg_attribute
+ where attrelid = pg_catalog.to_regclass($1) and attnum > 0 and not attisdropped order by attnum
+"""
+SHOWN = 20  # rejected rows that are printed
+
+
+@dataclass
+class Load:
+    """One run of the command: its options, and what came of it."""
+
+    url: str | None
+    sources: list[Source]
+    into: str
+    create: bool = False
+    format: str | None = None
+    columns: list[str] | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    null: str | None = None
+    chunks: int | None = None
+    atomic: bool = True
+    on_conflict: Literal["ignore", "update"] | None = None
+    errors: Literal["raise", "report"] = "raise"
+    sample: int = 10_000
+    view: View = field(default_factory=View)
+
+    def run(self) -> None:
+        """Load one file after the other. Raises stretto's errors and OSError; what landed is printed first."""
+        if self.create and any(self._format(source) != "csv" for source in self.sources):
+            raise UsageError("--create reads CSV files: of text and binary ones nobody can tell the types")
+        done: list[tuple[Source, Report]] = []
+        together = self.atomic and self.chunks in (None, 1)
+        with Database(self.url, connections=max(4, (self.chunks or 1) + 1)) as db, ExitStack() as block:
+            if together:
+                block.enter_context(db.transaction())
+            made = self._create(db) if self.create else False
+            try:
+                for source in self.sources:
+                    done.append((source, self._one(db, source)))  # noqa: PERF401  # is read after a failure
+            except BulkError as error:
+                if isinstance(error.report, Report):
+                    done.append((self.sources[len(done)], error.report))
+                self._print("These have landed, before it failed:", done)
+                raise
+            except (Error, OSError):
+                if not together:
+                    self._print("These have landed, before it failed:", done)
+                    if made and not done:
+                        db.execute(f"drop table {_quoted(self.into)}")
+                raise
+        self._print("", done)
+
+    def _format(self, source: Source) -> str:
+        return self.format or source.format
+
+    def _one(self, db: Database, source: Source) -> Report:
+        form = self._format(source)
+        options: dict[str, Any] = {"null": self.null}
+        columns = self.columns
+        if form == "csv":
+            options["delimiter"] = delimiter = self.delimiter or source.delimiter()
+            if self.header is not False and str(source.path) != "-":
+                header = source.sample(delimiter, header=True, rows=1).header or []
+                columns = columns or (named(header) if self.create else _found(db, self.into, source, header))
+            options["header"] = self.header is not False
+        elif self.delimiter is not None:
+            options["delimiter"] = self.delimiter
+        begun = time.monotonic()
+        with self.view.bar(source.name) as move:
+            try:
+                report = db.copy_in(
+                    self.into,
+                    source.pieces(),
+                    columns=columns or None,
+                    format=form,
+                    chunks=self.chunks,
+                    atomic=self.atomic,
+                    on_conflict=self.on_conflict,
+                    errors=self.errors,
+                    progress=lambda now: _moved(move, source, now),
+                    **{name: value for name, value in options.items() if value is not None},
+                )
+            except DatabaseError as error:
+                error.message = _placed(source, error)
+                raise
+            move(1, report.rows, 1)
+        return report if report.seconds else Report(report.rows, seconds=time.monotonic() - begun)
+
+    def _create(self, db: Database) -> bool:
+        """Make the table from what the files' first rows show."""
+        names: list[str] = []
+        rows: list[list[str]] = []
+        complete = True
+        for source in self.sources:
+            delimiter = self.delimiter or source.delimiter()
+            sample = source.sample(delimiter, header=self.header is not False, rows=self.sample)
+            header = self.columns or named(sample.header or _numbered(sample.rows))
+            if names and header != names:
+                raise UsageError(f"{source.name} has other columns than {self.sources[0].name}: --columns names them")
+            names = header
+            rows += sample.rows
+            complete = complete and sample.complete
+        if not names:
+            raise UsageError(f"{self.sources[0].name} is empty: no table can be made of it")
+        found = guesses(names, rows)
+        lines = [f"{_quoted_name(each.name)} {each.declared(complete=complete)}" for each in found]
+        sql = f"create table {_quoted(self.into)} ({', '.join(lines)})"
+        db.execute(sql)
+        self.view.say(f"  {sql}")
+        return True
+
+    def _print(self, title: str, done: list[tuple[Source, Report]]) -> None:
+        if title and not done:
+            return
+        if title:
+            self.view.say(f"  {title}")
+        columns = ["file", "rows", "rejected", "chunks", "seconds", "rows/s"]
+        lines = []
+        for source, report in done:
+            rate = a_second(report.rows, report.seconds)
+            counts = [report.rows, len(report.rejected), len(report.chunks), report.seconds, rate]
+            lines.append([source.name, *counts])
+        self.view.table(columns, lines)
+        rejected = [(source.name, one) for source, report in done for one in report.rejected]
+        if rejected:
+            first = [[name, one.row + 1, one.column, one.reason] for name, one in rejected[:SHOWN]]
+            self.view.table(["file", "row", "column", "why it was rejected"], first)
+        if len(rejected) > SHOWN:
+            self.view.say(f"  ... and {len(rejected) - SHOWN:,} more")
+
+
+def _found(db: Database, table: str, source: Source, header: list[str]) -> list[str]:
+    """The table's columns that a header means: of the same name, or as --create would name them."""
+    there = db.fetch(COLUMNS, _quoted(table), into=str)
+    if not there:
+        raise UsageError(f"there is no table {table}: --create makes it")
+    found = []
+    for text, name in zip(header, named(header), strict=True):
+        column = next((each for each in (text, text.strip(), name) if each in there), None)
+        if column is None:
+            have = ", ".join(there)
+            raise UsageError(f"{source.name}: {table} has no column {text!r}, there are {have}: --columns names them")
+        found.append(column)
+    return found
+
+
+def _moved(move: Move, source: Source, now: Progress) -> None:
+    move(source.read, now.rows, source.size)
+
+
+def _placed(source: Source, error: DatabaseError) -> str:
+    """The message with the file, and the line where the server has told it."""
+    where = (error.where or "").partition("\n")[0]
+    line = where.partition(", ")[2].partition(":")[0] if where.startswith("COPY ") else ""
+    return f"{source.name}{', ' * bool(line)}{line}: {error.message}"
+
+
+def _numbered(rows: list[list[str]]) -> list[str]:
+    return [f"column_{place}" for place in range(1, len(rows[0]) + 1)] if rows else []
+
+
+def _quoted(table: str) -> str:
+    return ".".join(map(_quoted_name, table.split(".", 1)))
+
+
+def _quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,101 @@
+"""Bytes that are to be copied in are cut where the server says that a record ends, however they come."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+
+import pytest
+
+from stretto.errors import ProtocolError, UsageError
+from stretto.protocol.copying import HEADER, TRAILER
+from stretto.protocol.records import Cutter, cutter_of
+
+Case = tuple[str, dict[str, str], list[bytes]]
+
+CASES: dict[str, Case] = {
+    "nothing": ("csv", {}, []),
+    "plain": ("csv", {}, [b"1,2\n", b"\n", b"3,4\n"]),
+    "no end": ("csv", {}, [b"1,2\n", b"3,4"]),
+    "carriage returns": ("csv", {}, [b"1\r\n", b'"a\r\nb"\r\n', b"2\r\n"]),
+    "old Macintosh": ("csv", {}, [b"1,2\r", b'"a\rb"\r', b"3\r"]),
+    "quotes": ("csv", {}, [b'"a\nb"\n', b'"say ""hi""\n"",\n"\n', b'x"\n"y\n', b'""\n', b'""""\n']),
+    "another quote": ("csv", {"quote": "'"}, [b"'a\nb'\n", b'"\n', b"'it''s\n'\n"]),
+    "another escape": ("csv", {"escape": "\\"}, [b'"a\\"\nb"\n', b'"\\\\"\n', b"\\\n", b'"\\n\n"\n', b"5\n"]),
+    "a quote never closed": ("csv", {}, [b"1\n", b'"a\n2\n']),
+    "text": ("text", {}, [b"1\t2\n", b"a\\\nb\n", b"\\\\\n", b"\\\\\\\n\n", b"\\N\n"]),
+    "text without an end": ("text", {}, [b"1\n", b"2"]),
+    "binary": ("binary", {}, [b"\0\1\0\0\0\2ab", b"\0\2\xff\xff\xff\xff\0\0\0\0", b"\0\0"]),
+    "no binary": ("binary", {}, []),
+}
+
+
+def cut(cutter: Cutter, data: bytes, size: int) -> tuple[list[bytes], int]:
+    """All records, and how many they were counted to be, of data that came in pieces of this size."""
+    found: list[bytes] = []
+    count = 0
+    pieces = [cutter.take(data[i : i + size]) for i in range(0, len(data), size)]
+    for whole in [*pieces, cutter.end()]:
+        if whole:
+            found += cutter.records(whole)
+            count += cutter.count(whole)
+    return found, count
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(("format", "options", "records"), CASES.values(), ids=CASES)
+def test_records_are_whole_and_counted(format: str, options: dict[str, str], records: list[bytes], size: int) -> None:
+    data = b"".join(records)
+    if format == "binary":
+        data = HEADER + data + TRAILER
+    assert cut(cutter_of(format, options), data, size) == (records, len(records))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_csv_is_cut_as_pythons_writer_has_written_it(seed: int) -> None:
+    chance = random.Random(seed)
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator=chance.choice(["\n", "\r\n"]))
+    records, before = [], 0
+    for _ in range(50):
+        writer.writerow(["".join(chance.choices('ab",\n', k=chance.randrange(6))) for _ in range(3)])
+        records.append(file.getvalue()[before:].encode())
+        before = len(file.getvalue())
+    data = file.getvalue().encode()
+    assert cut(cutter_of("csv", {}), data, chance.randrange(1, 100)) == (records, 50)
+
+
+BROKEN = {
+    "signature": (b"PGDUMP\n\xff\r\n\0" + bytes(8), UsageError, "signature"),
+    "in a row": (HEADER + b"\0\1\0\0\0\5ab", UsageError, "before its trailer"),
+    "in the header": (HEADER[:15], UsageError, "before its trailer"),
+    "no trailer": (HEADER + b"\0\0", UsageError, "before its trailer"),
+    "number of fields": (HEADER + b"\xff\xfe", ProtocolError, "-2 fields"),
+}
+
+
+@pytest.mark.parametrize(("data", "kind", "text"), BROKEN.values(), ids=BROKEN)
+def test_broken_binary_is_refused(data: bytes, kind: type[Exception], text: str) -> None:
+    cutter = cutter_of("binary", {})
+    with pytest.raises(kind, match=text):
+        cutter.take(data)
+        cutter.end()
+
+
+def test_what_stands_behind_a_binary_trailer_is_not_looked_at() -> None:
+    cutter = cutter_of("binary", {})
+    assert cutter.take(HEADER + b"\0\0" + TRAILER + b"more") == b"\0\0"
+    assert cutter.take(b"and more") == b""
+    assert cutter.end() == b""
+
+
+def test_an_extension_of_the_binary_header_is_passed_over() -> None:
+    cutter = cutter_of("binary", {})
+    assert cutter.take(HEADER[:-4] + b"\0\0\0\3xyz" + b"\0\0" + TRAILER) == b"\0\0"
+
+
+@pytest.mark.parametrize("options", [{"quote": "ab"}, {"escape": "é"}])
+def test_quotes_are_one_byte(options: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="one ASCII character"):
+        cutter_of("csv", options)
