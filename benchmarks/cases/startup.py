@@ -33,7 +33,7 @@ def variants(_sizes: Sizes) -> list[dict[str, Any]]:
 
 
 def takes(contender: Contender, variant: Mapping[str, Any]) -> bool:
-    return contender.module != "python" or variant["what"] == "import"
+    return not contender.module.endswith(".python") or variant["what"] == "import"
 
 
 def run(contender: Contender, job: Job) -> dict[str, float]:

@@ -69,9 +69,9 @@ def rows_tuples(url: str) -> Iterator[Any]:
 
 @contender("startup", "psycopg2")
 def startup(url: str) -> Iterator[Any]:
-    def connect() -> Any:
+    def ask() -> Any:
         with closing(connect(url)) as connection, connection.cursor() as cursor:
             cursor.execute("select 1")
             return cursor.fetchone()[0]
 
-    yield "import psycopg2", connect
+    yield "import psycopg2", ask
