@@ -82,7 +82,7 @@ class AsyncLoad:
         source, columns = (job.source, job.columns) if frame is None else lists_of(frame, self._target, job.columns)
         items: AsyncGenerator[Any] = aitems_of(source, job.format) if frame is None else aeach(source)
         try:
-            first = await anext(items, None)
+            first = await self._first(items)
             await self._prepare(first, columns)
             width = self._width()
             if job.atomic and width == 1:
@@ -96,6 +96,18 @@ class AsyncLoad:
         return self._report()
 
     # Before -----------------------------------------------------------------------------------------------------------
+
+    async def _first(self, items: AsyncGenerator[Any]) -> Any:
+        """What comes first; in a transaction the source may not use it, from the first row on."""
+        scope = scope_of(self._db)
+        if scope is None or self._apart or not self._job.atomic:
+            return await anext(items, None)
+        scope.check()
+        scope.trunk.copying = True
+        try:
+            return await anext(items, None)
+        finally:
+            scope.trunk.copying = False
 
     async def _prepare(self, first: Any, columns: Any) -> None:
         """Find the columns and how rows become them."""

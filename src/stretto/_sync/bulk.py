@@ -83,7 +83,7 @@ class Load:
         source, columns = (job.source, job.columns) if frame is None else lists_of(frame, self._target, job.columns)
         items: Generator[Any] = items_of(source, job.format) if frame is None else each(source)
         try:
-            first = next(items, None)
+            first = self._first(items)
             self._prepare(first, columns)
             width = self._width()
             if job.atomic and width == 1:
@@ -97,6 +97,18 @@ class Load:
         return self._report()
 
     # Before -----------------------------------------------------------------------------------------------------------
+
+    def _first(self, items: Generator[Any]) -> Any:
+        """What comes first; in a transaction the source may not use it, from the first row on."""
+        scope = scope_of(self._db)
+        if scope is None or self._apart or not self._job.atomic:
+            return next(items, None)
+        scope.check()
+        scope.trunk.copying = True
+        try:
+            return next(items, None)
+        finally:
+            scope.trunk.copying = False
 
     def _prepare(self, first: Any, columns: Any) -> None:
         """Find the columns and how rows become them."""
