@@ -19,9 +19,19 @@ from stretto.cli.sampling import guesses, named, type_of
 PEOPLE = 'Id;Full Name;Born;Seen\n1;"Ann; B";1990-01-02;2026-01-02 10:00:00+00\n2;"x\ny";;\n3;;1991-01-01;\n'
 
 
+@pytest.fixture(scope="module")
+def own_url(server_url: str) -> Iterator[str]:
+    """A database of this process."""
+    name = f"load_command_{os.getpid()}"
+    with stretto.Database(server_url) as admin:
+        admin.execute(f"create database {name}")
+        yield f"{server_url.rpartition('/')[0]}/{name}"
+        admin.execute(f"drop database {name} with (force)")
+
+
 @pytest.fixture
-def db(server_url: str) -> Iterator[stretto.Database]:
-    with stretto.Database(server_url) as db:
+def db(own_url: str) -> Iterator[stretto.Database]:
+    with stretto.Database(own_url) as db:
         db.execute("create schema load_command")
         yield db
         db.execute("drop schema load_command cascade")
@@ -36,10 +46,10 @@ def load(url: str, folder: Path, *arguments: str, text: str | None = None) -> su
 INTO = ("--into", "load_command.t")
 
 
-def test_a_table_is_made_of_files(server_url: str, db: stretto.Database, tmp_path: Path) -> None:
+def test_a_table_is_made_of_files(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text(PEOPLE)
     (tmp_path / "more.csv.gz").write_bytes(gzip.compress(PEOPLE.replace("1;", "5000000000;", 1).encode()))
-    said = load(server_url, tmp_path, "people.csv", "more.csv.gz", *INTO, "--create")
+    said = load(own_url, tmp_path, "people.csv", "more.csv.gz", *INTO, "--create")
     assert (said.returncode, said.stderr) == (0, "")
     shown = " ".join(lines(said.stdout))
     assert 'create table "load_command"."t" ("id" bigint not null, "full_name" text, "born" date' in shown
@@ -50,40 +60,40 @@ def test_a_table_is_made_of_files(server_url: str, db: stretto.Database, tmp_pat
         (1, "Ann; B"),
         (2, "x\ny"),
     ]
-    again = load(server_url, tmp_path, "people.csv", *INTO)  # the header's names are found in the table
+    again = load(own_url, tmp_path, "people.csv", *INTO)  # the header's names are found in the table
     assert again.returncode == 0
     assert db.fetchval("select count(*) from load_command.t") == 9
 
 
-def test_formats_options_and_the_standard_input(server_url: str, db: stretto.Database, tmp_path: Path) -> None:
+def test_formats_options_and_the_standard_input(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
     db.execute("create table load_command.t (id int primary key, name text)")
     (tmp_path / "a.txt").write_text("1\tone\\n\n2\t\\N\n")
     (tmp_path / "b.tsv").write_text("name\tid\nthree\t3\n")
     (tmp_path / "c.csv").write_text("4,-\n")
     db.copy_out("select 5, 'five'", str(tmp_path / "d.bin"), format="binary")
-    assert load(server_url, tmp_path, "a.txt", "b.tsv", "d.bin", *INTO).returncode == 0
-    assert load(server_url, tmp_path, "c.csv", *INTO, "--no-header", "--null", "-").returncode == 0
-    piped = load(server_url, tmp_path, "-", *INTO, "--columns", "name, id", "--delimiter", "|", text="x|y\nsix|6\n")
+    assert load(own_url, tmp_path, "a.txt", "b.tsv", "d.bin", *INTO).returncode == 0
+    assert load(own_url, tmp_path, "c.csv", *INTO, "--no-header", "--null", "-").returncode == 0
+    piped = load(own_url, tmp_path, "-", *INTO, "--columns", "name, id", "--delimiter", "|", text="x|y\nsix|6\n")
     assert (piped.returncode, "standard input" in piped.stdout) == (0, True)
     rows = db.fetch("select name from load_command.t order by id", into=str | None)
     assert rows == ["one\n", None, "three", None, "five", "six"]
 
 
-def test_conflicts_and_bad_rows(server_url: str, db: stretto.Database, tmp_path: Path) -> None:
+def test_conflicts_and_bad_rows(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
     db.execute("create table load_command.t (id int primary key, name text)")
     (tmp_path / "a.csv").write_text("id,name\n1,one\ntwo,two\n3,three\n")
     (tmp_path / "b.csv").write_text("id,name\n1,uno\n4,quattro\n")
-    refused = load(server_url, tmp_path, "a.csv", *INTO)
+    refused = load(own_url, tmp_path, "a.csv", *INTO)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert refused.stderr.startswith("stretto load: a.csv, line 3, column id: invalid input syntax for type integer")
-    reported = load(server_url, tmp_path, "a.csv", *INTO, "--errors", "report")
+    reported = load(own_url, tmp_path, "a.csv", *INTO, "--errors", "report")
     assert reported.returncode == 0
     shown = lines(reported.stdout)
     assert shown[-3:][0] == "file row column why it was rejected"
     assert shown[-1] == 'a.csv 2 id invalid input syntax for type integer: "two"'
-    assert load(server_url, tmp_path, "b.csv", *INTO, "--on-conflict", "ignore").returncode == 0
+    assert load(own_url, tmp_path, "b.csv", *INTO, "--on-conflict", "ignore").returncode == 0
     assert db.fetch("select name from load_command.t order by id", into=str) == ["one", "three", "quattro"]
-    assert load(server_url, tmp_path, "b.csv", *INTO, "--on-conflict", "update", "--chunks", "2").returncode == 0
+    assert load(own_url, tmp_path, "b.csv", *INTO, "--on-conflict", "update", "--chunks", "2").returncode == 0
     assert db.fetch("select name from load_command.t order by id", into=str) == ["uno", "three", "quattro"]
 
 
@@ -107,7 +117,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG)
 def test_what_goes_wrong_is_one_line_and_leaves_nothing(
-    server_url: str, db: stretto.Database, tmp_path: Path, arguments: tuple[str, ...], message: str
+    own_url: str, db: stretto.Database, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     db.execute("create table load_command.t (id int, name text)")
     (tmp_path / "a.csv").write_text("id,name\n1,one\n")
@@ -116,7 +126,7 @@ def test_what_goes_wrong_is_one_line_and_leaves_nothing(
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "latin.csv").write_bytes("id,näme\n".encode("latin-1"))
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(os.urandom(5000))[:3000])
-    said = load(server_url, tmp_path, *arguments, text="")
+    said = load(own_url, tmp_path, *arguments, text="")
     assert (said.returncode, said.stderr.count("\n")) == (1, 1), said.stderr
     assert said.stderr.startswith("stretto load: ")
     assert message in said.stderr
