@@ -43,10 +43,10 @@ class AsyncLane(AsyncTransacting):
     def _give(self, link: Link) -> Any:
         return self._db._give(link)
 
-    def _alone(self, flow: Any, timeout: float | None, exclusive: bool = False) -> Any:
-        return self._db._alone(flow, timeout, exclusive)
+    def _alone(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
+        return self._db._alone(flow, timeout, exclusive, since)
 
-    def _run(self, flow: Any, timeout: float | None, exclusive: bool = False) -> Any:
+    def _run(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
         return self._within(ambient() or NOTHING, flow, timeout, exclusive)
 
 
