@@ -50,6 +50,10 @@ async def read(db: Any, number: int) -> int:
     return int(await db.fetchval("select $1::int", number))
 
 
+async def patient(db: Any, number: int) -> int:
+    return int(await db.fetchval("select $1::int", number, timeout=120))
+
+
 async def write(db: Any, number: int) -> int:
     async with db.transaction():
         return int(await db.fetchval("select $1::int", number))
@@ -212,7 +216,7 @@ async def test_whoever_is_cancelled_outside_leaves(open_db: Any) -> None:
 async def test_closing_serves_or_sends_home_who_is_outside(open_db: Any, timeout: float | None) -> None:
     db = open_db(connections=1, slow=None)
     async with db.connection():
-        tasks = await crowded(db, read)
+        tasks = await crowded(db, read, patient, write)
         closing = asyncio.ensure_future(db.close(timeout))
         await asyncio.sleep(0)
         if timeout == 0.0:
@@ -226,6 +230,6 @@ async def test_closing_serves_or_sends_home_who_is_outside(open_db: Any, timeout
 
 async def test_a_failure_that_will_repeat_itself_is_told_outside_too(open_db: Any) -> None:
     db = open_db(connections=1, dbname="there_is_none")
-    found = await asyncio.gather(*begun(db, read, write), return_exceptions=True)
+    found = await asyncio.gather(*begun(db, read, patient, write), return_exceptions=True)
     assert {getattr(one, "sqlstate", None) for one in found} == {"3D000"}
     assert db.stats().failed == 1

@@ -247,7 +247,7 @@ class Traffic(Entry):
         self._dispatch()
 
     def _fail(self, waiter: Any, error: BaseException) -> None:
-        if type(waiter) is Waiter:
+        if isinstance(waiter, Waiter):
             waiter.end(error)
             return
         waiter.failure = error
