@@ -12,8 +12,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from benchmarks import web
 from benchmarks.contenders import contender
-from benchmarks.contenders.sqlalchemy_models import AUTOCOMMIT, PATIENCE, url_for
 from benchmarks.web import Queries
+from stretto.cli.race.contenders.sqlalchemy_models import AUTOCOMMIT, PATIENCE, url_for
 
 
 class Base(DeclarativeBase):

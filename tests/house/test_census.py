@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from benchmarks import census, contenders, data
+from benchmarks import census, contenders
 from benchmarks.cases import Job, copy, flow
 from benchmarks.cases import census as case
 from benchmarks.cases.census import LINES, PLACES, Crew, Load, Worker
@@ -25,6 +25,7 @@ from benchmarks.measure import WrongAnswer, drive
 from benchmarks.sizes import QUICK, Sizes
 
 from stretto import Database
+from stretto.cli.race.workloads import points
 
 PLACE_COUNT, LINE_COUNT = 6, 12
 
@@ -248,13 +249,13 @@ def test_every_source_of_copy_has_the_same_rows(source: str) -> None:
                 found = [_typed(row) for row in csv.reader(file)]
         else:
             found = [_values(row) for row in rows]
-    assert found == list(data.values(3))
+    assert found == list(points.values(3))
     if source == "CSV":
         assert not rows.exists()
 
 
 def _values(row: Any) -> tuple[Any, ...]:
-    return row if isinstance(row, tuple) else tuple(getattr(row, name) for name in data.FIELDS)
+    return row if isinstance(row, tuple) else tuple(getattr(row, name) for name in points.FIELDS)
 
 
 def _typed(row: Iterable[str]) -> tuple[Any, ...]:
@@ -263,7 +264,7 @@ def _typed(row: Iterable[str]) -> tuple[Any, ...]:
 
 
 def test_a_psql_that_fails_says_why(url: str) -> None:
-    found = [each for each in contenders.load("psql") if each.missing() is None]
+    found = [each for each in contenders.load("benchmarks.contenders.psql") if each.missing() is None]
     if not found:
         pytest.skip("psql is not there")
     with found[0].open(url, "CSV") as (load, _value), pytest.raises(RuntimeError, match=r"psql: .*nowhere"):

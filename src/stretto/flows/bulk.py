@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stretto.errors import BulkError, DatabaseError, UsageError
@@ -78,7 +78,7 @@ class Job:
     """What copy_in() was asked for, checked. Raises UsageError for what can't be."""
 
     target: Any
-    source: Any
+    source: Any = field(repr=False)  # its rows are nobody else's to see
     columns: Sequence[str] | None
     format: str | None
     chunks: int | None

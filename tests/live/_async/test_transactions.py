@@ -98,6 +98,8 @@ async def test_begin_rides_with_whatever_comes_first(
     async with db.transaction():
         found = await first(db)
     assert seen(outside) == [1]
+    if isinstance(found, stretto.Report):
+        found = str(found)
     assert found in (None, "INSERT 0 1", "COPY 1", [(1,)]), "the answer to BEGIN was taken for the statement's"
 
 

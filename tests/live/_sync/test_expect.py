@@ -125,9 +125,10 @@ def test_a_stream_is_one_statement(db: Database) -> None:
     assert seen.round_trips >= 5
 
 
-def test_a_copy_is_one_statement(db: Database, schema: str) -> None:
+def test_a_copy_is_one_statement_and_one_that_asks_for_the_columns(db: Database, schema: str) -> None:
     db.execute("create table t (i int)")
-    with expect(statements=1, round_trips=1):
+    db.copy_in("t", [(1,), (2,)])
+    with expect(statements=2, round_trips=4):  # the columns; the start and the end of the copy; COMMIT
         db.copy_in("t", [(1,), (2,)])
 
 

@@ -97,6 +97,8 @@ def test_begin_rides_with_whatever_comes_first(
     with db.transaction():
         found = first(db)
     assert seen(outside) == [1]
+    if isinstance(found, stretto.Report):
+        found = str(found)
     assert found in (None, "INSERT 0 1", "COPY 1", [(1,)]), "the answer to BEGIN was taken for the statement's"
 
 
