@@ -91,7 +91,7 @@ ENDS: dict[str, Callable[[stretto.embedded.Server], None]] = {"killed": kill, "s
 
 def test_without_the_database_they_say_so_and_with_it_they_are_well_again(tmp_path: Path) -> None:
     with TemporaryDirectory(prefix="stretto-games-") as home, ExitStack() as stack:
-        postgres = stack.enter_context(stretto.embedded.start(home))
+        postgres = stack.enter_context(stretto.embedded.start(home, durable=True))  # what was stored outlives kill -9
         port = postgres.port
         servers = stack.enter_context(serving(dict.fromkeys(SERVERS, postgres.url), tmp_path))
         threads = stack.enter_context(ThreadPoolExecutor(len(servers)))  # each waits a while for the database
@@ -108,7 +108,7 @@ def test_without_the_database_they_say_so_and_with_it_they_are_well_again(tmp_pa
             api = same(list(threads.map(lambda server: server.ask("GET", "/api/games"), servers)))
             assert (said, page.status, page.header("retry-after")) == (page, 503, "5")
             assert (api.status, "The database can’t be reached" in page.text) == (503, True)
-            postgres = stack.enter_context(stretto.embedded.start(home, port=port))
+            postgres = stack.enter_context(stretto.embedded.start(home, durable=True, port=port))
             assert same([server.ask("GET", "/") for server in servers]) == before
             assert put(servers[version], f"Go {version}", version).status == 303
         for server in servers:
