@@ -94,7 +94,7 @@ def test_many_are_one_statement_that_fails_where_a_row_is_missing() -> None:
     plan = writer.insertion([1, 2])
     assert plan.many == (
         'with n as (insert into "odd""%" as t ("A %s", "b") select u."A %s", u."b" from rows from'
-        ' (generate_series(1, $2::int8), unnest($1::"odd""%"[])) as u("stretto number")'
+        ' (generate_subscripts($1::"odd""%"[], 1), unnest($1::"odd""%"[])) as u("stretto number")'
         ' order by "stretto number" returning 1) select 1 from (select count(*) as found from n) as g'
         " where case when g.found = $2::int8 then true else ('stretto: missing ' || ($2::int8 - g.found))::bool end"
     )

@@ -17,6 +17,10 @@ Names = Sequence[str]
 
 _NUMBER = '"stretto number"'
 _MISSING = "stretto: missing "
+# The planner guesses a thousand subscripts, which is nothing to an INSERT. An UPDATE would read all of a middling table
+# for them; so it counts by a value that the planner looks at, and is planned anew where that is much better.
+_SUBSCRIPTS = "generate_subscripts($1::{}[], 1)"
+_SERIES = "generate_series(1, $2::int8)"
 
 
 def select(table: str, columns: Names, key: Names) -> str:
@@ -41,7 +45,7 @@ def insert_many(table: str, given: Names, starts: Names, back: Names) -> str:
     """
     names = ", ".join([*given, *starts])
     picked = ", ".join([f"u.{name}" for name in given] + ["1"] * len(starts))
-    sql = f"insert into {table} as t ({names}) select {picked} from {_rows(table)} order by {_NUMBER}{_returning(back)}"
+    sql = f"insert into {table} as t ({names}) select {picked} from {_rows(table, _SUBSCRIPTS)} order by {_NUMBER}{_returning(back)}"
     return guarded(sql, back, "$2::int8")
 
 
@@ -65,7 +69,7 @@ def update_many(table: str, changed: Names, grows: Names, key: Names, back: Name
     sets = [f"{name} = u.{name}" for name in changed] + [f"{name} = t.{name} + 1" for name in grows]
     join = " and ".join(f"t.{name} = u.{name}" for name in key)
     returning = f" returning u.{_NUMBER}{''.join(f', t.{name}' for name in back)}"
-    sql = f"update {table} as t set {', '.join(sets)} from {_rows(table)} where {join}{returning}"
+    sql = f"update {table} as t set {', '.join(sets)} from {_rows(table, _SERIES)} where {join}{returning}"
     return guarded(sql, back, "$2::int8", _NUMBER)
 
 
@@ -94,13 +98,9 @@ def missing_of(error: DatabaseError) -> int | None:
     return int(found[1]) if found else None
 
 
-def _rows(table: str) -> str:
-    """$1, an array of the table's row type, as rows u with their number. (WITH ORDINALITY takes a name of theirs.)
-
-    The planner knows how many generate_series() makes of a value that it is given. Of generate_subscripts() it guesses
-    a thousand, and reads all of a middling table for the twenty that are updated.
-    """
-    return f"rows from (generate_series(1, $2::int8), unnest($1::{table}[])) as u({_NUMBER})"
+def _rows(table: str, numbers: str) -> str:
+    """$1, an array of the table's row type, as rows u with their number. (WITH ORDINALITY takes a name of theirs.)"""
+    return f"rows from ({numbers.format(table)}, unnest($1::{table}[])) as u({_NUMBER})"
 
 
 def _equal(key: Names, first: int) -> str:
