@@ -21,7 +21,6 @@ from stretto.flows.query import describe
 from stretto.runtime.ajobs import arun_jobs
 
 
-
 class Move(Parts):
     """One copy of one table."""
 
@@ -178,7 +177,7 @@ class Move(Parts):
         return moving.by_transactions([await self._target.fetchval(described.XID)])
 
     async def _drop(self, target: Any, staging: tuple[str, ...], error: BaseException) -> None:
-        """Drop the table in which rows waited, also after a COMMIT that nobody answered: once they landed it is gone."""
+        """Drop the table in which rows waited; where a COMMIT was not answered but took place, it is gone already."""
         try:
             with surroundings(NOTHING):  # a deadline that has passed is not for this
                 await target.execute(f"drop table if exists {quote_table(staging)}", timeout=TIDYING)

@@ -178,7 +178,7 @@ class Move(Parts):
         return moving.by_transactions([self._target.fetchval(described.XID)])
 
     def _drop(self, target: Any, staging: tuple[str, ...], error: BaseException) -> None:
-        """Drop the table in which rows waited, also after a COMMIT that nobody answered: once they landed it is gone."""
+        """Drop the table in which rows waited; where a COMMIT was not answered but took place, it is gone already."""
         try:
             with surroundings(NOTHING):  # a deadline that has passed is not for this
                 target.execute(f"drop table if exists {quote_table(staging)}", timeout=TIDYING)

@@ -42,7 +42,8 @@ select n.nspname::text as schema, c.relname::text as name, c.relkind::text as ki
        c.relpages::int8 as pages, c.reltuples::float8 as tuples
   from (select relid from pg_catalog.pg_partition_tree($1::int8::oid::regclass) where isleaf
         union select oid from heirs) l
-  join pg_catalog.pg_class c on c.oid = l.relid and not pg_catalog.pg_is_other_temp_schema(c.relnamespace) join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_class c on c.oid = l.relid and not pg_catalog.pg_is_other_temp_schema(c.relnamespace)
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_am m on m.oid = c.relam order by 1, 2
 """
 SNAPSHOT = "select pg_catalog.pg_export_snapshot()"
@@ -74,7 +75,7 @@ class Relation(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """What holds rows: a table, one that inherits from it, or a partition. ``blocks`` is None where they can't be read by range."""
+    """What holds rows: a table, an heir of it, a partition. ``blocks`` is None where they can't be read by range."""
 
     schema: str
     name: str

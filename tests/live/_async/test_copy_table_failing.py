@@ -82,5 +82,5 @@ async def test_a_commit_nobody_answered_leaves_no_table_behind(
 
 
 async def test_a_table_beside_the_target_takes_one_connection_more(db: AsyncDatabase, far: AsyncDatabase) -> None:
-    with pytest.raises(UsageError, match="jobs=3: <.*> needs connections=4, and has 3"):
+    with pytest.raises(UsageError, match=r"jobs=3: <.*> needs connections=4, and has 3"):
         await far.copy_table("select 1 as n", db, "t", jobs=3)
