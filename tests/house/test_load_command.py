@@ -169,6 +169,23 @@ def test_not_null_only_where_all_was_seen() -> None:
     assert full.declared(complete=False) == "integer"
 
 
+def test_what_stands_for_null_has_no_type(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n,m,k,t\n1,NA,3,NA\n2,7,4,\n")
+    said = load(own_url, tmp_path, "a.csv", *INTO, "--create", "--null", "NA")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert '("n" integer not null, "m" integer, "k" integer not null, "t" text)' in " ".join(lines(said.stdout))
+    assert db.fetch("select m, t from load_command.t order by n", into=tuple) == [(None, None), (7, "")]
+
+
+def test_long_names_of_other_letters(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    long = "ы" * 34
+    (tmp_path / "a.csv").write_text(f"{long},{long},n\n1,2,3\n", "utf-8")
+    said = load(own_url, tmp_path, "a.csv", *INTO, "--create")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert load(own_url, tmp_path, "a.csv", *INTO).returncode == 0
+    assert db.fetchval(f'select sum("{long[:25]}_2" - "{long[:25]}") from load_command.t') == 2
+
+
 def test_names_are_plain_and_none_comes_twice() -> None:
     header = ["Id", " First Name ", "first-name", "", "Größe (m²)", "ID", "%", "x" * 90]
     assert named(header) == [
@@ -178,5 +195,6 @@ def test_names_are_plain_and_none_comes_twice() -> None:
 
 def test_a_type_for_each_value() -> None:
     assert type_of("12:00") == "text"
+    assert type_of("2024-02-29 12:00:00,5") == "text"  # the server takes no comma
     assert type_of("-") == "text"
     assert type_of(".") == "text"

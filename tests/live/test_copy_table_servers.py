@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tracemalloc
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 import stretto
@@ -57,6 +60,26 @@ def test_the_target_dies(source: stretto.Database, other: stretto.embedded.Serve
     assert isinstance(caught.value.__cause__, (ConnectionLost, ConnectError, stretto.errors.CommitUnknown))
     assert 0 <= caught.value.report.rows < ROWS
     assert source.fetchval("select count(*) from moved") == ROWS  # the source can go on
+
+
+@pytest.mark.parametrize("create", [False, True], ids=["into what is there", "made"])
+def test_a_target_that_crashes_behind_the_last_part_fails_the_copy(
+    source: stretto.Database, other: stretto.embedded.Server, create: bool
+) -> None:
+    """What has no log is empty after that: it must not land as it is then."""
+    with stretto.Database(other.url, connections=4) as there, psycopg.connect(other.url) as victim:
+        if not create:
+            there.execute("create table moved (id int, at timestamptz, name text)")
+
+        def strike(progress: stretto.CopyProgress) -> None:
+            if progress.parts == progress.total_parts and not victim.closed:
+                os.kill(victim.info.backend_pid, signal.SIGKILL)
+                with pytest.raises(psycopg.OperationalError):
+                    while True:
+                        victim.execute("select 1")
+
+        with pytest.raises((ConnectionLost, ConnectError)):
+            source.copy_table("moved", there, jobs=2, create=create, progress=strike)
 
 
 def test_memory_is_bounded(source: stretto.Database, other: stretto.embedded.Server) -> None:

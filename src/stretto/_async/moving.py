@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from stretto._async.parts import Parts
+from stretto._async.parts import TIDYING, Parts
 from stretto._async.session import session_of
 from stretto.errors import BulkError, CommitUnknown, Error, UsageError
 from stretto.flows import described, moving
@@ -65,7 +65,7 @@ class Move(Parts):
             return
         if self._inside:
             raise UsageError("inside a transaction() of the target the rows go into that: jobs=1 and atomic=True")
-        for database, needed in ((self._source, order.jobs + 1), (self._target, order.jobs)):
+        for database, needed in ((self._source, order.jobs + 1), (self._target, order.jobs + order.staged)):
             size = database.stats().size
             if size < needed:
                 raise UsageError(f"jobs={order.jobs}: {database!r} needs connections={needed}, and has {size}")
@@ -125,10 +125,7 @@ class Move(Parts):
     # The three ways -----------------------------------------------------------------------------------------------
 
     async def _at_once(self) -> str | None:
-        """All in one transaction, or in the one that is open."""
-        if self._inside:
-            async with self._plainly(self._target):
-                return await self._in_one()
+        """All in one transaction, or in a savepoint of the one that is open: what fails leaves nothing there."""
         async with self._target.transaction(), self._plainly(self._target):
             return await self._in_one()
 
@@ -143,19 +140,24 @@ class Move(Parts):
         return await self._compare(order.into, "" if self._inside else await self._by_me(), before)
 
     async def _staged(self) -> str | None:
-        """Into a table of its own, and from there in one transaction to where it belongs."""
+        """Into a table of its own, and from there in one transaction to where it belongs.
+
+        One connection makes that table and empties it: a server that crashes, and so empties what has no log, ends
+        that connection, and with it the copy.
+        """
         order = self._order
         staging = self._into = order.staging()
         make = moving.create_sql(staging, self._pairs) if order.create else moving.staging_sql(staging, order.into)
-        await self._target.execute(make)
+        target = self._target
         try:
-            await arun_jobs(self._jobs, order.jobs, self._work)
-            async with self._target.transaction(), self._plainly(self._target):
-                return await self._land(staging)
-        except CommitUnknown:
-            raise  # it may have landed, and then there is nothing to drop
+            async with target.connection() as keeper:
+                await keeper.execute(make)
+                await arun_jobs(self._jobs, order.jobs, self._work)
+                self._target = keeper
+                async with keeper.transaction(), self._plainly(keeper):
+                    return await self._land(staging)
         except BaseException as error:
-            await self._drop(staging, error)
+            await self._drop(target, staging, error)
             raise
 
     async def _land(self, staging: tuple[str, ...]) -> str | None:
@@ -174,9 +176,11 @@ class Move(Parts):
         """Restrict to what this transaction wrote."""
         return moving.by_transactions([await self._target.fetchval(described.XID)])
 
-    async def _drop(self, staging: tuple[str, ...], error: BaseException) -> None:
+    async def _drop(self, target: Any, staging: tuple[str, ...], error: BaseException) -> None:
+        """Drop the table in which rows waited; where a COMMIT was not answered but took place, it is gone already."""
         try:
-            await self._target.execute(f"drop table if exists {quote_table(staging)}")
+            with surroundings(NOTHING):  # a deadline that has passed is not for this
+                await target.execute(f"drop table if exists {quote_table(staging)}", timeout=TIDYING)
         except Error as second:
             error.add_note(f"the table {quote_table(staging)} may be left in the target: {type(second).__name__}")
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from stretto._async.connection import AsyncConnection
 from stretto._async.session import session_of
-from stretto.errors import CopyDiffers
+from stretto.errors import CopyDiffers, Error
 from stretto.flows import copy, described, moving
-from stretto.flows.ambient import scope_of
+from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
 from stretto.flows.moved import CopiedPart, CopyProgress
 from stretto.flows.moving import Order, Pair, Part
 from stretto.flows.names import quote_table
 from stretto.runtime.jobs import Jobs
 
 TOLD = 1000  # rows that are transformed between two calls of progress
+TIDYING = 5.0  # seconds for putting things back after a copy that failed
 
 
 class Parts:
@@ -43,11 +44,20 @@ class Parts:
 
     @asynccontextmanager
     async def _plainly(self, database: Any) -> AsyncIterator[None]:
-        """Have values written and read in one way; what the caller's transaction has set is put back."""
+        """Have values written and read in one way; what the caller's transaction has set is put back.
+
+        The target's settings come back with the savepoint in which they were made.
+        """
         lent = self._reading_inside if database is self._source else self._inside
         keep = await database.fetchrow(described.KEEP) if lent else None
         await database.execute(described.SET, *described.SETTINGS.values())
-        yield
+        try:
+            yield
+        except BaseException:
+            if keep is not None and database is self._source:
+                with suppress(Error), surroundings(NOTHING.inside((ambient() or NOTHING).scope)):  # no deadline
+                    await database.execute(described.SET, *keep, timeout=TIDYING)
+            raise
         if keep is not None:
             await database.execute(described.SET, *keep)
 

@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from stretto._sync.parts import Parts
+from stretto._sync.parts import TIDYING, Parts
 from stretto._sync.session import session_of
 from stretto.errors import BulkError, CommitUnknown, Error, UsageError
 from stretto.flows import described, moving
@@ -66,7 +66,7 @@ class Move(Parts):
             return
         if self._inside:
             raise UsageError("inside a transaction() of the target the rows go into that: jobs=1 and atomic=True")
-        for database, needed in ((self._source, order.jobs + 1), (self._target, order.jobs)):
+        for database, needed in ((self._source, order.jobs + 1), (self._target, order.jobs + order.staged)):
             size = database.stats().size
             if size < needed:
                 raise UsageError(f"jobs={order.jobs}: {database!r} needs connections={needed}, and has {size}")
@@ -126,10 +126,7 @@ class Move(Parts):
     # The three ways -----------------------------------------------------------------------------------------------
 
     def _at_once(self) -> str | None:
-        """All in one transaction, or in the one that is open."""
-        if self._inside:
-            with self._plainly(self._target):
-                return self._in_one()
+        """All in one transaction, or in a savepoint of the one that is open: what fails leaves nothing there."""
         with self._target.transaction(), self._plainly(self._target):
             return self._in_one()
 
@@ -144,19 +141,24 @@ class Move(Parts):
         return self._compare(order.into, "" if self._inside else self._by_me(), before)
 
     def _staged(self) -> str | None:
-        """Into a table of its own, and from there in one transaction to where it belongs."""
+        """Into a table of its own, and from there in one transaction to where it belongs.
+
+        One connection makes that table and empties it: a server that crashes, and so empties what has no log, ends
+        that connection, and with it the copy.
+        """
         order = self._order
         staging = self._into = order.staging()
         make = moving.create_sql(staging, self._pairs) if order.create else moving.staging_sql(staging, order.into)
-        self._target.execute(make)
+        target = self._target
         try:
-            run_jobs(self._jobs, order.jobs, self._work)
-            with self._target.transaction(), self._plainly(self._target):
-                return self._land(staging)
-        except CommitUnknown:
-            raise  # it may have landed, and then there is nothing to drop
+            with target.connection() as keeper:
+                keeper.execute(make)
+                run_jobs(self._jobs, order.jobs, self._work)
+                self._target = keeper
+                with keeper.transaction(), self._plainly(keeper):
+                    return self._land(staging)
         except BaseException as error:
-            self._drop(staging, error)
+            self._drop(target, staging, error)
             raise
 
     def _land(self, staging: tuple[str, ...]) -> str | None:
@@ -175,9 +177,11 @@ class Move(Parts):
         """Restrict to what this transaction wrote."""
         return moving.by_transactions([self._target.fetchval(described.XID)])
 
-    def _drop(self, staging: tuple[str, ...], error: BaseException) -> None:
+    def _drop(self, target: Any, staging: tuple[str, ...], error: BaseException) -> None:
+        """Drop the table in which rows waited; where a COMMIT was not answered but took place, it is gone already."""
         try:
-            self._target.execute(f"drop table if exists {quote_table(staging)}")
+            with surroundings(NOTHING):  # a deadline that has passed is not for this
+                target.execute(f"drop table if exists {quote_table(staging)}", timeout=TIDYING)
         except Error as second:
             error.add_note(f"the table {quote_table(staging)} may be left in the target: {type(second).__name__}")
 

@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from stretto._sync.connection import Connection
 from stretto._sync.session import session_of
-from stretto.errors import CopyDiffers
+from stretto.errors import CopyDiffers, Error
 from stretto.flows import copy, described, moving
-from stretto.flows.ambient import scope_of
+from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
 from stretto.flows.moved import CopiedPart, CopyProgress
 from stretto.flows.moving import Order, Pair, Part
 from stretto.flows.names import quote_table
 from stretto.runtime.jobs import Jobs
 
 TOLD = 1000  # rows that are transformed between two calls of progress
+TIDYING = 5.0  # seconds for putting things back after a copy that failed
 
 
 class Parts:
@@ -44,11 +45,20 @@ class Parts:
 
     @contextmanager
     def _plainly(self, database: Any) -> Iterator[None]:
-        """Have values written and read in one way; what the caller's transaction has set is put back."""
+        """Have values written and read in one way; what the caller's transaction has set is put back.
+
+        The target's settings come back with the savepoint in which they were made.
+        """
         lent = self._reading_inside if database is self._source else self._inside
         keep = database.fetchrow(described.KEEP) if lent else None
         database.execute(described.SET, *described.SETTINGS.values())
-        yield
+        try:
+            yield
+        except BaseException:
+            if keep is not None and database is self._source:
+                with suppress(Error), surroundings(NOTHING.inside((ambient() or NOTHING).scope)):  # no deadline
+                    database.execute(described.SET, *keep, timeout=TIDYING)
+            raise
         if keep is not None:
             database.execute(described.SET, *keep)
 

@@ -118,7 +118,7 @@ class Load:
             complete = complete and sample.complete
         if not names:
             raise UsageError(f"{self.sources[0].name} is empty: no table can be made of it")
-        found = guesses(names, rows)
+        found = guesses(names, rows, self.null or "")
         lines = [f"{_quoted_name(each.name)} {each.declared(complete=complete)}" for each in found]
         sql = f"create table {_quoted(self.into)} ({', '.join(lines)})"
         db.execute(sql)

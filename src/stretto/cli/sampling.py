@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
+NAME_BYTES = 50  # of the 63 that the server keeps: there is room for a number behind it
 _INT4, _INT8 = 1 << 31, 1 << 63
 _INTEGER = re.compile(r"[+-]?(0|[1-9]\d*)")  # a code as 00123 is no number
 _DECIMAL = re.compile(r"[+-]?(0|[1-9]\d*)?\.\d+|[+-]?(0|[1-9]\d*)\.?")
@@ -15,7 +16,7 @@ _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+|[+-]?(inf|infinity)|nan
 _BOOLEAN = {"true", "false", "t", "f", "yes", "no", "y", "n"}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?")
 
 # Each type takes what those before it in its line take, too.
 _WIDER = {
@@ -36,10 +37,11 @@ class Guess:
     name: str
     type: str | None = None
     empty: bool = False
+    null: str = ""
 
     def see(self, value: str) -> None:
-        """Take one more value into account; an empty one is NULL."""
-        if value == "":
+        """Take one more value into account; what stands for NULL is none."""
+        if value == self.null:
             self.empty = True
         elif self.type != "text":
             found = type_of(value)
@@ -69,7 +71,7 @@ def type_of(value: str) -> str:
     if _DATE.fullmatch(value):
         return "date" if _is_right(date.fromisoformat, value) else "text"
     moment = _MOMENT.fullmatch(value)
-    if moment is not None and _is_right(datetime.fromisoformat, value.replace(",", ".")):
+    if moment is not None and _is_right(datetime.fromisoformat, value):
         return "timestamptz" if moment[3] else "timestamp"
     return "text"
 
@@ -81,9 +83,9 @@ def _is_right(read: Callable[[str], object], value: str) -> bool:
     return False
 
 
-def guesses(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[Guess]:
-    """Look at rows; what a row has too many or too few is for the server to refuse."""
-    found = [Guess(name) for name in names]
+def guesses(names: Sequence[str], rows: Iterable[Sequence[str]], null: str = "") -> list[Guess]:
+    """Look at rows, in which ``null`` is NULL; what a row has too many or too few is for the server to refuse."""
+    found = [Guess(name, null=null) for name in names]
     for row in rows:
         for guess, value in zip(found, row, strict=False):
             guess.see(value)
@@ -98,7 +100,8 @@ def named(header: Sequence[str]) -> list[str]:
 def _named(header: Sequence[str]) -> Iterator[str]:
     taken: set[str] = set()
     for place, text in enumerate(header, 1):
-        name = re.sub(r"\W+", "_", text.strip()).strip("_").lower()[:50] or f"column_{place}"
+        plain = re.sub(r"\W+", "_", text.strip()).strip("_").lower()
+        name = plain.encode()[:NAME_BYTES].decode(errors="ignore") or f"column_{place}"
         base, number = name, 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1

@@ -34,13 +34,16 @@ select q.name, coalesce(nullif(t.typbasetype, 0), t.oid)::int8 as type, t.typtyp
   join pg_catalog.pg_type t on t.oid = q.type::oid order by q.place
 """
 LEAVES = """
+with recursive heirs(oid) as (select oid from pg_catalog.pg_class where oid = $1::int8::oid and relkind <> 'p'
+                              union select inhrelid from pg_catalog.pg_inherits join heirs on inhparent = heirs.oid)
 select n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
        case when c.relkind in ('r', 'm') and coalesce(m.amname = 'heap', false)
             then pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8 end as blocks,
        c.relpages::int8 as pages, c.reltuples::float8 as tuples
   from (select relid from pg_catalog.pg_partition_tree($1::int8::oid::regclass) where isleaf
-        union select oid from pg_catalog.pg_class where oid = $1::int8::oid and relkind <> 'p') l
-  join pg_catalog.pg_class c on c.oid = l.relid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        union select oid from heirs) l
+  join pg_catalog.pg_class c on c.oid = l.relid and not pg_catalog.pg_is_other_temp_schema(c.relnamespace)
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_am m on m.oid = c.relam order by 1, 2
 """
 SNAPSHOT = "select pg_catalog.pg_export_snapshot()"
@@ -72,7 +75,7 @@ class Relation(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """What holds rows: a table, or a partition. ``blocks`` is None where they can't be read by range."""
+    """What holds rows: a table, an heir of it, a partition. ``blocks`` is None where they can't be read by range."""
 
     schema: str
     name: str

@@ -331,7 +331,9 @@ SOURCES = {
     "partitioned": """create table t (n int, t text) partition by range (n);
                       create table t1 partition of t for values from (0) to (4000);
                       create table t2 partition of t for values from (4000) to (9000)""",
-    "inherited": "create table t (n int, t text); create table child () inherits (t); insert into child values (-1)",
+    "inherited": """create table t (n int, t text); create table child (more int) inherits (t);
+                    create table grandchild () inherits (child, t); insert into child values (-1, 'a', 7);
+                    insert into grandchild select -i, 'x' from generate_series(2, 8000) i""",
     "plain": "create table t (n int, t text)",
     "empty": "create table t (n int, t text); create rule r as on insert to t do instead nothing",
 }
@@ -344,9 +346,9 @@ def test_every_kind_of_table(db: Database, far: Database, outside: Any, there: A
     outside.execute("insert into t select i, repeat('x', 200) from generate_series(1, 8000) i")
     there.execute("create table t (n int, t text)")
     report = db.copy_table("t", far, verify=True, **way)
-    expected = 0 if "rule" in make else 8000
+    expected = 0 if "rule" in make else one_value(outside, "select count(*) from t")
     assert report.rows == one_value(there, "select count(*) from t") == expected
-    assert one_value(there, "select count(distinct n) from t where n > 0") == expected
+    assert one_value(there, "select count(distinct n) from t") == expected >= 8000 * (expected > 0)
 
 
 def test_views_and_queries(db: Database, far: Database, outside: Any, there: Any) -> None:

@@ -1,0 +1,87 @@
+# Generated from tests/live/_async/test_copy_table_failing.py by tools/make_sync.py: do not edit.
+"""copy_table() that fails: in the caller's transaction, at a deadline, at a COMMIT nobody answers; nothing is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.live._sync.test_copy_table import far, far_url, one_value, tables, there
+
+import stretto
+from stretto._sync.database import Database
+from stretto._sync.moving import Move
+from stretto.errors import CommitUnknown, CopyDiffers, StatementTimeout, UsageError
+from stretto.sqlstate import UniqueViolation
+
+__all__ = ["far", "far_url", "there"]  # fixtures
+
+HALVE = """
+create function halve() returns trigger language plpgsql as 'begin new.n := new.n / 2; return new; end';
+create trigger halve before insert on t for each row execute function halve()
+"""
+
+
+@pytest.fixture
+def t(outside: Any, there: Any) -> None:
+    """A table on both sides; it is the same row there that came first."""
+    for connection in (outside, there):
+        connection.execute("create table t (n int primary key, at timestamptz)")
+    outside.execute("insert into t select i, now() from generate_series(1, 100) i")
+
+
+@pytest.mark.parametrize("create", [False, True], ids=["into what is there", "made"])
+@pytest.mark.usefixtures("t")
+def test_an_error_that_is_caught_leaves_the_callers_transactions_as_they_were(
+    db: Database, far: Database, there: Any, create: bool
+) -> None:
+    there.execute(HALVE)
+    with db.transaction(isolation="repeatable_read", readonly=True), far.transaction():
+        for side in (db, far):
+            side.execute("set local timezone = 'Asia/Tokyo'")
+        far.execute("insert into t values (200)")
+        if create:
+            with pytest.raises(UsageError):
+                db.copy_table("t", far, "made", create=True, transform=lambda row: {}, verify=True)
+        else:
+            with pytest.raises((CopyDiffers, UniqueViolation)):
+                db.copy_table("t", far, columns={"n": "n"}, verify=True)
+            far.execute("alter table t drop constraint t_pkey")
+            with pytest.raises(CopyDiffers):
+                db.copy_table("t", far, verify=True)
+        for side in (db, far):
+            assert side.fetchval("show timezone") == "Asia/Tokyo"
+    assert one_value(there, "select array_agg(n) from t") == [100]
+    assert tables(there) == {"t"}
+
+
+@pytest.mark.usefixtures("t")
+def test_a_deadline_leaves_no_table_behind(db: Database, far: Database, there: Any) -> None:
+    with there.transaction():
+        there.execute("lock table t in share mode")  # it can be read, and nothing can land
+        with stretto.deadline(1), pytest.raises(StatementTimeout):
+            db.copy_table("t", far, jobs=2)
+        assert tables(there) == {"t"}
+    assert one_value(there, "select count(*) from t") == 0
+
+
+@pytest.mark.usefixtures("t")
+def test_a_commit_nobody_answered_leaves_no_table_behind(
+    db: Database, far: Database, there: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Move._commit
+
+    def lost(self: Move, part: Any) -> None:
+        commit(self, part)
+        raise CommitUnknown("nobody answered")
+
+    monkeypatch.setattr(Move, "_commit", lost)
+    with pytest.raises(CommitUnknown) as caught:
+        db.copy_table("t", far, jobs=2)
+    assert not hasattr(caught.value, "__notes__")
+    assert tables(there) == {"t"}
+
+
+def test_a_table_beside_the_target_takes_one_connection_more(db: Database, far: Database) -> None:
+    with pytest.raises(UsageError, match=r"jobs=3: <.*> needs connections=4, and has 3"):
+        far.copy_table("select 1 as n", db, "t", jobs=3)
