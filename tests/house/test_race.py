@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 import stretto
 from stretto import Database
+from stretto.cli import urls
 from stretto.cli.app import app
 from stretto.cli.race import contenders, course, ground, machine, page, pictures, plots, report, workloads
 from stretto.cli.race.course import Course, chosen
@@ -403,6 +404,60 @@ def test_closing_ends_the_race_and_no_other_begins(racing: tuple[Client, page.Ra
 def test_a_dsn_that_not_all_drivers_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="named by a URL"), ground.existing("dbname=x"):
         pass
+
+
+@contextmanager
+def somebodys(server_url: str) -> Iterator[tuple[str, str]]:
+    """A database with a table `point` that is somebody's, and its URL."""
+    name = f"stretto_theirs_{os.getpid()}"
+    with Database(server_url) as admin:
+        admin.execute(f"create database {name}")
+        url = urls.in_database(server_url, name)
+        try:
+            with Database(url) as db:
+                db.execute("create table point (id int)")
+                db.execute("insert into point values (42)")
+            yield name, url
+            with Database(url) as db:
+                assert db.fetchval("select id from point") == 42
+        finally:
+            admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.mark.parametrize("key", ["dbname", "%64bname"])
+def test_the_users_database_is_not_touched_where_the_query_names_it(key: str, server_url: str) -> None:
+    with somebodys(server_url) as (name, _):
+        url = f"{server_url}{'&' if '?' in server_url else '?'}{key}={name}"
+        with ground.existing(url) as place:
+            assert "bname" not in place.url
+            ended = Course(place, [(workloads.load("select"), [OURS])], NOW).run()
+        assert [each.state for each in ended.standings] == ["done"]
+
+
+def test_nothing_is_made_or_dropped_in_another_database(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a pooler leads somewhere else than the URL says."""
+    with somebodys(server_url) as (name, url):
+        with ground.existing(server_url) as place:
+            elsewhere = replace(place, url=url)
+            with pytest.raises(ConfigError, match=f"leads to the database '{name}'"):
+                Course(elsewhere, [(workloads.load("select"), [OURS])], NOW).run()
+        monkeypatch.setattr(urls, "in_database", lambda *_: url)
+        with pytest.raises(ConfigError, match=f"leads to the database '{name}'"), ground.existing(server_url):
+            pass
+        assert databases(server_url, os.getpid()) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("postgresql://u@h:1/mine?sslmode=require", "postgresql://u@h:1/new?sslmode=require"),
+        ("postgres://u@h/mine?a=b&dbname=mine&c=%20d", "postgres://u@h/new?a=b&c=%20d"),
+        ("postgresql:///mine?host=%2Ftmp", "postgresql:///new?host=%2Ftmp"),
+        ("postgresql://a:1,b:2?%64bname=mine", "postgresql://a:1,b:2/new"),
+    ],
+)
+def test_the_race_has_the_users_server_and_a_database_of_its_own(url: str, other: str) -> None:
+    assert urls.in_database(url, "new") == other
 
 
 @pytest.fixture

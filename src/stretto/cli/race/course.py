@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from stretto import Database
+from stretto.cli import urls
 from stretto.cli.race import contenders, workloads
-from stretto.cli.race.ground import Ground, Lookout
+from stretto.cli.race.ground import Ground, Lookout, check
 from stretto.cli.race.result import ENDED, Heat, Result, Standing
 from stretto.cli.race.worker import PATCHED, PROGRAM
 from stretto.cli.race.workloads import Entry, Sizes, Workload
@@ -90,6 +90,7 @@ class Course:
 
     def _heat(self, workload: Workload, entries: Sequence[Entry], heat: Heat) -> None:
         with Database(self._ground.url) as db:
+            check(db, self._ground)
             workload.setup(db, self._sizes)
         for entry, standing in zip(entries, heat.standings, strict=True):
             if self._stopped.is_set():
@@ -188,8 +189,7 @@ class Course:
         return round(time.monotonic() - self._begun, 3)
 
     def _without_password(self, text: str) -> str:
-        password = urlsplit(self._ground.url).password
-        return text.replace(password, "***") if password else text
+        return urls.without_password(text, self._ground.url)
 
 
 def _missing(entry: Entry) -> str | None:
