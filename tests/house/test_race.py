@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -314,9 +314,18 @@ class Client:
     def post(self, path: str, data: dict[str, str], **headers: str) -> httpx.Response:
         return asyncio.run(self._ask("POST", path, data=data, headers=headers))
 
+    def send(self, path: str, body: Iterator[bytes], **headers: str) -> httpx.Response:
+        """Post a body as it comes, so that its length is not said before."""
+
+        async def parts() -> AsyncIterator[bytes]:
+            for each in body:
+                yield each
+
+        return asyncio.run(self._ask("POST", path, content=parts(), headers=headers))
+
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self._app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, **more)
 
 
@@ -381,6 +390,64 @@ def test_a_form_that_asks_for_what_there_is_not_is_refused(
     assert refused.status_code == status
     assert refused.json()["error"].startswith(message)
     assert client.get("/race/state").json()["running"] is False
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),  # another port of this machine
+        ({"sec-fetch-site": "cross-site", "origin": "http://localhost"}, 403),
+        ({"origin": "http://stranger.example"}, 403),
+        ({"origin": "http://localhost:8001"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({"host": "stranger.example", "sec-fetch-site": "same-origin"}, 403),  # DNS rebinding
+        ({"host": "["}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": ""}, 415),
+        ({"sec-fetch-site": "same-origin"}, 400),  # it is read: there is nobody of that name
+        ({"sec-fetch-site": "none"}, 400),
+        ({"origin": "http://localhost"}, 400),
+        ({"host": "127.0.0.1:8000", "origin": "http://127.0.0.1:8000"}, 400),
+        ({"host": "[::1]:8000"}, 400),
+    ],
+)
+def test_only_its_own_page_starts_a_race(
+    headers: dict[str, str], status: int, racing: tuple[Client, page.Races]
+) -> None:
+    client, races = racing
+    answer = client.send("/race/start", iter([b"only=nobody"]), **{"content-type": FORM, **headers})
+    assert answer.status_code == status
+    assert "error" in answer.json()
+    assert races._thread is None
+
+
+def test_a_form_that_is_too_long_is_not_read_to_its_end(racing: tuple[Client, page.Races]) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        for sent in range(1, 1_000):  # noqa: B007  # it is looked at
+            yield b"x" * 1_000
+
+    answer = racing[0].send("/race/start", endless(), **{"content-type": FORM})
+    assert (answer.status_code, sent) == (413, 11)
+
+
+@pytest.mark.parametrize("path", ["/race/", "/race/state", "/race/report", "/race/start"])
+def test_every_answer_says_what_the_page_may_load(path: str, racing: tuple[Client, page.Races]) -> None:
+    policy = racing[0].get(path).headers["content-security-policy"]
+    assert {"default-src 'none'", "frame-ancestors 'none'", "form-action 'self'"} <= set(policy.split("; "))
+
+
+def test_a_page_for_others_has_their_names() -> None:
+    client = Client(page.application("postgresql://nobody@127.0.0.1:1/x", hosts=["race.example"]))
+    assert client.send("/start", iter([]), host="race.example:80").status_code == 415
+    assert client.send("/start", iter([]), host="localhost").status_code == 403
 
 
 def test_a_server_that_is_away_is_told_on_the_page() -> None:
