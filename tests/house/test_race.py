@@ -188,9 +188,17 @@ def test_one_that_does_not_end_in_time_is_ended(server_url: str, monkeypatch: py
     assert ended.reason.startswith("it did not end in ")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+        (signal.SIGKILL, -9, None),
+    ],
+)
 def test_what_ends_a_race_leaves_no_process(
-    number: signal.Signals, status: int, server_url: str, tmp_path: Path
+    number: signal.Signals, status: int, said: str | None, server_url: str, tmp_path: Path
 ) -> None:
     who = ("--workload", "select", "--only", "stretto, asyncio, Models", "--seconds", "60")
     with command(*who, "--url", server_url, "--output", str(tmp_path)) as process, Database(server_url) as db:
@@ -203,8 +211,8 @@ def test_what_ends_a_race_leaves_no_process(
         _, errors = process.communicate()
         assert process.returncode == status
         assert psutil.wait_procs([worker], timeout=60)[1] == []
-    if number == signal.SIGINT:
-        assert errors.strip() == "stretto race: interrupted"
+    if said:
+        assert errors.strip() == f"stretto race: {said}"
         assert databases(server_url, process.pid) == 0
     else:
         with Database(server_url) as db:
@@ -550,7 +558,10 @@ def served(server_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             admin.execute(f"drop database {name} with (force)")
 
 
-def test_a_server_that_is_ended_ends_its_race(served: tuple[subprocess.Popen[str], str], server_url: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_server_that_is_ended_ends_its_race(
+    number: signal.Signals, served: tuple[subprocess.Popen[str], str], server_url: str
+) -> None:
     process, address = served
     with httpx.Client(base_url=address) as client:
         assert "Games" in client.get("/").text
@@ -561,8 +572,9 @@ def test_a_server_that_is_ended_ends_its_race(served: tuple[subprocess.Popen[str
             assert process.poll() is None
             state = client.get("/race/state").json()["result"]
     workers = psutil.Process(process.pid).children()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.communicate()
+    assert process.returncode == 0
     assert psutil.wait_procs(workers, timeout=60)[1] == []
     assert databases(server_url, process.pid) == 0
 

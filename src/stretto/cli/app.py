@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from stretto.cli.stopping import Told, as_interrupts
 from stretto.errors import DatabaseError, Error, printable
 
 _REPORT = Path("stretto-race")
@@ -36,7 +37,7 @@ def demo(
     """Start a PostgreSQL of your own, load all flights of 2013 from New York, ask about them, and race the peers."""
     from stretto.cli.demo import Demo
 
-    with _one_line("demo"):
+    with _one_line("demo"), as_interrupts():
         Demo(directory, output=output, quick=quick).run()
 
 
@@ -81,7 +82,7 @@ def race(
     if profile:
         from stretto.cli import profile as profiling
 
-        with _one_line("race"):
+        with _one_line("race"), as_interrupts():
             others = profiling.urls(url_for or [])
             profiling.profile(modules or (), url=url, url_for=others, callers=callers, rounds=rounds, output=output)
         return
@@ -91,7 +92,7 @@ def race(
     from stretto.cli.race.workloads import Sizes
 
     sizes = Sizes(callers=callers, connections=connections, seconds=seconds, operations=operations)
-    with _one_line("race"):
+    with _one_line("race"), as_interrupts():
         well = Command(workload or [], only, sizes, url, output or _REPORT).run()
     raise typer.Exit(0 if well else 1)
 
@@ -211,6 +212,9 @@ def _one_line(command: str) -> Iterator[None]:
     except (Error, OSError) as error:
         print(f"stretto {command}: {_in_one_line(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except Told as told:
+        print(f"\nstretto {command}: ended by {told}", file=sys.stderr)
+        raise typer.Exit(told.status) from None
     except KeyboardInterrupt:
         print(f"\nstretto {command}: interrupted", file=sys.stderr)
         raise typer.Exit(130) from None
