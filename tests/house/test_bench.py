@@ -6,8 +6,11 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from benchmarks import cases, contenders, load, report
@@ -273,3 +276,43 @@ def test_a_wrong_answer_ends_the_mixed_load(together: int | None) -> None:
 
     with pytest.raises(WrongAnswer, match="keys of the new a"):
         asyncio.run(mixed.tasks(ask, [5, 6, 7], together))
+
+
+@pytest.mark.parametrize("together", [None, 7, 50])
+def test_of_the_mixed_load_each_connection_is_warm_before_it_is_measured(together: int | None) -> None:
+    """Ten writes and reads for each, in the chunks that are measured, and they are in the rows that are counted."""
+    asked: list[int | None] = []
+    under_way: list[int] = []
+    before: list[int] = []
+
+    @asynccontextmanager
+    async def opening(_url: str, _connections: int) -> AsyncIterator[Any]:
+        running = 0
+
+        async def ask(number: int | None) -> list[SimpleNamespace]:
+            nonlocal running
+            running += 1
+            under_way.append(running)
+            await asyncio.sleep(0)
+            running -= 1
+            asked.append(number)
+            return [SimpleNamespace(id=1, bs=[None] * mixed.BRANCHES[i % 3]) for i in range(3 if number else 10)]
+
+        async def value(sql: str) -> int:
+            writes = mixed._WRITES_BEFORE + sum(number is not None for number in asked)
+            return writes * (3 * 1000000 + 5)
+
+        yield ask, lambda: ask(None), value, together
+
+    @contextmanager
+    def measured() -> Iterator[None]:
+        before.append(len(asked))
+        yield
+
+    contender = Contender("mixed", "one", "python", True, opening)
+    asyncio.run(mixed.carry_out(contender, "", 2, [5, None] * 60, measured, None))
+    [warm] = before
+    assert warm == max(10 * 2 * 2, together or 0)
+    assert len(asked) - warm == 120
+    assert 0.25 * warm < sum(number is None for number in asked[:warm]) < 0.75 * warm
+    assert max(under_way[:warm]) == (together or warm)
