@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
@@ -225,6 +226,8 @@ def test_what_ends_a_race_leaves_no_process(
         (["--workload", "nonsense"], "there is no workload 'nonsense': there are select, mixed, graph"),
         (["--only", "nobody"], "nobody has 'nobody' in the name"),
         (["--url", "host=localhost"], "the server is named by a URL"),
+        (["--url", "postgresql://u:ge[heim@localhost/x"], "in a password [ is %5B"),
+        (["--url", "postgresql://u:ge#heim@localhost/x"], "# is %23"),
         (["--url", "postgresql://nobody@127.0.0.1:1/x"], "127.0.0.1"),
     ],
 )
@@ -233,6 +236,7 @@ def test_what_can_not_be_raced_is_one_line(arguments: list[str], message: str, t
     assert ended.exit_code == 1
     assert ended.output.startswith("stretto race: ")
     assert message in ended.output
+    assert "heim" not in ended.output
     assert ended.output.count("\n") == 1
 
 
@@ -474,6 +478,64 @@ def test_closing_ends_the_race_and_no_other_begins(racing: tuple[Client, page.Ra
     with pytest.raises(page.Busy):
         races.start({})
     assert databases(server_url, os.getpid()) == 0
+
+
+def test_who_is_being_started_when_the_race_is_ended_is_ended_too(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def ended_meanwhile(*args: Any, **options: Any) -> subprocess.Popen[str]:
+        started.append(popen(*args, **options))
+        race.stop()
+        return started[-1]
+
+    with ground.existing(server_url) as place:
+        race = Course(place, [(workloads.load("select"), [OURS, OURS])], replace(NOW, seconds=300.0))
+        monkeypatch.setattr(subprocess, "Popen", ended_meanwhile)
+        ended = race.run()
+    assert [(each.state, each.figures) for each in ended.standings] == [("failed", None), ("waiting", None)]
+    assert [each.returncode for each in started] == [-signal.SIGKILL]
+
+
+def test_a_mistake_of_ours_is_told_on_the_page(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+
+    def mistaken(_: object) -> str:
+        raise LookupError("p99_ms of geheim@host\nand more")
+
+    monkeypatch.setattr(report, "html", mistaken)
+    monkeypatch.setattr(Course, "run", lambda _: None)
+    races = page.Races(re.sub("//([^@/]*)@", "//postgres:geheim@", server_url))
+    races.start({"workload": ["select"], "only": ["stretto"]})
+    assert races._thread is not None
+    races._thread.join()
+    assert (races.state()["running"], races.state()["error"]) == (False, "LookupError: p99_ms of ***@host")
+    assert [each.exc_type for each in raised] == [LookupError]
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("postgresql://u:ge%2Fheim@h/x", "no ge%2Fheim, no ge/heim"),
+        ("postgresql://u@h/x?password=ge%2Fheim", "no ge%2Fheim, no ge/heim"),
+        ("postgresql://u@h/x?a=b&%70assword=ge%2Fheim", "no ge%2Fheim, no ge/heim"),
+        ("postgresql://u:one@h/x?password=other", "no one, no other"),
+        ("postgresql://u:ge[heim@h/x", "no ge[heim, no ge[heim"),
+        ("postgresql://u:ge?heim@h/x", "no ge?heim, no ge?heim"),
+        ("postgresql://u:ge%27%22%5Cheim@h/x", "no ge'\"\\heim, no ge\\'\"\\\\heim"),
+        ("postgresql://u:ge@heim@h/x", "no ge@heim, no ge@heim"),
+    ],
+)
+def test_a_password_is_shown_in_no_form(url: str, text: str) -> None:
+    assert urls.without_password(text, url) == "no ***, no ***"
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@h/x", "", "host=h", "postgresql://u:@h/x?password="])
+def test_without_a_password_nothing_is_masked(url: str) -> None:
+    assert urls.without_password("postgresql://u@h/x: no password", url) == "postgresql://u@h/x: no password"
 
 
 def test_a_dsn_that_not_all_drivers_read_is_refused() -> None:

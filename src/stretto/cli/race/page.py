@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from stretto.cli import urls
 from stretto.cli.race import ground, report, workloads
 from stretto.cli.race.course import Course, chosen
 from stretto.cli.race.guard import LOOPBACK, Guard, Refused, form_of
@@ -99,7 +100,13 @@ class Races:
                     return
                 self._report = report.html(self._course.run())
         except (Error, OSError) as error:
-            self._error = printable(str(error).partition("\n")[0])
+            self._error = self._line(str(error))
+        except Exception as error:  # a mistake of ours: who looks at the page shall see it, and stderr has all of it
+            self._error = self._line(f"{type(error).__name__}: {error}")
+            raise
+
+    def _line(self, text: str) -> str:
+        return urls.without_password(printable(text.partition("\n")[0]), self._url)
 
 
 def application(url: str, *, hosts: Iterable[str] = LOOPBACK) -> Starlette:
