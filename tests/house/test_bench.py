@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,16 +14,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from benchmarks import cases, contenders, load, report
+from benchmarks import cases, contenders, load, programs, report
 from benchmarks.__main__ import main, parse, sizes_of
 from benchmarks.bars import AtLeast, AtMost, Bar, NotSlower
-from benchmarks.cases import Case, Column
-from benchmarks.contenders import Contender
+from benchmarks.cases import Case, Column, web
+from benchmarks.contenders import Contender, pg_dump, pgbench, psql
 from benchmarks.measure import WrongAnswer, drive, expect
 from benchmarks.runner import ROOT, Outcome
 from benchmarks.sizes import QUICK, Sizes
 
 from stretto import _core
+from stretto.cli import urls
 from stretto.cli.race.workloads import mixed
 from stretto.wire import buffer
 
@@ -316,3 +318,44 @@ def test_of_the_mixed_load_each_connection_is_warm_before_it_is_measured(togethe
     assert len(asked) - warm == 120
     assert 0.25 * warm < sum(number is None for number in asked[:warm]) < 0.75 * warm
     assert max(under_way[:warm]) == (together or warm)
+
+
+WITH_PASSWORD = "postgresql://u:ge%2Fheim@h:1/x?sslmode=disable"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "password"),
+    [
+        (WITH_PASSWORD, "postgresql://u@h:1/x?sslmode=disable", "ge/heim"),
+        ("postgresql://u@h/x?password=ge%2Fheim&a=b", "postgresql://u@h/x?a=b", "ge/heim"),
+        ("postgresql://u:one@h/x?password=other", "postgresql://u@h/x", "other"),  # as libpq reads it
+        ("postgresql:///x?host=%2Ftmp", "postgresql:///x?host=%2Ftmp", None),
+    ],
+)
+def test_a_program_is_given_the_password_in_its_environment(url: str, shown: str, password: str | None) -> None:
+    assert urls.password_apart(url) == (shown, password)
+    found, env = programs.given(url)
+    assert (found, env.get("PGPASSWORD")) == (shown, password or os.environ.get("PGPASSWORD"))
+
+
+def test_no_command_line_has_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started, is started with it in the environment or on stdin, and fails here."""
+    seen: list[tuple[str, str]] = []
+    popen = subprocess.Popen
+
+    def failing(command: list[str], **options: Any) -> subprocess.Popen[Any]:
+        seen.append((" ".join(command), (options.get("env") or {}).get("PGPASSWORD", "")))
+        return popen([sys.executable, "-c", "raise SystemExit(1)"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", failing)
+    with pytest.raises(RuntimeError), contextmanager(pgbench.select_alone)(WITH_PASSWORD, 1, 10) as select:
+        select(0.1)
+    with pytest.raises(RuntimeError), contextmanager(psql.copy_file)(WITH_PASSWORD, "") as (_, value):
+        value("select 1")
+    for way in (pg_dump.dump, pg_dump.copy_binary):
+        with pytest.raises(RuntimeError), contextmanager(way)(WITH_PASSWORD, WITH_PASSWORD) as pipe:
+            pipe()
+    with pytest.raises(WrongAnswer):
+        web._check("single", "http://127.0.0.1:1", WITH_PASSWORD)
+    assert [password for _, password in seen] == ["ge/heim"] * 6 + [""]
+    assert [command for command, _ in seen if "heim" in command] == []

@@ -41,6 +41,20 @@ def in_database(url: str, database: str) -> str:
     return _joined(parts, parts.netloc, database, _without(parts.query, ("dbname",)))
 
 
+def password_apart(url: str) -> tuple[str, str | None]:
+    """The URL without its password, for a command line, which everybody on the machine can read; and the password.
+
+    Raises:
+        ConfigError: as `split`.
+    """
+    parts = split(url)
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    given = [value for key, _, value in map(_halves, parts.query.split("&")) if unquote(key) == "password"]
+    secret = unquote((given or [password])[-1]) or None  # the query's wins, as for libpq
+    return _joined(parts, f"{user}{at}{hosts}", parts.path[1:], _without(parts.query, ("password",))), secret
+
+
 def without_password(text: str, url: str) -> str:
     """A text in which *** stands for the password of a URL, in all forms in which a driver may show it."""
     for form in sorted(_forms(url), key=len, reverse=True):
