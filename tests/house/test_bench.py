@@ -121,7 +121,16 @@ def test_what_a_library_does_not_have_is_named_as_missing() -> None:
 
 def test_latencies_are_of_all_waits_in_milliseconds() -> None:
     waits = [i / 1000 for i in range(100, 0, -1)]
-    assert load.latencies(waits) == pytest.approx({"p50_ms": 51, "p99_ms": 100, "max_ms": 100, "mean_ms": 50.5})
+    assert load.latencies(waits) == pytest.approx({"p50_ms": 50, "p99_ms": 99, "max_ms": 100, "mean_ms": 50.5})
+
+
+@pytest.mark.parametrize(
+    ("count", "p50", "p99"), [(1, 1, None), (2, 1, None), (3, 2, None), (99, 50, None), (101, 51, 100), (700, 350, 693)]
+)
+def test_of_a_hundred_waits_and_more_ninety_nine_are_no_longer_than_p99(count: int, p50: int, p99: int | None) -> None:
+    found = load.latencies([i / 1000 for i in range(1, count + 1)])
+    assert (round(found["p50_ms"]), round(found["max_ms"])) == (p50, count)
+    assert ("p99_ms" in found, round(found.get("p99_ms", 0))) == (p99 is not None, p99 or 0)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

@@ -14,6 +14,8 @@ from stretto.cli.stopping import Told, as_interrupts
 from stretto.errors import DatabaseError, Error, printable
 
 _REPORT = Path("stretto-race")
+_OF_THE_RACE = ("workload", "connections", "seconds", "operations", "only")
+_OF_THE_PROFILE = ("modules", "url_for", "rounds")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,6 +45,7 @@ def demo(
 
 @app.command()
 def race(
+    context: typer.Context,
     modules: Annotated[
         list[str] | None,
         typer.Argument(
@@ -79,6 +82,7 @@ def race(
     ] = None,
 ) -> None:
     """Race stretto and every peer that is installed, watch them, and write a report: a page, pictures, JSON."""
+    _refuse(context, _OF_THE_RACE if profile else _OF_THE_PROFILE, "the race" if profile else "--profile")
     if profile:
         from stretto.cli import profile as profiling
 
@@ -86,8 +90,6 @@ def race(
             others = profiling.urls(url_for or [])
             profiling.profile(modules or (), url=url, url_for=others, callers=callers, rounds=rounds, output=output)
         return
-    if modules or url_for:
-        raise typer.BadParameter("modules are for --profile; the race has --only")
     from stretto.cli.race.command import Command
     from stretto.cli.race.workloads import Sizes
 
@@ -202,6 +204,15 @@ def copy(
         chosen = columns_of(columns or [])
         hook = None if transform is None else transform_of(transform)
         Copy(source, target, items, jobs, chosen, hook, create=create, verify=verify, atomic=atomic).run()
+
+
+def _refuse(context: typer.Context, names: tuple[str, ...], whose: str) -> None:
+    """Raise BadParameter for options that were given and would do nothing: they are somebody else's."""
+    for each in context.command.params:
+        source = context.get_parameter_source(each.name or "")
+        if each.name in names and source is not None and source.name == "COMMANDLINE":
+            name = "a MODULE" if each.param_type_name == "argument" else each.opts[0]
+            raise typer.BadParameter(f"{name} is for {whose}")
 
 
 @contextmanager
