@@ -28,6 +28,7 @@ from stretto import Database
 from stretto.cli import urls
 from stretto.cli.app import app
 from stretto.cli.race import contenders, course, ground, machine, page, pictures, plots, report, workloads
+from stretto.cli.race.contenders import address
 from stretto.cli.race.course import Course, chosen
 from stretto.cli.race.findings import findings
 from stretto.cli.race.live import Screen
@@ -559,6 +560,25 @@ def test_a_mistake_of_ours_is_told_on_the_page(server_url: str, monkeypatch: pyt
     races._thread.join()
     assert (races.state()["running"], races.state()["error"]) == (False, "LookupError: p99_ms of ***@host")
     assert [each.exc_type for each in raised] == [LookupError]
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("postgresql://u%40:p%2Fw@h:7/x", {"host": "h", "port": 7, "user": "u@", "database": "x", "password": "p/w"}),
+        ("postgresql:///x?host=%2Ftmp&port=8", {"host": "/tmp", "port": 8, "user": "postgres", "database": "x"}),
+        ("postgresql://h/x?dbname=y", {"host": "h", "port": 5432, "user": "postgres", "database": "y"}),
+    ],
+)
+def test_a_library_without_urls_gets_the_parts(url: str, parts: dict[str, Any]) -> None:
+    assert address.parts(url) == parts
+
+
+@pytest.mark.parametrize("key", ["sslmode", "user", "password", "options"])
+def test_what_a_library_would_not_be_given_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{key} in the URL's query") as told:
+        address.parts(f"postgresql://u@h/x?host=a&{key}=geheim")
+    assert "geheim" not in str(told.value)
 
 
 @pytest.mark.parametrize(
