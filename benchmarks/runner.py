@@ -16,6 +16,7 @@ from benchmarks.cases import Case, Job
 from benchmarks.contenders import Contender
 from benchmarks.server import Target
 from benchmarks.sizes import Sizes
+from stretto.cli import urls
 
 ROOT = Path(__file__).parent.parent
 
@@ -83,7 +84,8 @@ class Runner:
         except subprocess.TimeoutExpired:
             raise ContenderFailed(f"no result after {self.sizes.patience} seconds") from None
         if done.returncode:
-            raise ContenderFailed((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+            said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise ContenderFailed(urls.without_password(said, self.target.url))
         figures: dict[str, float] = json.loads(done.stdout)
         return figures
 

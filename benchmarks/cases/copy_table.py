@@ -11,13 +11,14 @@ import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from benchmarks.bars import AtLeast, Bar
 from benchmarks.cases import COMMON, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened
 from benchmarks.sizes import Sizes
+from stretto.cli import urls
 from stretto.cli.race.workloads import points
 
 TABLE = "moved"
@@ -63,13 +64,12 @@ def _second(url: str) -> Iterator[str]:
     """A second database beside that of the run."""
     from stretto import Database
 
-    parts = urlsplit(url)
-    name = f"{parts.path.lstrip('/')}_to"
+    name = f"{urlsplit(url).path.lstrip('/')}_to"
     with Database(url) as db:
         db.execute(f"drop database if exists {name} with (force)")
         db.execute(f"create database {name}")
         try:
-            yield urlunsplit(parts._replace(path=f"/{name}"))
+            yield urls.in_database(url, name)
         finally:
             db.execute(f"drop database {name} with (force)")
 

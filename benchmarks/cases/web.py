@@ -74,9 +74,9 @@ async def _run(contender: Contender, job: Job) -> dict[str, float]:
 
 
 def _check(test: str, base: str, url: str) -> None:
-    """Check the answers from a process of its own; raises WrongAnswer."""
-    command = [sys.executable, "-m", "benchmarks.web.check", test, base, url]
-    done = subprocess.run(command, capture_output=True, text=True)
+    """Check the answers from a process of its own, which reads the URL from stdin; raises WrongAnswer."""
+    command = [sys.executable, "-m", "benchmarks.web.check", test, base]
+    done = subprocess.run(command, input=url, capture_output=True, text=True)
     if done.returncode:
         raise WrongAnswer((done.stderr.strip().splitlines() or ["the check has said nothing"])[-1])
 

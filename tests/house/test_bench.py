@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from benchmarks import cases, contenders, load, report
+from benchmarks import cases, contenders, load, programs, report
 from benchmarks.__main__ import main, parse, sizes_of
 from benchmarks.bars import AtLeast, AtMost, Bar, NotSlower
-from benchmarks.cases import Case, Column
-from benchmarks.contenders import Contender
+from benchmarks.cases import Case, Column, web
+from benchmarks.contenders import Contender, pg_dump, pgbench, psql
 from benchmarks.measure import WrongAnswer, drive, expect
 from benchmarks.runner import ROOT, Outcome
 from benchmarks.sizes import QUICK, Sizes
 
 from stretto import _core
+from stretto.cli import urls
 from stretto.cli.race.workloads import mixed
 from stretto.wire import buffer
 
@@ -116,7 +121,16 @@ def test_what_a_library_does_not_have_is_named_as_missing() -> None:
 
 def test_latencies_are_of_all_waits_in_milliseconds() -> None:
     waits = [i / 1000 for i in range(100, 0, -1)]
-    assert load.latencies(waits) == pytest.approx({"p50_ms": 51, "p99_ms": 100, "max_ms": 100, "mean_ms": 50.5})
+    assert load.latencies(waits) == pytest.approx({"p50_ms": 50, "p99_ms": 99, "max_ms": 100, "mean_ms": 50.5})
+
+
+@pytest.mark.parametrize(
+    ("count", "p50", "p99"), [(1, 1, None), (2, 1, None), (3, 2, None), (99, 50, None), (101, 51, 100), (700, 350, 693)]
+)
+def test_of_a_hundred_waits_and_more_ninety_nine_are_no_longer_than_p99(count: int, p50: int, p99: int | None) -> None:
+    found = load.latencies([i / 1000 for i in range(1, count + 1)])
+    assert (round(found["p50_ms"]), round(found["max_ms"])) == (p50, count)
+    assert ("p99_ms" in found, round(found.get("p99_ms", 0))) == (p99 is not None, p99 or 0)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -273,3 +287,84 @@ def test_a_wrong_answer_ends_the_mixed_load(together: int | None) -> None:
 
     with pytest.raises(WrongAnswer, match="keys of the new a"):
         asyncio.run(mixed.tasks(ask, [5, 6, 7], together))
+
+
+@pytest.mark.parametrize("together", [None, 7, 50])
+def test_of_the_mixed_load_each_connection_is_warm_before_it_is_measured(together: int | None) -> None:
+    """Ten writes and reads for each, in the chunks that are measured, and they are in the rows that are counted."""
+    asked: list[int | None] = []
+    under_way: list[int] = []
+    before: list[int] = []
+
+    @asynccontextmanager
+    async def opening(_url: str, _connections: int) -> AsyncIterator[Any]:
+        running = 0
+
+        async def ask(number: int | None) -> list[SimpleNamespace]:
+            nonlocal running
+            running += 1
+            under_way.append(running)
+            await asyncio.sleep(0)
+            running -= 1
+            asked.append(number)
+            return [SimpleNamespace(id=1, bs=[None] * mixed.BRANCHES[i % 3]) for i in range(3 if number else 10)]
+
+        async def value(sql: str) -> int:
+            writes = mixed._WRITES_BEFORE + sum(number is not None for number in asked)
+            return writes * (3 * 1000000 + 5)
+
+        yield ask, lambda: ask(None), value, together
+
+    @contextmanager
+    def measured() -> Iterator[None]:
+        before.append(len(asked))
+        yield
+
+    contender = Contender("mixed", "one", "python", True, opening)
+    asyncio.run(mixed.carry_out(contender, "", 2, [5, None] * 60, measured, None))
+    [warm] = before
+    assert warm == max(10 * 2 * 2, together or 0)
+    assert len(asked) - warm == 120
+    assert 0.25 * warm < sum(number is None for number in asked[:warm]) < 0.75 * warm
+    assert max(under_way[:warm]) == (together or warm)
+
+
+WITH_PASSWORD = "postgresql://u:ge%2Fheim@h:1/x?sslmode=disable"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "password"),
+    [
+        (WITH_PASSWORD, "postgresql://u@h:1/x?sslmode=disable", "ge/heim"),
+        ("postgresql://u@h/x?password=ge%2Fheim&a=b", "postgresql://u@h/x?a=b", "ge/heim"),
+        ("postgresql://u:one@h/x?password=other", "postgresql://u@h/x", "other"),  # as libpq reads it
+        ("postgresql:///x?host=%2Ftmp", "postgresql:///x?host=%2Ftmp", None),
+    ],
+)
+def test_a_program_is_given_the_password_in_its_environment(url: str, shown: str, password: str | None) -> None:
+    assert urls.password_apart(url) == (shown, password)
+    found, env = programs.given(url)
+    assert (found, env.get("PGPASSWORD")) == (shown, password or os.environ.get("PGPASSWORD"))
+
+
+def test_no_command_line_has_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started, is started with it in the environment or on stdin, and fails here."""
+    seen: list[tuple[str, str]] = []
+    popen = subprocess.Popen
+
+    def failing(command: list[str], **options: Any) -> subprocess.Popen[Any]:
+        seen.append((" ".join(command), (options.get("env") or {}).get("PGPASSWORD", "")))
+        return popen([sys.executable, "-c", "raise SystemExit(1)"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", failing)
+    with pytest.raises(RuntimeError), contextmanager(pgbench.select_alone)(WITH_PASSWORD, 1, 10) as select:
+        select(0.1)
+    with pytest.raises(RuntimeError), contextmanager(psql.copy_file)(WITH_PASSWORD, "") as (_, value):
+        value("select 1")
+    for way in (pg_dump.dump, pg_dump.copy_binary):
+        with pytest.raises(RuntimeError), contextmanager(way)(WITH_PASSWORD, WITH_PASSWORD) as pipe:
+            pipe()
+    with pytest.raises(WrongAnswer):
+        web._check("single", "http://127.0.0.1:1", WITH_PASSWORD)
+    assert [password for _, password in seen] == ["ge/heim"] * 6 + [""]
+    assert [command for command, _ in seen if "heim" in command] == []

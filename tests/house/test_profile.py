@@ -263,6 +263,13 @@ def test_a_module_that_fails_says_so_without_the_password(monkeypatch: pytest.Mo
         module.prepare(Tables("geheim_1", "geheim_1"))
 
 
+def test_a_url_for_that_is_none_is_told_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "a_driver", Named())  # type: ignore[arg-type]  # as good as a module
+    with pytest.raises(ConfigError, match="is no URL") as told, dbapi.connected("a_driver", "a://u:ge[heim@host/name"):
+        pass
+    assert "heim" not in str(told.value)
+
+
 def test_a_url_for_whose_port_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "a_driver", Named())  # type: ignore[arg-type]  # as good as a module
     with pytest.raises(ConfigError, match="port"), dbapi.connected("a_driver", "a://host:x/name"):

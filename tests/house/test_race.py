@@ -9,9 +9,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from typer.testing import CliRunner
 
 import stretto
 from stretto import Database
+from stretto.cli import urls
 from stretto.cli.app import app
 from stretto.cli.race import contenders, course, ground, machine, page, pictures, plots, report, workloads
+from stretto.cli.race.contenders import address
 from stretto.cli.race.course import Course, chosen
 from stretto.cli.race.findings import findings
 from stretto.cli.race.live import Screen
@@ -78,6 +81,7 @@ def test_a_race_is_shown_and_leaves_a_page_and_its_figures(server_url: str, tmp_
     assert max(map(len, shown.splitlines())) <= 80 + len(str(tmp_path))
     for expected in ("  Point selects\n", "Mixed reads and writes", "stretto at its best (uvloop", "fsync="):
         assert expected in shown
+    assert "no pictures: no Chromium" in shown
     assert databases(server_url, process.pid) == 0
 
     found = json.loads((tmp_path / "race.json").read_text())
@@ -91,7 +95,7 @@ def test_a_race_is_shown_and_leaves_a_page_and_its_figures(server_url: str, tmp_
         for each in heat["standings"]:
             assert set(each) == {one.name for one in fields(Standing)}
             assert (each["state"], each["part"], each["reason"]) == ("done", 1.0, "")
-            assert each["figures"].keys() == FIGURES.keys()
+            assert each["figures"].keys() == FIGURES.keys() - ({"p99_ms"} if heat["name"] == "mixed" else set())
             assert min(each["figures"].values()) > 0
             assert each["begun"] < each["ended"] <= found["seconds"]
 
@@ -187,9 +191,17 @@ def test_one_that_does_not_end_in_time_is_ended(server_url: str, monkeypatch: py
     assert ended.reason.startswith("it did not end in ")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+        (signal.SIGKILL, -9, None),
+    ],
+)
 def test_what_ends_a_race_leaves_no_process(
-    number: signal.Signals, status: int, server_url: str, tmp_path: Path
+    number: signal.Signals, status: int, said: str | None, server_url: str, tmp_path: Path
 ) -> None:
     who = ("--workload", "select", "--only", "stretto, asyncio, Models", "--seconds", "60")
     with command(*who, "--url", server_url, "--output", str(tmp_path)) as process, Database(server_url) as db:
@@ -202,8 +214,8 @@ def test_what_ends_a_race_leaves_no_process(
         _, errors = process.communicate()
         assert process.returncode == status
         assert psutil.wait_procs([worker], timeout=60)[1] == []
-    if number == signal.SIGINT:
-        assert errors.strip() == "stretto race: interrupted"
+    if said:
+        assert errors.strip() == f"stretto race: {said}"
         assert databases(server_url, process.pid) == 0
     else:
         with Database(server_url) as db:
@@ -216,6 +228,8 @@ def test_what_ends_a_race_leaves_no_process(
         (["--workload", "nonsense"], "there is no workload 'nonsense': there are select, mixed, graph"),
         (["--only", "nobody"], "nobody has 'nobody' in the name"),
         (["--url", "host=localhost"], "the server is named by a URL"),
+        (["--url", "postgresql://u:ge[heim@localhost/x"], "in a password [ is %5B"),
+        (["--url", "postgresql://u:ge#heim@localhost/x"], "# is %23"),
         (["--url", "postgresql://nobody@127.0.0.1:1/x"], "127.0.0.1"),
     ],
 )
@@ -224,6 +238,7 @@ def test_what_can_not_be_raced_is_one_line(arguments: list[str], message: str, t
     assert ended.exit_code == 1
     assert ended.output.startswith("stretto race: ")
     assert message in ended.output
+    assert "heim" not in ended.output
     assert ended.output.count("\n") == 1
 
 
@@ -288,11 +303,55 @@ def test_pictures_are_as_high_as_what_they_show(tmp_path: Path) -> None:
 
 
 def test_without_a_browser_there_are_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor those of the race before."""
+    for name in ("race.png", "race-select.png", "race-graph.png", "racecar.png"):
+        (tmp_path / name).touch()
     monkeypatch.setenv("PATH", "/nowhere")
     assert [path.name for path in report.write(result(standing("stretto", 9.0)), tmp_path)] == [
         "race.html",
         "race.json",
     ]
+    assert [path.name for path in tmp_path.glob("*.png")] == ["racecar.png"]
+
+
+def test_of_few_waits_the_longest_is_shown_and_no_p99() -> None:
+    ended = result(standing("stretto", 9.0), standing("peer", 5.0))
+    assert "<h3>p99 of a select" in report.html(ended)
+    few = ended.standings[1].figures
+    assert few is not None
+    del few["p99_ms"]
+    shown = report.html(ended)
+    assert "<h3>Longest of a select" in shown
+    assert "p99 of" not in shown
+    assert "<td>–</td>" in shown
+
+
+def test_callers_that_can_not_be_collected_evenly_are_not_passed_for_more(server_url: str) -> None:
+    pytest.importorskip("psycopg")
+    by_hand = Entry("psycopg 3", "asyncio", "psycopg3", "psycopg 3 pipeline by hand")
+    with ground.existing(server_url) as place:
+        race = Course(place, [(workloads.load("select"), [by_hand])], replace(NOW, callers=150))
+        [ended] = race.run().standings
+    assert (ended.state, ended.reason[-46:]) == ("failed", "WrongAnswer: callers served: 100 instead of 150"[-46:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--profile", "--workload", "select"], "--workload is for the race"),
+        (["--profile", "--only", "stretto"], "--only is for the race"),
+        (["--profile", "--seconds", "2"], "--seconds is for the race"),
+        (["--profile", "--connections", "10"], "--connections is for the race"),
+        (["--profile", "--operations", "10"], "--operations is for the race"),
+        (["psycopg2"], "MODULE is for --profile"),
+        (["--url-for", "a=b"], "--url-for is for --profile"),
+        (["--rounds", "15"], "--rounds is for --profile"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(arguments: list[str], said: str) -> None:
+    ended = CliRunner().invoke(app, ["race", *arguments])
+    assert ended.exit_code == 2
+    assert said in " ".join(ended.output.replace("│", " ").split())
 
 
 def test_the_machine_names_the_peers() -> None:
@@ -313,9 +372,18 @@ class Client:
     def post(self, path: str, data: dict[str, str], **headers: str) -> httpx.Response:
         return asyncio.run(self._ask("POST", path, data=data, headers=headers))
 
+    def send(self, path: str, body: Iterator[bytes], **headers: str) -> httpx.Response:
+        """Post a body as it comes, so that its length is not said before."""
+
+        async def parts() -> AsyncIterator[bytes]:
+            for each in body:
+                yield each
+
+        return asyncio.run(self._ask("POST", path, content=parts(), headers=headers))
+
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self._app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, **more)
 
 
@@ -382,6 +450,64 @@ def test_a_form_that_asks_for_what_there_is_not_is_refused(
     assert client.get("/race/state").json()["running"] is False
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),  # another port of this machine
+        ({"sec-fetch-site": "cross-site", "origin": "http://localhost"}, 403),
+        ({"origin": "http://stranger.example"}, 403),
+        ({"origin": "http://localhost:8001"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({"host": "stranger.example", "sec-fetch-site": "same-origin"}, 403),  # DNS rebinding
+        ({"host": "["}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": ""}, 415),
+        ({"sec-fetch-site": "same-origin"}, 400),  # it is read: there is nobody of that name
+        ({"sec-fetch-site": "none"}, 400),
+        ({"origin": "http://localhost"}, 400),
+        ({"host": "127.0.0.1:8000", "origin": "http://127.0.0.1:8000"}, 400),
+        ({"host": "[::1]:8000"}, 400),
+    ],
+)
+def test_only_its_own_page_starts_a_race(
+    headers: dict[str, str], status: int, racing: tuple[Client, page.Races]
+) -> None:
+    client, races = racing
+    answer = client.send("/race/start", iter([b"only=nobody"]), **{"content-type": FORM, **headers})
+    assert answer.status_code == status
+    assert "error" in answer.json()
+    assert races._thread is None
+
+
+def test_a_form_that_is_too_long_is_not_read_to_its_end(racing: tuple[Client, page.Races]) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        for sent in range(1, 1_000):  # noqa: B007  # it is looked at
+            yield b"x" * 1_000
+
+    answer = racing[0].send("/race/start", endless(), **{"content-type": FORM})
+    assert (answer.status_code, sent) == (413, 11)
+
+
+@pytest.mark.parametrize("path", ["/race/", "/race/state", "/race/report", "/race/start"])
+def test_every_answer_says_what_the_page_may_load(path: str, racing: tuple[Client, page.Races]) -> None:
+    policy = racing[0].get(path).headers["content-security-policy"]
+    assert {"default-src 'none'", "frame-ancestors 'none'", "form-action 'self'"} <= set(policy.split("; "))
+
+
+def test_a_page_for_others_has_their_names() -> None:
+    client = Client(page.application("postgresql://nobody@127.0.0.1:1/x", hosts=["race.example"]))
+    assert client.send("/start", iter([]), host="race.example:80").status_code == 415
+    assert client.send("/start", iter([]), host="localhost").status_code == 403
+
+
 def test_a_server_that_is_away_is_told_on_the_page() -> None:
     mounted = page.application("postgresql://nobody@127.0.0.1:1/x")
     client = Client(mounted)
@@ -400,9 +526,140 @@ def test_closing_ends_the_race_and_no_other_begins(racing: tuple[Client, page.Ra
     assert databases(server_url, os.getpid()) == 0
 
 
+def test_who_is_being_started_when_the_race_is_ended_is_ended_too(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def ended_meanwhile(*args: Any, **options: Any) -> subprocess.Popen[str]:
+        started.append(popen(*args, **options))
+        race.stop()
+        return started[-1]
+
+    with ground.existing(server_url) as place:
+        race = Course(place, [(workloads.load("select"), [OURS, OURS])], replace(NOW, seconds=300.0))
+        monkeypatch.setattr(subprocess, "Popen", ended_meanwhile)
+        ended = race.run()
+    assert [(each.state, each.figures) for each in ended.standings] == [("failed", None), ("waiting", None)]
+    assert [each.returncode for each in started] == [-signal.SIGKILL]
+
+
+def test_a_mistake_of_ours_is_told_on_the_page(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+
+    def mistaken(_: object) -> str:
+        raise LookupError("p99_ms of geheim@host\nand more")
+
+    monkeypatch.setattr(report, "html", mistaken)
+    monkeypatch.setattr(Course, "run", lambda _: None)
+    races = page.Races(re.sub("//([^@/]*)@", "//postgres:geheim@", server_url))
+    races.start({"workload": ["select"], "only": ["stretto"]})
+    assert races._thread is not None
+    races._thread.join()
+    assert (races.state()["running"], races.state()["error"]) == (False, "LookupError: p99_ms of ***@host")
+    assert [each.exc_type for each in raised] == [LookupError]
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("postgresql://u%40:p%2Fw@h:7/x", {"host": "h", "port": 7, "user": "u@", "database": "x", "password": "p/w"}),
+        ("postgresql:///x?host=%2Ftmp&port=8", {"host": "/tmp", "port": 8, "user": "postgres", "database": "x"}),
+        ("postgresql://h/x?dbname=y", {"host": "h", "port": 5432, "user": "postgres", "database": "y"}),
+    ],
+)
+def test_a_library_without_urls_gets_the_parts(url: str, parts: dict[str, Any]) -> None:
+    assert address.parts(url) == parts
+
+
+@pytest.mark.parametrize("key", ["sslmode", "user", "password", "options"])
+def test_what_a_library_would_not_be_given_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{key} in the URL's query") as told:
+        address.parts(f"postgresql://u@h/x?host=a&{key}=geheim")
+    assert "geheim" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("postgresql://u:ge%2Fheim@h/x", "no ge%2Fheim, no ge/heim"),
+        ("postgresql://u@h/x?password=ge%2Fheim", "no ge%2Fheim, no ge/heim"),
+        ("postgresql://u@h/x?a=b&%70assword=ge%2Fheim", "no ge%2Fheim, no ge/heim"),
+        ("postgresql://u:one@h/x?password=other", "no one, no other"),
+        ("postgresql://u:ge[heim@h/x", "no ge[heim, no ge[heim"),
+        ("postgresql://u:ge?heim@h/x", "no ge?heim, no ge?heim"),
+        ("postgresql://u:ge%27%22%5Cheim@h/x", "no ge'\"\\heim, no ge\\'\"\\\\heim"),
+        ("postgresql://u:ge@heim@h/x", "no ge@heim, no ge@heim"),
+    ],
+)
+def test_a_password_is_shown_in_no_form(url: str, text: str) -> None:
+    assert urls.without_password(text, url) == "no ***, no ***"
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@h/x", "", "host=h", "postgresql://u:@h/x?password="])
+def test_without_a_password_nothing_is_masked(url: str) -> None:
+    assert urls.without_password("postgresql://u@h/x: no password", url) == "postgresql://u@h/x: no password"
+
+
 def test_a_dsn_that_not_all_drivers_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="named by a URL"), ground.existing("dbname=x"):
         pass
+
+
+@contextmanager
+def somebodys(server_url: str) -> Iterator[tuple[str, str]]:
+    """A database with a table `point` that is somebody's, and its URL."""
+    name = f"stretto_theirs_{os.getpid()}"
+    with Database(server_url) as admin:
+        admin.execute(f"create database {name}")
+        url = urls.in_database(server_url, name)
+        try:
+            with Database(url) as db:
+                db.execute("create table point (id int)")
+                db.execute("insert into point values (42)")
+            yield name, url
+            with Database(url) as db:
+                assert db.fetchval("select id from point") == 42
+        finally:
+            admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.mark.parametrize("key", ["dbname", "%64bname"])
+def test_the_users_database_is_not_touched_where_the_query_names_it(key: str, server_url: str) -> None:
+    with somebodys(server_url) as (name, _):
+        url = f"{server_url}{'&' if '?' in server_url else '?'}{key}={name}"
+        with ground.existing(url) as place:
+            assert "bname" not in place.url
+            ended = Course(place, [(workloads.load("select"), [OURS])], NOW).run()
+        assert [each.state for each in ended.standings] == ["done"]
+
+
+def test_nothing_is_made_or_dropped_in_another_database(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a pooler leads somewhere else than the URL says."""
+    with somebodys(server_url) as (name, url):
+        with ground.existing(server_url) as place:
+            elsewhere = replace(place, url=url)
+            with pytest.raises(ConfigError, match=f"leads to the database '{name}'"):
+                Course(elsewhere, [(workloads.load("select"), [OURS])], NOW).run()
+        monkeypatch.setattr(urls, "in_database", lambda *_: url)
+        with pytest.raises(ConfigError, match=f"leads to the database '{name}'"), ground.existing(server_url):
+            pass
+        assert databases(server_url, os.getpid()) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("postgresql://u@h:1/mine?sslmode=require", "postgresql://u@h:1/new?sslmode=require"),
+        ("postgres://u@h/mine?a=b&dbname=mine&c=%20d", "postgres://u@h/new?a=b&c=%20d"),
+        ("postgresql:///mine?host=%2Ftmp", "postgresql:///new?host=%2Ftmp"),
+        ("postgresql://a:1,b:2?%64bname=mine", "postgresql://a:1,b:2/new"),
+    ],
+)
+def test_the_race_has_the_users_server_and_a_database_of_its_own(url: str, other: str) -> None:
+    assert urls.in_database(url, "new") == other
 
 
 @pytest.fixture
@@ -428,7 +685,10 @@ def served(server_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             admin.execute(f"drop database {name} with (force)")
 
 
-def test_a_server_that_is_ended_ends_its_race(served: tuple[subprocess.Popen[str], str], server_url: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_server_that_is_ended_ends_its_race(
+    number: signal.Signals, served: tuple[subprocess.Popen[str], str], server_url: str
+) -> None:
     process, address = served
     with httpx.Client(base_url=address) as client:
         assert "Games" in client.get("/").text
@@ -439,8 +699,9 @@ def test_a_server_that_is_ended_ends_its_race(served: tuple[subprocess.Popen[str
             assert process.poll() is None
             state = client.get("/race/state").json()["result"]
     workers = psutil.Process(process.pid).children()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.communicate()
+    assert process.returncode == 0
     assert psutil.wait_procs(workers, timeout=60)[1] == []
     assert databases(server_url, process.pid) == 0
 

@@ -10,9 +10,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from stretto.cli.stopping import Told, as_interrupts
 from stretto.errors import DatabaseError, Error, printable
 
 _REPORT = Path("stretto-race")
+_OF_THE_RACE = ("workload", "connections", "seconds", "operations", "only")
+_OF_THE_PROFILE = ("modules", "url_for", "rounds")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,12 +39,13 @@ def demo(
     """Start a PostgreSQL of your own, load all flights of 2013 from New York, ask about them, and race the peers."""
     from stretto.cli.demo import Demo
 
-    with _one_line("demo"):
+    with _one_line("demo"), as_interrupts():
         Demo(directory, output=output, quick=quick).run()
 
 
 @app.command()
 def race(
+    context: typer.Context,
     modules: Annotated[
         list[str] | None,
         typer.Argument(
@@ -78,20 +82,19 @@ def race(
     ] = None,
 ) -> None:
     """Race stretto and every peer that is installed, watch them, and write a report: a page, pictures, JSON."""
+    _refuse(context, _OF_THE_RACE if profile else _OF_THE_PROFILE, "the race" if profile else "--profile")
     if profile:
         from stretto.cli import profile as profiling
 
-        with _one_line("race"):
+        with _one_line("race"), as_interrupts():
             others = profiling.urls(url_for or [])
             profiling.profile(modules or (), url=url, url_for=others, callers=callers, rounds=rounds, output=output)
         return
-    if modules or url_for:
-        raise typer.BadParameter("modules are for --profile; the race has --only")
     from stretto.cli.race.command import Command
     from stretto.cli.race.workloads import Sizes
 
     sizes = Sizes(callers=callers, connections=connections, seconds=seconds, operations=operations)
-    with _one_line("race"):
+    with _one_line("race"), as_interrupts():
         well = Command(workload or [], only, sizes, url, output or _REPORT).run()
     raise typer.Exit(0 if well else 1)
 
@@ -203,6 +206,15 @@ def copy(
         Copy(source, target, items, jobs, chosen, hook, create=create, verify=verify, atomic=atomic).run()
 
 
+def _refuse(context: typer.Context, names: tuple[str, ...], whose: str) -> None:
+    """Raise BadParameter for options that were given and would do nothing: they are somebody else's."""
+    for each in context.command.params:
+        source = context.get_parameter_source(each.name or "")
+        if each.name in names and source is not None and source.name == "COMMANDLINE":
+            name = "a MODULE" if each.param_type_name == "argument" else each.opts[0]
+            raise typer.BadParameter(f"{name} is for {whose}")
+
+
 @contextmanager
 def _one_line(command: str) -> Iterator[None]:
     """End with one line on stderr and status 1 where stretto, the server or the machine refuses."""
@@ -211,6 +223,9 @@ def _one_line(command: str) -> Iterator[None]:
     except (Error, OSError) as error:
         print(f"stretto {command}: {_in_one_line(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except Told as told:
+        print(f"\nstretto {command}: ended by {told}", file=sys.stderr)
+        raise typer.Exit(told.status) from None
     except KeyboardInterrupt:
         print(f"\nstretto {command}: interrupted", file=sys.stderr)
         raise typer.Exit(130) from None

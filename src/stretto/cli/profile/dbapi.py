@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from stretto.cli import urls
 from stretto.cli.profile.drivers import PID, statement
 from stretto.cli.profile.meter import Meter, server_process
 from stretto.cli.profile.parts import Slice
@@ -113,6 +114,10 @@ def connected(name: str, url: str) -> Iterator[Module]:
     """The module, connected to the database of a URL. Raises ConfigError with what the module says where it can't."""
     module = imported(name)
     try:
+        urlsplit(url)
+    except ValueError:  # its text may have the password
+        raise ConfigError(f"what is given for {name} is no URL; in a password [ is %5B, ] is %5D") from None
+    try:
         connection = module.connect(*_arguments(name, url), **_keywords(name, url))
     except (module.Error, OSError, TypeError) as error:
         raise ConfigError(f"{name} can't connect: {_said(error, url)}") from None
@@ -128,8 +133,7 @@ def connected(name: str, url: str) -> Iterator[Module]:
 def _said(error: Exception, url: str) -> str:
     """The first line of what a module says, without the password."""
     first = (str(error).splitlines() or [""])[0] or type(error).__name__
-    password = urlsplit(url).password
-    return printable(first.replace(password, "***").replace(unquote(password), "***") if password else first)
+    return urls.without_password(printable(first), url)
 
 
 def _arguments(name: str, url: str) -> Sequence[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from stretto.cli.race import ground, report
+from stretto.cli.race import ground, pictures, report
 from stretto.cli.race.course import Course, chosen
 from stretto.cli.race.live import Screen
 from stretto.cli.race.result import Result
@@ -42,6 +42,8 @@ class Command:
             result = watch(place, Course(place, self._races, self._sizes), screen)
         for path in report.write(result, self._output):
             screen.say(f"written: {path}")
+        if pictures.chromium() is None:
+            screen.say(pictures.NONE)
         return not any(each.ours and each.state == "failed" for each in result.standings)
 
     @contextmanager

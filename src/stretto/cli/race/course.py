@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from stretto import Database
+from stretto.cli import urls
 from stretto.cli.race import contenders, workloads
-from stretto.cli.race.ground import Ground, Lookout
+from stretto.cli.race.ground import Ground, Lookout, check
 from stretto.cli.race.result import ENDED, Heat, Result, Standing
 from stretto.cli.race.worker import PATCHED, PROGRAM
 from stretto.cli.race.workloads import Entry, Sizes, Workload
@@ -59,6 +59,7 @@ class Course:
         self._sizes = sizes
         self._process: subprocess.Popen[str] | None = None
         self._stopped = threading.Event()
+        self._starting = threading.Lock()  # held where a process becomes known, and where it is told to stop
         self._begun = 0.0
         heats = [Heat.of(workload, sizes, entries) for workload, entries in self._races]
         self.result = Result(ground.settings, sizes, heats)
@@ -85,11 +86,13 @@ class Course:
 
     def stop(self) -> None:
         """End it, from another thread: who has not run yet does not, and `run` returns."""
-        self._stopped.set()
-        self._kill()
+        with self._starting:
+            self._stopped.set()
+            self._kill()
 
     def _heat(self, workload: Workload, entries: Sequence[Entry], heat: Heat) -> None:
         with Database(self._ground.url) as db:
+            check(db, self._ground)
             workload.setup(db, self._sizes)
         for entry, standing in zip(entries, heat.standings, strict=True):
             if self._stopped.is_set():
@@ -132,13 +135,16 @@ class Course:
             text=True,
             start_new_session=True,
         )
-        self._process = process
+        with self._starting:
+            self._process = process
+            if self._stopped.is_set():  # while it was being started
+                self._kill()
         impatient = threading.Timer(self._patience(), self._out_of_time, [standing])
         impatient.start()
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            with process.stdin, suppress(BrokenPipeError):  # it ended at once, and says why
+            with suppress(BrokenPipeError), process.stdin:  # it ended at once, and says why
                 json.dump(job, process.stdin)
             with process.stdout:
                 for line in process.stdout:
@@ -188,8 +194,7 @@ class Course:
         return round(time.monotonic() - self._begun, 3)
 
     def _without_password(self, text: str) -> str:
-        password = urlsplit(self._ground.url).password
-        return text.replace(password, "***") if password else text
+        return urls.without_password(text, self._ground.url)
 
 
 def _missing(entry: Entry) -> str | None:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from stretto import Database, embedded
+from stretto.cli import urls
 from stretto.errors import ConfigError, Error
 
 SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "max_connections")
@@ -41,16 +42,17 @@ def existing(url: str, prefix: str = "stretto_race") -> Iterator[Ground]:
     """A database of a server that runs already; it is dropped at the end.
 
     Raises:
-        ConfigError: it is not a URL, which is the one form that all drivers read.
+        ConfigError: it is not a URL, which is the one form that all drivers read, or it leads to another database.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres"):
-        raise ConfigError("the server is named by a URL (postgresql://user@host:port/database), as all drivers read it")
     name = f"{prefix}_{os.getpid()}"
+    own = urls.in_database(url, name)
     with Database(url) as db:
         db.execute(f"create database {name}")
         try:
-            yield Ground(urlunsplit(parts._replace(path=f"/{name}")), url, name, settings(db))
+            ground = Ground(own, url, name, settings(db))
+            with Database(own, connections=1) as there:
+                check(there, ground)
+            yield ground
         finally:
             db.execute(f"drop database {name} with (force)")
 
@@ -62,6 +64,17 @@ def of_our_own() -> Iterator[Ground]:
         socket = quote(str(server.socket_directory), safe="")
         with existing(f"postgresql://postgres@/postgres?host={socket}&port={server.port}") as ground:
             yield ground
+
+
+def check(db: Database, ground: Ground) -> None:
+    """Before anything is made or dropped there: that this is the race's database, and nobody else's.
+
+    Raises:
+        ConfigError: it is another.
+    """
+    found = db.fetchval("select current_database()")
+    if found != ground.database:
+        raise ConfigError(f"the URL leads to the database {found!r}, and not to {ground.database!r}, made for this run")
 
 
 def settings(db: Database) -> dict[str, str]:

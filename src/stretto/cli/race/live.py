@@ -111,7 +111,8 @@ def _cells(standing: Standing, best: float, width: int) -> list[str]:
     name, figures = _name(standing), standing.figures
     if figures is not None:
         bar = "━" * max(1, round(width * figures["rate"] / best))
-        per_second, waits, cpu = figures["rate"], _short(figures["p99_ms"]), _short(figures["client_us"])
+        per_second, cpu = figures["rate"], _short(figures["client_us"])
+        waits = _short(figures["p99_ms"]) if "p99_ms" in figures else "–"  # too few waits
         return [name, bar, f"{per_second:,.0f}", waits, cpu, f"{standing.connections}"]
     match standing.state:
         case "running":

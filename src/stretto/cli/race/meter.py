@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_FOR_P99 = 100  # waits
 _EVERY = 0.1  # seconds between two words of how far it is
 
 
@@ -34,10 +35,16 @@ def peak_memory() -> float:
 
 
 def latencies(waits: list[float]) -> dict[str, float]:
-    """Median, 99th percentile, longest and mean of the waits, in milliseconds."""
+    """Median, 99th percentile, longest and mean of the waits, in milliseconds.
+
+    A percentile is the least wait that so many of 100 were no longer than. Of fewer than 100 waits there is no p99: it
+    would be the longest.
+    """
     ordered = sorted(waits)
-    share = {"p50_ms": 0.5, "p99_ms": 0.99, "max_ms": 1.0}
-    found = {name: ordered[min(int(len(ordered) * part), len(ordered) - 1)] * 1e3 for name, part in share.items()}
+    share = {"p50_ms": 50, "p99_ms": 99, "max_ms": 100}
+    if len(ordered) < _FOR_P99:
+        del share["p99_ms"]
+    found = {name: ordered[max(-(-len(ordered) * part // 100) - 1, 0)] * 1e3 for name, part in share.items()}
     return {**found, "mean_ms": sum(ordered) / len(ordered) * 1e3}
 
 

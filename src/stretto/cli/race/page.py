@@ -10,19 +10,22 @@ Needs Starlette. The races are run by a thread; a browser asks for the state a f
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from html import escape
 from importlib.resources import files
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from stretto.cli import urls
 from stretto.cli.race import ground, report, workloads
 from stretto.cli.race.course import Course, chosen
+from stretto.cli.race.guard import LOOPBACK, Guard, Refused, form_of
 from stretto.cli.race.workloads import Sizes
 from stretto.errors import ConfigError, Error, printable
 
@@ -97,18 +100,28 @@ class Races:
                     return
                 self._report = report.html(self._course.run())
         except (Error, OSError) as error:
-            self._error = printable(str(error).partition("\n")[0])
+            self._error = self._line(str(error))
+        except Exception as error:  # a mistake of ours: who looks at the page shall see it, and stderr has all of it
+            self._error = self._line(f"{type(error).__name__}: {error}")
+            raise
+
+    def _line(self, text: str) -> str:
+        return urls.without_password(printable(text.partition("\n")[0]), self._url)
 
 
-def application(url: str) -> Starlette:
-    """The page, its state and its report, for a server of that URL; it is to be `mounted`, and ended (`lifespan`)."""
+def application(url: str, *, hosts: Iterable[str] = LOOPBACK) -> Starlette:
+    """The page, its state and its report, for a server of that URL; it is to be `mounted`, and ended (`lifespan`).
+
+    It answers under the names of `hosts` only, and a race is started by its own form only (see `guard`).
+    """
     app = Starlette(
         routes=[
             Route("/", _page),
             Route("/start", _start, methods=["POST"]),
             Route("/state", _state),
             Route("/report", _report),
-        ]
+        ],
+        middleware=[Middleware(Guard, hosts)],
     )
     app.state.races = Races(url)
     return app
@@ -141,14 +154,13 @@ async def _page(_request: Request) -> Response:
 
 
 async def _start(request: Request) -> Response:
-    body = await request.body()
-    if len(body) > _MOST:
-        return JSONResponse({"error": "the form is too long"}, 413)
     form: dict[str, list[str]] = {}
-    for name, value in parse_qsl(body.decode(errors="replace")):
-        form.setdefault(name, []).append(value)
     try:
+        for name, value in parse_qsl((await form_of(request, _MOST)).decode(errors="replace")):
+            form.setdefault(name, []).append(value)
         request.app.state.races.start(form)
+    except Refused as error:
+        return JSONResponse({"error": str(error)}, error.status)
     except Busy as error:
         return JSONResponse({"error": str(error)}, 409)
     except ConfigError as error:

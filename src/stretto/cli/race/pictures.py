@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NONE = "no pictures: no Chromium"  # what is said where there is none
 _WIDTH = 1000  # of a picture, in the page's pixels
 _SCALE = 1.25
 _PATIENCE = 60.0  # seconds for one

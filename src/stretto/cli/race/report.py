@@ -11,6 +11,7 @@ from pathlib import Path
 from stretto.cli.race import pictures, plots
 from stretto.cli.race.findings import findings, rate
 from stretto.cli.race.result import Heat, Result, Standing
+from stretto.cli.race.workloads import NAMES
 
 PAGE, DATA = "race.html", "race.json"
 _COLUMNS = (
@@ -22,22 +23,27 @@ _COLUMNS = (
     ("rss_mb", "memory MB", ",.0f"),
 )
 _METHOD = (
-    "Each contender ran once, alone, in a process of its own that had only its library in it; its answers were "
-    "checked. A warm-up does not count. Blocking SQLAlchemy is on psycopg2; on asyncio SQLAlchemy, Tortoise and "
-    "Piccolo are on asyncpg. Client and server shared the machine's cores. Rates are operations over the time that was "
-    "measured; p99: 99 of 100 waited no longer than this; CPU is the client's process, user and system, for one "
-    "operation; memory is the most that it had. The connections are those that the server's pg_stat_activity showed "
-    "for the race's database, looked at twenty times a second. One short run on one machine: differences of a few per "
-    "cent are none. The benchmark, with rounds and cores kept apart, is `make bench`."
+    "Each contender ran once, alone, in a process of its own that had its library in it and stretto, which does the "
+    "counting (about 10 MB); its answers were checked. A warm-up does not count. Blocking SQLAlchemy is on psycopg2; "
+    "on asyncio SQLAlchemy, Tortoise and Piccolo are on asyncpg. Client and server shared the machine's cores. Rates "
+    "are operations over the time that was measured; p99: 99 of 100 waited no longer than this, and of fewer than 100 "
+    "waits there is none; CPU is the client's process, user and system, for one operation; memory is the most that it "
+    "had. The connections are those that the server's pg_stat_activity showed for the race's database, looked at "
+    "twenty times a second. One short run on one machine: differences of a few per cent are none. The benchmark, with "
+    "rounds and cores kept apart, is `make bench`."
 )
 
 
 def write(result: Result, directory: Path) -> list[Path]:
     """Write the page, the JSON and, where a Chromium is there, the pictures; return their paths.
 
+    Pictures of an earlier race are gone after it, as this one may not have them.
+
     Raises:
         OSError: the directory does not take them.
     """
+    for name in ("race", *(f"race-{name}" for name in NAMES)):
+        (directory / f"{name}.png").unlink(missing_ok=True)
     data, page = directory / DATA, directory / PAGE
     data.write_text(json.dumps(result.as_dict(), indent=1) + "\n")
     page.write_text(html(result))
@@ -125,14 +131,15 @@ def _section(result: Result, heat: Heat) -> str:
     ranked = heat.ranked()
     if not ranked:
         return f"{head}</section>"
-    waits = sorted(ranked, key=lambda each: (each.figures or {})["p99_ms"])
+    key, name = _waits(ranked)
+    waits = sorted(ranked, key=lambda each: (each.figures or {})[key])
     cpu = sorted(ranked, key=lambda each: (each.figures or {})["client_us"])
     figures = [
         _throughput(result, heat),
         '<div class="pair">',
         _plot(
-            *(result, f"p99 of {heat.waiting}", "milliseconds, less is better"),
-            plots.bars(waits, "p99_ms", _short, heat.standings),
+            *(result, f"{name} of {heat.waiting}", "milliseconds, less is better"),
+            plots.bars(waits, key, _short, heat.standings),
         ),
         _plot(
             *(result, f"Client CPU for one of the {heat.unit}", "microseconds, less is better"),
@@ -143,6 +150,11 @@ def _section(result: Result, heat: Heat) -> str:
         f'<div class="wide">{_table(heat)}</div>',
     ]
     return f"{head}{''.join(figures)}</section>"
+
+
+def _waits(ranked: list[Standing]) -> tuple[str, str]:
+    """The figure of their waits that all of them have, and its name: p99 takes a hundred waits."""
+    return ("p99_ms", "p99") if all("p99_ms" in (each.figures or {}) for each in ranked) else ("max_ms", "Longest")
 
 
 def _plot(result: Result, title: str, hint: str, plot: str) -> str:
@@ -184,9 +196,13 @@ def _row(number: int, standing: Standing) -> str:
         said = {"missing": f"not installed: {standing.reason}", "failed": f"failed: {standing.reason}"}
         text = escape(said.get(standing.state, standing.state))
         return f'<tr class="{standing.state}">{head}<td class="text" colspan="{len(_COLUMNS) + 3}">{text}</td></tr>'
-    cells = [_rate(figures["rate"]), *(format(figures[key], form) for key, _, form in _COLUMNS), standing.connections]
+    cells = [_rate(figures["rate"]), *(_cell(figures, key, form) for key, _, form in _COLUMNS), standing.connections]
     cells.append(escape(standing.version or ""))
     return f'<tr class="{"ours" if standing.ours else ""}">{head}{"".join(f"<td>{each}</td>" for each in cells)}</tr>'
+
+
+def _cell(figures: dict[str, float], key: str, form: str) -> str:
+    return format(figures[key], form) if key in figures else "–"
 
 
 def _facts(result: Result) -> str:

@@ -29,6 +29,7 @@ BRANCHES = (2, 1, 2)  # of the three a of a write, so many b each
 CHUNK = 40
 _BEFORE = 3_000  # rows of a that are there, so that every plan is made for tables in use
 _WRITES_BEFORE = _BEFORE // len(BRANCHES)
+_WARM_UP = 10  # writes, and reads, for each connection: its statements are prepared before they are measured
 _START = "select mixed_start()"
 _COUNTS = "select (select count(*) from mixed_a) * 1000000 + (select count(*) from mixed_b)"
 _TABLES = f"""
@@ -86,8 +87,8 @@ async def carry_out(
 
         await call(value, _START)
         way = tasks if contender.asynchronous else threads
-        warm: list[int | None] = [1, None] * connections
-        await call(way, ask, warm, min(together or len(warm), len(warm)))
+        warm = operations(max(_WARM_UP * 2 * connections, together or 0))
+        await call(way, ask, warm, together)
         asked = ask if waits is None else _timed(contender.asynchronous, ask, waits)
         with measured():
             await call(way, asked, todo, together)

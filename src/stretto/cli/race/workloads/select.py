@@ -31,7 +31,8 @@ def setup(db: Any, sizes: Sizes) -> None:
 async def run(contender: Contender, url: str, sizes: Sizes, meter: Meter) -> None:
     callers, count = sizes.callers, sizes.points
     together = min(contender.together, callers)
-    async with opened(contender, url, callers - callers % together, sizes.connections) as functions:
+    async with opened(contender, url, callers, sizes.connections) as functions:
+        expect(len(functions) * together, callers, "callers served")
         await check(functions, count, together)
         keys = [arguments(caller, count, together) for caller in range(len(functions))]
         await load.callers(contender.asynchronous, functions, keys, _WARM_UP * sizes.seconds)
