@@ -74,7 +74,7 @@ class Waiter:
         return self._loop
 
     def __await__(self) -> Generator[Any, None, float]:
-        return self  # type: ignore[return-value]  # as much of a generator as await needs
+        return self  # as much of a generator as await needs
 
     def __iter__(self) -> Self:
         return self
