@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import pytest
+from tests.live.conftest import LOOPS
 
 import stretto
+from stretto import AsyncDatabase
 from stretto.errors import PoolClosed, PoolFull, PoolTimeout
 from stretto.protocol.request import Request
 from stretto.runtime.crowd import CROWD, YOUNG
+from stretto.runtime.entry import Waiter
 
 
 async def test_the_collector_comes_less_often_while_a_crowd_waits(open_db: Any) -> None:
@@ -233,3 +240,171 @@ async def test_a_failure_that_will_repeat_itself_is_told_outside_too(open_db: An
     found = await asyncio.gather(*begun(db, read, patient, write), return_exceptions=True)
     assert {getattr(one, "sqlstate", None) for one in found} == {"3D000"}
     assert db.stats().failed == 1
+
+
+# Loops that end before the crowd is gone ----------------------------------------------------------------------------
+
+Factory = Callable[[], asyncio.AbstractEventLoop]
+EACH_LOOP = pytest.mark.parametrize("loop_factory", LOOPS.values(), ids=LOOPS)
+
+
+@EACH_LOOP
+def test_whoever_is_left_when_a_program_ends_is_cancelled_outside_too(server_url: str, loop_factory: Factory) -> None:
+    tasks: list[asyncio.Task[Any]] = []
+    all_wait = asyncio.Event()
+
+    async def serve() -> None:
+        async with AsyncDatabase(server_url, connections=1, slow=None) as db, db.connection():
+            tasks.extend(await crowded(db, read, write, patient))
+            all_wait.set()
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        tasks.append(asyncio.ensure_future(serve()))
+        await all_wait.wait()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+    assert all(task.cancelled() for task in tasks)
+
+
+async def serve_another(db: Any) -> None:
+    """Whoever comes on a new loop is served, a crowd as well; the loop before had the pool's connections."""
+    with pytest.warns(ResourceWarning, match="event loop was closed"):
+        assert await read(db, 1) == 1
+    async with db.connection():
+        tasks = await crowded(db, read, write)
+    assert await asyncio.gather(*tasks) == list(range(MANY))
+    await db.close()
+
+
+@EACH_LOOP
+def test_a_crowd_that_was_lost_with_its_loop_holds_nobody_up_on_the_next(
+    server_url: str, loop_factory: Factory
+) -> None:
+    db = AsyncDatabase(server_url, connections=1, slow=None, acquire_timeout=60)
+    loop = loop_factory()
+
+    async def main() -> list[Any]:
+        await db._pool.acquire()
+        return await crowded(db, read, patient)
+
+    lost = loop.run_until_complete(main())
+    loop.close()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve_another(db))
+    assert not any(task.done() for task in lost)
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_that_stops_while_a_crowd_comes_in_holds_nobody_up_on_the_next(server_url: str, name: str) -> None:
+    db = AsyncDatabase(server_url, connections=1, slow=None, acquire_timeout=60)
+    loop = LOOPS[name]()
+    lost: list[Any] = []
+
+    async def main() -> None:
+        await db._pool.acquire()
+        lost.extend(await crowded(db, read))
+        stop = loop.stop if name == "uvloop" else partial(loop.call_soon, loop.stop)
+        stop()  # at the end of the next pass
+        for task in lost[:CROWD]:
+            task.cancel()
+
+    lost.append(loop.create_task(main()))
+    loop.run_forever()
+    loop.close()
+    assert db._pool._coming
+    with asyncio.Runner(loop_factory=LOOPS[name]) as runner:
+        runner.run(serve_another(db))
+
+
+async def test_an_error_may_be_thrown_into_a_waiter_by_class_value_and_traceback() -> None:
+    waiter = Waiter(0.0, deque(), asyncio.get_running_loop())
+    error = OSError("gone")
+    for thrown in [(error,), (OSError, error), (OSError, "gone", None), (OSError, error, error.__traceback__)]:
+        with pytest.raises(OSError, match="gone"):
+            waiter.throw(*thrown)
+    with pytest.raises(OSError):
+        waiter.throw(OSError)
+
+
+async def test_whoever_is_sent_away_hears_after_how_long_whatever_he_has_said(open_db: Any) -> None:
+    db = open_db(connections=1, acquire_timeout=0.3, slow=None)
+    async with db.connection():
+        found = await asyncio.gather(*await crowded(db, patient), return_exceptions=True)
+    assert {type(one) for one in found} == {PoolTimeout}
+    assert all("within 0.3 seconds" in str(one) for one in found[CROWD:])
+
+
+async def test_time_outside_counts_once_against_a_deadline(open_db: Any) -> None:
+    db = open_db(connections=1, slow=None)
+    seen: list[float] = []
+
+    async def limited() -> None:
+        with stretto.deadline(60):
+            await db.fetchval("select 1")
+
+    async def watched(flow: Any, timeout: float, exclusive: bool, since: float) -> Any:
+        seen.append(since + timeout)
+        return await drive(flow, timeout, exclusive, since)
+
+    drive, db._alone = db._alone, watched
+    async with db.connection():
+        tasks = await crowded(db, read)
+        begun = monotonic()
+        late = asyncio.ensure_future(limited())
+        await asyncio.sleep(0.3)
+        assert not late.done()
+    await asyncio.gather(*tasks, late)
+    assert begun + 60 <= seen[-1] < begun + 60.25
+
+
+@pytest.mark.parametrize("count", [CROWD // 2, MANY])
+async def test_closing_that_is_cancelled_at_once_closes_all_the_same(open_db: Any, count: int) -> None:
+    db = open_db(connections=1, slow=None)
+    async with db.connection():
+        tasks = [asyncio.ensure_future(read(db, number)) for number in range(count)]
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(db.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert (db.stats().connections, db.stats().waiting) == (0, 0)
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(one) for one in found} == {PoolClosed}
+    with pytest.raises(PoolClosed):
+        await read(db, 1)
+
+
+async def test_the_time_of_statements_is_not_that_of_blocks(open_db: Any) -> None:
+    db = open_db(connections=1, slow=None, timeout=0.3)
+    async with db.connection():
+        tasks = await crowded(db, read)
+        blocks = [asyncio.ensure_future(one(db, 7)) for one in (reserved, idle)]
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(one) for one in found} == {PoolTimeout}
+    assert await asyncio.gather(*blocks) == [7, 7]
+
+
+async def test_time_outside_counts_for_the_first_request_of_a_call_only(open_db: Any) -> None:
+    db = open_db(connections=1, slow=None)
+    placed: list[float] = []
+    enqueue = db._pool._enqueue
+
+    def watched(request: Any, now: float) -> None:
+        if asyncio.current_task() is late:
+            placed.append(now)
+        enqueue(request, now)
+
+    async with db.connection():
+        tasks = await crowded(db, read)
+        late = asyncio.ensure_future(db.fetchval("select 41, 42", column=1))  # two requests: it is not known yet
+        await asyncio.sleep(0)
+        between = monotonic()
+        more = begun(db, read)
+        db._pool._enqueue = watched
+    assert await late == 42
+    await asyncio.gather(*tasks, *more)
+    first, second = placed
+    assert first <= between < second

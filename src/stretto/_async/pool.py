@@ -101,12 +101,14 @@ class AsyncPool(Traffic):
     async def close(self, timeout: float | None) -> None:
         """Refuse new callers, serve those who are there for ``timeout`` seconds (None: to their end), close all."""
         self._arrive()
-        if self.crowd.outside and timeout != 0.0:
-            self.crowd.admit(len(self.crowd.outside))
-            await pause(0.0)  # they come in, and are served as those who were there
-        if self._refusal is None:
-            self._refusal = closed
         try:
+            try:
+                if self.crowd.outside and timeout != 0.0:
+                    self.crowd.admit(len(self.crowd.outside))
+                    await pause(0.0)  # they come in, and are served as those who were there
+            finally:
+                if self._refusal is None:
+                    self._refusal = closed
             await self._drain(None if timeout is None else monotonic() + timeout)
         finally:
             await self._end()

@@ -147,7 +147,7 @@ class AsyncTransacting(AsyncVerbs):
         """Take a connection in the time that the deadline leaves."""
         now = ambient() or NOTHING
         if self._crowd.shut:
-            await self._turn(None)
+            await self._turn(None, block=True)
         try:
             return await self._take(now.remaining(None, monotonic()))  # type: ignore[no-any-return]  # a Link
         except PoolTimeout as error:
@@ -183,7 +183,7 @@ class AsyncTransacting(AsyncVerbs):
         self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
     ) -> Any:
         try:
-            return await self._joined(now, flow, now.remaining(timeout, monotonic()), exclusive, since)
+            return await self._joined(now, flow, now.remaining(timeout, since or monotonic()), exclusive, since)
         except (StatementTimeout, PoolTimeout) as error:
             now.explain(error, monotonic())
             raise

@@ -44,8 +44,8 @@ class BridgedDatabase(BridgedTransacting, Database):
         db = self._origin if getcurrent() is self._call.side else self._there  # without a call more
         return await_(db._run(flow, timeout, exclusive, since))
 
-    def _turn(self, timeout: float | None) -> Any:
-        return await_(self._there._turn(timeout))
+    def _turn(self, timeout: float | None, block: bool = False) -> Any:
+        return await_(self._there._turn(timeout, block))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

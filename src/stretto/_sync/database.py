@@ -136,8 +136,8 @@ class Database(Transacting):
             return self._within(now, flow, timeout, exclusive, since)
         return self._pool.run(flow, timeout, exclusive, since)
 
-    def _turn(self, timeout: float | None) -> Any:
-        if timeout is None:
+    def _turn(self, timeout: float | None, block: bool = False) -> Any:
+        if timeout is None and not block:  # the Database's timeout is for statements
             timeout = self._timeout
         now = ambient()
         return self._pool.turn(timeout) if now is None else self._turn_within(now, timeout)

@@ -23,7 +23,7 @@ class Objects:
     _shared: Shared
     _crowd: Crowd = NOBODY
 
-    def _turn(self, timeout: float | None) -> Any:
+    def _turn(self, timeout: float | None, block: bool = False) -> Any:
         """Wait, while a crowd does, until a call may be made; gives when it was wanted, 0 where it did not wait."""
         raise NotImplementedError
 

@@ -148,7 +148,7 @@ class Transacting(Verbs):
         """Take a connection in the time that the deadline leaves."""
         now = ambient() or NOTHING
         if self._crowd.shut:
-            self._turn(None)
+            self._turn(None, block=True)
         try:
             return self._take(now.remaining(None, monotonic()))  # type: ignore[no-any-return]  # a Link
         except PoolTimeout as error:
@@ -184,7 +184,7 @@ class Transacting(Verbs):
         self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
     ) -> Any:
         try:
-            return self._joined(now, flow, now.remaining(timeout, monotonic()), exclusive, since)
+            return self._joined(now, flow, now.remaining(timeout, since or monotonic()), exclusive, since)
         except (StatementTimeout, PoolTimeout) as error:
             now.explain(error, monotonic())
             raise

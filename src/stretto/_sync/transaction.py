@@ -234,7 +234,7 @@ class Transaction(Verbs):
         around = (before or NOTHING).until(self._timeout, monotonic())
         outer = around.scope_of(self._owner)
         if outer is None and self._owner._crowd.shut:
-            self._owner._turn(self._timeout)
+            self._owner._turn(self._timeout, block=True)
         self._turns = Turns()  # from here on: a crowd that waits has none of this yet
         self._place = caller()
         if outer is None:

@@ -11,6 +11,7 @@ import copy
 import warnings
 from asyncio import get_running_loop
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -92,7 +93,8 @@ class Traffic(Entry):
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         """Come to another loop, if the last one has ended or has nothing of ours any more."""
         old, scheduler = self._loop, self.scheduler
-        if old is not None and not old.is_closed() and (scheduler.lanes or scheduler.opening or scheduler.waiting):
+        busy = scheduler.lanes or scheduler.opening or scheduler.waiting or self.crowd.outside
+        if old is not None and not old.is_closed() and busy:
             raise UsageError(
                 f"this AsyncDatabase is used by {old!r}, and was called from {loop!r}: "
                 "make one AsyncDatabase in each event loop"
@@ -110,6 +112,7 @@ class Traffic(Entry):
             lane.link.abort()
         self._tasks.clear()
         self._too_late = None
+        self._coming = False
         self._expiry = self._later = self._looking = None
         self._loop = loop
 
@@ -139,10 +142,11 @@ class Traffic(Entry):
                     if exclusive:
                         request.cost = 1.0  # nobody is placed beside what takes so long
                     now = monotonic()
+                    begun, since = since or now, 0.0  # the wait outside was for the first request
                     lane = self.scheduler.place(request, now)
                     if lane is None:
                         request.patient = deadline is not None
-                        self._enqueue(request, since or now)
+                        self._enqueue(request, begun)
                     elif lane.rested and not lane.link.alive():
                         request.again()
                         continue
@@ -212,7 +216,12 @@ class Traffic(Entry):
         if request.lane is not None:
             request.lane.link.give_up(request)
         elif not request.queued and not request.done:
-            self.scheduler.waiting.remove(request)
+            self._leave(request)
+
+    def _leave(self, waiter: Request | Ticket) -> None:
+        """Wait no more, in the queue."""
+        with suppress(ValueError):  # it was forgotten with its loop
+            self.scheduler.waiting.remove(waiter)
             self._dispatch()
 
     # Those who wait ---------------------------------------------------------------------------------------------------
@@ -382,8 +391,7 @@ class Traffic(Entry):
         if ticket.lane is not None:
             self._free(ticket.lane)  # it was given in the very moment
         elif ticket.failure is None:
-            self.scheduler.waiting.remove(ticket)
-            self._dispatch()
+            self._leave(ticket)
 
     def _free(self, lane: Lane) -> None:
         """A connection is as new: share it again."""

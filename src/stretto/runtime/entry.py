@@ -12,8 +12,10 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from contextvars import Context
 from time import monotonic
+from types import TracebackType
 from typing import Any, Self
 
+from stretto.errors import PoolTimeout
 from stretto.runtime.crowd import CROWD, ROOM
 from stretto.runtime.keeper import Keeper
 
@@ -24,15 +26,16 @@ class Waiter:
     Its result is ``since``, when it began to wait; ``patient``: it was said for how long.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_home", "_outcome", "since")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_home", "_loop", "_outcome", "since")
     patient = False
 
-    def __init__(self, since: float, home: deque[Any]) -> None:
+    def __init__(self, since: float, home: deque[Any], loop: asyncio.AbstractEventLoop) -> None:
         self.since = since
         self._asyncio_future_blocking = False
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
         self._home = home
+        self._loop = loop
         self._outcome: BaseException | bool = False
 
     def end(self, error: BaseException | None = None) -> None:
@@ -64,14 +67,14 @@ class Waiter:
 
     def _tell(self) -> None:
         if self._callback is not None:
-            asyncio.get_running_loop().call_soon(self._callback, self, context=self._context)
+            self._loop.call_soon(self._callback, self, context=self._context)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that the task asks from."""
-        return asyncio.get_running_loop()
+        """The loop of its task, which need not be running: asyncio.run() cancels who is left when it has ended."""
+        return self._loop
 
     def __await__(self) -> Generator[Any, None, float]:
-        return self  # type: ignore[return-value]  # as much of a generator as await needs
+        return self  # as much of a generator as await needs
 
     def __iter__(self) -> Self:
         return self
@@ -86,9 +89,11 @@ class Waiter:
         """As a generator, for who steps through what a task awaits (``runtime.bridge``)."""
         return self.__next__()
 
-    def throw(self, error: BaseException, *_: Any) -> Self:
-        """Raise what is thrown into the task."""
-        raise error
+    def throw(self, error: Any, value: Any = None, trace: TracebackType | None = None) -> Self:
+        """Raise what is thrown into the task: an error, or its class, value and traceback."""
+        if isinstance(error, type):
+            error = value if isinstance(value, error) else error() if value is None else error(value)
+        raise error if trace is None else error.with_traceback(trace)
 
     def close(self) -> None:
         """End early."""
@@ -123,8 +128,9 @@ class Entry(Keeper):
         outside = self.crowd.outside
         self.scheduler.check_room(len(outside))
         now = monotonic()
-        waiter = Waiter(now, outside) if timeout is None else PatientWaiter(now, outside)
+        waiter = (Waiter if timeout is None else PatientWaiter)(now, outside, loop)
         outside.append(waiter)
+        self.crowd.shut = True  # it is not any more where another loop was closed in a crowd
         self.let_in()
         if self._timeout is not None and self._too_late is None:
             self._too_late = loop.call_at(now + self._timeout, self._send_away)
@@ -134,6 +140,8 @@ class Entry(Keeper):
         try:
             async with asyncio.timeout(timeout):
                 return await waiter
+        except PoolTimeout:
+            raise  # he was sent away: it says after how long
         except TimeoutError:
             error = self._in_vain(timeout)
             raise error from error.__cause__
