@@ -8,6 +8,7 @@ or closes; in text a line's end behind a backslash is data.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from stretto.errors import UsageError
@@ -167,7 +168,8 @@ class CsvCutter(_Lines):
     def _first(self, data: bytes) -> int:
         before = self._inside
         for place in self._ends(data):
-            self._inside = before and data[place : place + 2] == b"\r" and before
+            if data[place : place + 2] != b"\r":  # all of it is looked at again
+                self._inside = before
             return place
         return -1
 
@@ -210,20 +212,38 @@ class CsvCutter(_Lines):
             place += 1
 
 
+_ESCAPED = re.compile(rb"(?:[^\\\r\n]++|\\.)*+", re.DOTALL)
+
+
 class TextCutter(_Lines):
     """COPY's text format."""
 
     def __init__(self) -> None:
         super().__init__(rb"(?:[^\\@]++|\\.)*+@", b"\\")
 
+    def _first(self, data: bytes) -> int:
+        found = _ESCAPED.match(data)
+        place = 0 if found is None else found.end()
+        if data[place : place + 1] in (b"\r", b"\n"):
+            return place
+        self._behind = data[place:]  # a backslash, or nothing
+        return -1
+
     def _end(self, data: bytes) -> int:
+        if _is_escaped(data, len(data)):
+            self._behind = b"\\"
         place = data.rfind(self._newline)
-        while place > 0 and data[place - 1 : place] == b"\\":
-            head = data[:place]
-            if (len(head) - len(head.rstrip(b"\\"))) % 2 == 0:
-                break
+        while place > 0 and _is_escaped(data, place):
             place = data.rfind(self._newline, 0, place)
         return place + 1
+
+
+def _is_escaped(data: bytes, place: int) -> bool:
+    """Whether the byte at this place is behind a backslash that is not itself behind one."""
+    start = place
+    while start > 0 and data.startswith(b"\\", start - 1):
+        start -= 1
+    return (place - start) % 2 == 1
 
 
 class BinaryCutter(Cutter):
@@ -239,17 +259,17 @@ class BinaryCutter(Cutter):
     def take(self, data: bytes) -> bytes:
         if self._ended:
             return b""
+        data = self._kept() + data
+        place = 0
         if not self._begun:
-            data, self._rest = self._rest + data, b""
-            begin = after_header(data)
-            if not begin:
-                self._rest = data
-                return b""
-            data = data[begin:]
-            self._begun = True
-        whole = super().take(data)
-        self._ended = whole_rows(self._rest, 0)[2]
-        return whole
+            place = after_header(data)
+            self._begun = place > 0
+        if not self._begun:
+            self._keep(data)
+            return b""
+        end, _, self._ended = whole_rows(data, place)
+        self._keep(data[end:])
+        return data[place:end]
 
     def end(self) -> bytes:
         if not self._ended:
@@ -266,9 +286,6 @@ class BinaryCutter(Cutter):
             found.append(data[place:end])
             place = end
         return found
-
-    def _end(self, data: bytes) -> int:
-        return int(whole_rows(data, 0)[0])
 
 
 def cutter_of(format: str, options: Any) -> Cutter:
