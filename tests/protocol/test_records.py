@@ -108,9 +108,15 @@ def test_quotes_are_one_byte(options: dict[str, str]) -> None:
         cutter_of("csv", options)
 
 
-@pytest.mark.parametrize(("format", "options", "begin"), [
-    ("csv", {}, b'1,"'), ("csv", {"escape": "\\"}, b'1,"'), ("text", {}, b"1"), ("csv", {}, b'1\n"'),
-])
+@pytest.mark.parametrize(
+    ("format", "options", "begin"),
+    [
+        ("csv", {}, b'1,"'),
+        ("csv", {"escape": "\\"}, b'1,"'),
+        ("text", {}, b"1"),
+        ("csv", {}, b'1\n"'),
+    ],
+)
 def test_a_record_that_does_not_end_is_refused_once_it_is_too_long(
     format: str, options: dict[str, str], begin: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -230,7 +230,9 @@ class AsyncLoad:
 
     async def _check_header(self) -> None:
         """Let the server compare the header's names with the columns."""
-        sql = copy_sql(self._target.name, self._columns, "FROM STDIN", self._format, {**self._options, "header": "match"})
+        sql = copy_sql(
+            self._target.name, self._columns, "FROM STDIN", self._format, {**self._options, "header": "match"}
+        )
         async with self._door.transaction(), session_of(self._door) as connection:
             await connection._copy_messages(sql, aeach([self._reader.message([(0, self._reader.head)]), COPY_DONE]))
 

@@ -14,7 +14,6 @@ from typing import Any
 from stretto.errors import UsageError
 from stretto.protocol.copying import HEADER, TRAILER, after_header, whole_rows
 
-
 MOST = (1 << 30) - 1  # bytes of a record; the server has no room for a longer line
 
 
@@ -33,7 +32,7 @@ class Cutter:
         self._size = 0
 
     def take(self, data: bytes) -> bytes:
-        """Whole records, of what was kept and these bytes. Raises UsageError for one that is too long for the server."""
+        """Whole records, of what was kept and these bytes. Raises UsageError for one that is too long to be sent."""
         raise NotImplementedError
 
     def end(self) -> bytes:

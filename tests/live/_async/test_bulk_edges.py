@@ -103,14 +103,26 @@ async def test_a_header_that_is_to_match_is_checked_once(
     db: AsyncDatabase, small: None, way: dict[str, Any], on_conflict: str | None
 ) -> None:
     await db.execute(f"{TABLE}; create table asked (at int)")
-    await db.execute("create function ask() returns trigger language plpgsql as 'begin insert into asked values (1); "
-                     "return null; end'; create trigger ask after insert on t execute function ask()")
+    await db.execute(
+        "create function ask() returns trigger language plpgsql as 'begin insert into asked values (1); "
+        "return null; end'; create trigger ask after insert on t execute function ask()"
+    )
     pieces = [b"id,name\n", *(b"%d,name\n" % i for i in range(5))]
     report = await db.copy_in("t", pieces, format="csv", header="match", on_conflict=on_conflict, **way)
     assert (report.rows, report.rejected) == (5, ())
     assert await db.fetchval("select count(*) from asked") <= 2  # the header's check, and the only chunk
     with pytest.raises(BadCopyFileFormat, match="header"):
         await db.copy_in("t", b"name,id\n9,x\n", format="csv", header="match", on_conflict=on_conflict, **way)
+
+
+TRAPS = [[b'id,name\r1,"a\nb"\r2,c\r'], [b'id,"name\rx"', b"\n1,a\n2,c\n"]]
+
+
+@pytest.mark.parametrize("source", TRAPS)
+@pytest.mark.parametrize("way", [{"chunks": 2}, {"atomic": False}, {"errors": "report"}])
+async def test_a_header_ends_where_the_server_says(db: AsyncDatabase, source: list[bytes], way: dict[str, Any]) -> None:
+    await db.execute(TABLE)
+    assert (await db.copy_in("t", source, format="csv", header=True, **way)).rows == 2
 
 
 # --- several at once --------------------------------------------------------------------------------------------------

@@ -116,6 +116,16 @@ def test_a_header_that_is_to_match_is_checked_once(
         db.copy_in("t", b"name,id\n9,x\n", format="csv", header="match", on_conflict=on_conflict, **way)
 
 
+TRAPS = [[b'id,name\r1,"a\nb"\r2,c\r'], [b'id,"name\rx"', b"\n1,a\n2,c\n"]]
+
+
+@pytest.mark.parametrize("source", TRAPS)
+@pytest.mark.parametrize("way", [{"chunks": 2}, {"atomic": False}, {"errors": "report"}])
+def test_a_header_ends_where_the_server_says(db: Database, source: list[bytes], way: dict[str, Any]) -> None:
+    db.execute(TABLE)
+    assert (db.copy_in("t", source, format="csv", header=True, **way)).rows == 2
+
+
 # --- several at once --------------------------------------------------------------------------------------------------
 
 
