@@ -154,7 +154,7 @@ class CsvCutter(_Lines):
         q, e = re.escape(quote), re.escape(escape)
         inside = rb"[^%b]*+" % q if self._plain else rb"(?:[^%b%b]++|%b.)*+" % (q, e, e)
         super().__init__(rb"(?:[^%b@]++|%b%b%b)*+@" % (q, q, inside, q), quote)
-        self._quoted = re.compile(inside, re.DOTALL)
+        self._quoted: Any = re.compile(inside, re.DOTALL)  # it matches anything, nothing too
         self._mark = re.compile(rb"[%b\r\n]" % q)
 
     def count(self, data: bytes) -> int:
