@@ -22,6 +22,7 @@ WORDS = {
     "AsyncFinal": "Final",
     "AsyncGenerator": "Generator",
     "AsyncIterator": "Iterator",
+    "AsyncKeptLane": "KeptLane",
     "AsyncLane": "Lane",
     "AsyncLoad": "Load",
     "AsyncObjects": "Objects",

@@ -9,6 +9,7 @@ import random
 import pytest
 
 from stretto.errors import ProtocolError, UsageError
+from stretto.protocol import records
 from stretto.protocol.copying import HEADER, TRAILER
 from stretto.protocol.records import Cutter, cutter_of
 
@@ -24,6 +25,12 @@ CASES: dict[str, Case] = {
     "another quote": ("csv", {"quote": "'"}, [b"'a\nb'\n", b'"\n', b"'it''s\n'\n"]),
     "another escape": ("csv", {"escape": "\\"}, [b'"a\\"\nb"\n', b'"\\\\"\n', b"\\\n", b'"\\n\n"\n', b"5\n"]),
     "a quote never closed": ("csv", {}, [b"1\n", b'"a\n2\n']),
+    "a header with another line's end in quotes": ("csv", {}, [b'id,"s\rx"\n', b"1,a\n", b"2,c\n"]),
+    "carriage returns, and a line's end in quotes": ("csv", {}, [b"id,s\r", b'1,"a\nb"\r', b"2,c\r"]),
+    "an escape before the first end": ("csv", {"escape": "\\"}, [b'"a\\"\r"\n', b"1\n", b'"\\\n\\\\"\n', b'"\\']),
+    "only a carriage return": ("csv", {}, [b"1,2\r"]),
+    "text of an old Macintosh": ("text", {}, [b"a\\\nb\r", b"2\r", b"\\\r\r", b"3"]),
+    "text with an escaped carriage return": ("text", {}, [b"a\\\rb\n", b"2\n", b"\\"]),
     "text": ("text", {}, [b"1\t2\n", b"a\\\nb\n", b"\\\\\n", b"\\\\\\\n\n", b"\\N\n"]),
     "text without an end": ("text", {}, [b"1\n", b"2"]),
     "binary": ("binary", {}, [b"\0\1\0\0\0\2ab", b"\0\2\xff\xff\xff\xff\0\0\0\0", b"\0\0"]),
@@ -44,12 +51,12 @@ def cut(cutter: Cutter, data: bytes, size: int) -> tuple[list[bytes], int]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-@pytest.mark.parametrize(("format", "options", "records"), CASES.values(), ids=CASES)
-def test_records_are_whole_and_counted(format: str, options: dict[str, str], records: list[bytes], size: int) -> None:
-    data = b"".join(records)
+@pytest.mark.parametrize(("format", "options", "expected"), CASES.values(), ids=CASES)
+def test_records_are_whole_and_counted(format: str, options: dict[str, str], expected: list[bytes], size: int) -> None:
+    data = b"".join(expected)
     if format == "binary":
         data = HEADER + data + TRAILER
-    assert cut(cutter_of(format, options), data, size) == (records, len(records))
+    assert cut(cutter_of(format, options), data, size) == (expected, len(expected))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -57,13 +64,13 @@ def test_csv_is_cut_as_pythons_writer_has_written_it(seed: int) -> None:
     chance = random.Random(seed)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator=chance.choice(["\n", "\r\n"]))
-    records, before = [], 0
+    expected, before = [], 0
     for _ in range(50):
         writer.writerow(["".join(chance.choices('ab",\n', k=chance.randrange(6))) for _ in range(3)])
-        records.append(file.getvalue()[before:].encode())
+        expected.append(file.getvalue()[before:].encode())
         before = len(file.getvalue())
     data = file.getvalue().encode()
-    assert cut(cutter_of("csv", {}), data, chance.randrange(1, 100)) == (records, 50)
+    assert cut(cutter_of("csv", {}), data, chance.randrange(1, 100)) == (expected, 50)
 
 
 BROKEN = {
@@ -99,3 +106,31 @@ def test_an_extension_of_the_binary_header_is_passed_over() -> None:
 def test_quotes_are_one_byte(options: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="one ASCII character"):
         cutter_of("csv", options)
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "begin"),
+    [
+        ("csv", {}, b'1,"'),
+        ("csv", {"escape": "\\"}, b'1,"'),
+        ("text", {}, b"1"),
+        ("csv", {}, b'1\n"'),
+    ],
+)
+def test_a_record_that_does_not_end_is_refused_once_it_is_too_long(
+    format: str, options: dict[str, str], begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MOST", 10_000)
+    cutter = cutter_of(format, options)
+    cutter.take(begin)
+    with pytest.raises(UsageError, match="a record of the source has more than 10000 bytes"):
+        for _ in range(20):
+            assert cutter.take(b"x\\\nx" * 200 if format == "text" else b"x\nx\n" * 200) == b""
+
+
+@pytest.mark.parametrize("options", [{}, {"escape": "\\"}])
+def test_the_pieces_of_a_long_record_are_put_together_once(options: dict[str, str]) -> None:
+    cutter = cutter_of("csv", options)
+    pieces = [b"1\n", b'"', *[b"x\n" * 1000] * 500, b'"\n', b"2\n"]
+    assert [len(one) for one in map(cutter.take, pieces) if one] == [2, 1_000_003, 2]
+    assert cutter.end() == b""

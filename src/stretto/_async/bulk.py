@@ -9,45 +9,23 @@ from itertools import pairwise
 from time import monotonic
 from typing import Any
 
+from stretto._async.lanes import AsyncKeptLane, AsyncLane, in_parallel, is_in_parallel
 from stretto._async.session import session_of
-from stretto._async.transacting import AsyncTransacting
 from stretto.errors import CommitUnknown, DatabaseError, Error
 from stretto.flows import staging
-from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
+from stretto.flows.ambient import NOTHING, scope_of, surroundings
 from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
 from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
 from stretto.flows.copy import copy_sql
 from stretto.flows.frames import frame_of, lists_of
 from stretto.flows.rows import Target, columns_for
 from stretto.runtime.acrew import Crew
-from stretto.runtime.aio import Link
 from stretto.runtime.asources import aeach, aitems_of
 from stretto.runtime.aturns import value_of
 from stretto.wire.frontend import COPY_DONE
 
 TIDYING = 5.0  # seconds for a staging table of a load that failed to be dropped
 DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
-
-
-class AsyncLane(AsyncTransacting):
-    """Transactions of a Database that are nobody's surroundings: what a source asks of the Database is outside."""
-
-    def __init__(self, db: Any) -> None:
-        self._db = db
-        self._shared = db._shared
-        self._track_commit = db._track_commit
-
-    def _take(self, timeout: float | None) -> Any:
-        return self._db._take(timeout)
-
-    def _give(self, link: Link) -> Any:
-        return self._db._give(link)
-
-    def _alone(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
-        return self._db._alone(flow, timeout, exclusive, since)
-
-    def _run(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
-        return self._within(ambient() or NOTHING, flow, timeout, exclusive)
 
 
 async def load(db: Any, job: Job) -> Report:
@@ -88,7 +66,8 @@ class AsyncLoad:
             if job.atomic and width == 1:
                 await self._in_one(first, items)
             elif job.atomic:
-                await self._in_parallel(first, items, width)
+                async with in_parallel(self._db):
+                    await self._in_parallel(first, items, width)
             else:
                 await self._by_chunks(first, items, width)
         finally:
@@ -112,7 +91,7 @@ class AsyncLoad:
     async def _prepare(self, first: Any, columns: Any) -> None:
         """Find the columns and how rows become them."""
         job, target, run, shared = self._job, self._target, self._db._run, self._db._shared
-        cut = self._apart or not job.atomic or (job.chunks or 1) > 1
+        cut = self._apart or not job.atomic or self._width() > 1
         sample = first[0] if job.format is None and first else None
         self._columns, plan = await run(columns_for(shared, target, job, columns, sample), None)
         self._reader = reader_for(job, plan, cut, self._apart)
@@ -124,8 +103,9 @@ class AsyncLoad:
         """Over how many connections: as many as are asked for, and the pool has.
 
         In a transaction there is one, and bad rows are told from good ones in the one transaction of an atomic load.
+        The source of a load over several connections waits for no further ones.
         """
-        if self._inside or (self._job.atomic and self._apart):
+        if self._inside or (self._job.atomic and (self._apart or is_in_parallel(self._db))):
             return 1
         room: int = self._db._pool.scheduler.size - (1 if self._job.atomic else 0)
         wanted = self._job.chunks or (1 if self._job.atomic else DEFAULT_CHUNKS)
@@ -142,34 +122,38 @@ class AsyncLoad:
                 await self._produce(crew, first, items)
                 if crew.failure is not None:
                     raise crew.failure
-                rows = sum(chunk.rows for chunk in self._chunks)
+                copied, rows = self._reader.count, sum(chunk.rows for chunk in self._chunks)
             else:
-                rows = await self._stream(first, items)
+                copied = rows = await self._stream(first, items)
+                if self._job.on_conflict is not None:
+                    rows = await self._merge(self._door)
             await self._unstage()
             await self._ask_xid()
-        self._chunks = [Chunk(0, self._reader.count if self._reader.exact else rows, rows)]
+        self._chunks = [Chunk(0, copied, rows)]
 
     async def _stream(self, first: Any, items: AsyncGenerator[Any]) -> int:
         async with session_of(self._door) as connection:
             messages = connection._messages(self._reader, first, items, self._tell)
             try:
-                rows = await self._send(connection, messages)
+                return await self._send(connection, messages)
             except Error as error:
                 locate(error, 0, 0 if self._job.format else None)
                 raise
-        return rows if self._job.on_conflict is None else await self._merge()
 
     async def _in_parallel(self, first: Any, items: AsyncGenerator[Any], width: int) -> None:
-        """All or nothing over several connections: into an unlogged table, and from there in one transaction."""
+        """All or nothing over several connections: into an unlogged table, and from there in one transaction.
+
+        That is the keeper's, who has made the table: the server's crash, which empties it, ends all who were connected.
+        """
         async with self._db.connection() as keeper:
             name = await self._create_staging(keeper)
             crew = Crew(width, self._land_staged)
             try:
                 await self._work_off(crew, first, items)
-                async with self._door.transaction():
-                    self._into = name
-                    rows = await self._merge()
-                    await self._door.execute(staging.drop(staging.quoted(name)))
+                door = AsyncKeptLane(self._db, keeper)
+                async with door.transaction():
+                    rows = await self._merge(door)
+                    await door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
                 with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
                     await keeper.execute(staging.drop(staging.quoted(name)), timeout=TIDYING)
@@ -201,28 +185,38 @@ class AsyncLoad:
             raise
 
     async def _work_off(self, crew: Crew, first: Any, items: AsyncGenerator[Any]) -> None:
+        """Have the crew do it all. Whatever interrupts this, in the wait for the last blocks too, stops the crew."""
+        try:
+            await self._produce_all(crew, first, items)
+        except Exception:
+            raise
+        except BaseException as error:
+            await crew.abandon(error)
+            raise
+        if crew.failure is not None:
+            raise crew.failure
+
+    async def _produce_all(self, crew: Crew, first: Any, items: AsyncGenerator[Any]) -> None:
+        """Give it all to a crew, and wait for what it has begun."""
         try:
             await self._produce(crew, first, items)
         except Exception as error:
             await crew.end()
             raise crew.failure or error from None
-        except BaseException as error:
-            await crew.abandon(error)
-            raise
         await crew.end()
-        if crew.failure is not None:
-            raise crew.failure
 
     async def _produce(self, crew: Crew, first: Any, items: AsyncGenerator[Any]) -> None:
         """Give blocks of the source to a crew."""
         reader, block, item, line = self._reader, Block(0), first, 0
+        unchecked = self._job.options.get("header") == "match"
         while crew.failure is None:
             batch = reader.take(item) if item is not None else reader.end()
             if batch is not None:
                 if block.stop == 0:
                     block = Block(batch.first, line + reader.head.count(b"\n"))
-                if line == 0 and reader.head and self._job.options.get("header") == "match":
+                if unchecked and reader.head:
                     await self._check_header()
+                    unchecked = False
                 block.add(batch)
                 line += batch.lines
                 await self._tell(batch)
@@ -236,7 +230,9 @@ class AsyncLoad:
 
     async def _check_header(self) -> None:
         """Let the server compare the header's names with the columns."""
-        sql = copy_sql(self._into, self._columns, "FROM STDIN", self._format, {**self._options, "header": "match"})
+        sql = copy_sql(
+            self._target.name, self._columns, "FROM STDIN", self._format, {**self._options, "header": "match"}
+        )
         async with self._door.transaction(), session_of(self._door) as connection:
             await connection._copy_messages(sql, aeach([self._reader.message([(0, self._reader.head)]), COPY_DONE]))
 
@@ -246,22 +242,25 @@ class AsyncLoad:
         """A chunk, in its own transaction."""
         chunk = Chunk(block.first, block.stop, 0)
         try:
-            rows = await self._door.transact(self._bring, block)
+            rows, rejected = await self._door.transact(self._bring, block)
         except CommitUnknown:
             self._unknown.append(chunk)
             raise
         self._chunks.append(replace(chunk, rows=rows))
+        self._rejected += rejected
 
-    async def _bring(self, block: Block) -> int:
+    async def _bring(self, block: Block) -> tuple[int, list[Rejected]]:
+        """How many of a chunk's rows have landed, and those that have not; it may be called again."""
+        rejected: list[Rejected] = []
         await self._stage()
-        rows = await (self._isolate(block.records) if self._apart else self._fill(block))
+        rows = await (self._isolate(block.records, rejected) if self._apart else self._fill(block))
         await self._unstage()
         await self._ask_xid()
-        return rows
+        return rows, rejected
 
     async def _land_part(self, block: Block) -> None:
         """A part of the one transaction."""
-        self._chunks.append(Chunk(block.first, block.stop, await self._isolate(block.records)))
+        self._chunks.append(Chunk(block.first, block.stop, await self._isolate(block.records, self._rejected)))
 
     async def _land_staged(self, block: Block) -> None:
         """A part of what is staged; alone on its connection."""
@@ -269,8 +268,8 @@ class AsyncLoad:
             await self._copy_block(connection, block)
             await self._ask_xid()
 
-    async def _isolate(self, records: list[Record]) -> int:
-        """Land records without those that the server refuses, each of which is found and told."""
+    async def _isolate(self, records: list[Record], rejected: list[Rejected]) -> int:
+        """Land records without those that the server refuses, each of which is found and put with the rejected."""
         landed, todo = 0, [records] if records else []
         while todo:
             part = todo.pop()
@@ -282,7 +281,7 @@ class AsyncLoad:
                 if not is_rows_fault(error):
                     raise
                 if len(part) == 1:
-                    self._rejected.append(Rejected.by(part[0][0], error))
+                    rejected.append(Rejected.by(part[0][0], error))
                     continue
                 bad = row_at(error, part, self._reader.lines)
                 cuts = (0, len(part) // 2, len(part)) if bad is None else (0, bad, bad + 1, len(part))
@@ -295,7 +294,7 @@ class AsyncLoad:
             rows = await self._copy_block(connection, block)
         if self._job.on_conflict is None:
             return rows
-        rows = await self._merge()
+        rows = await self._merge(self._door)
         await self._door.execute(staging.empty(self._into))
         return rows
 
@@ -340,7 +339,7 @@ class AsyncLoad:
         if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
             await self._door.execute(staging.drop(staging.quoted(self._into)))
 
-    async def _merge(self) -> int:
+    async def _merge(self, door: Any) -> int:
         version = None if self._target.table is None else self._target.table.version
         columns = self._columns or ()
         sql = staging.merge(
@@ -351,7 +350,7 @@ class AsyncLoad:
             self._key,
             None if version is None else version.column,
         )
-        tag = await self._door.execute(sql)
+        tag = await door.execute(sql)
         return int(tag.rpartition(" ")[2])
 
     # What is told -----------------------------------------------------------------------------------------------------

@@ -211,15 +211,17 @@ class AsyncConnection(AsyncTransacting):
         self, reader: Reader, first: Any, items: AsyncIterator[Any], tell: Callable[[Batch], Any] | None = None
     ) -> AsyncGenerator[bytes]:
         """What is sent for one COPY; ``tell`` is awaited with each batch."""
-        head, item = reader.begin(), first
-        while item is not None:
-            batch = reader.take(item)
+        head, item, whole = reader.begin(), first, False
+        while not whole:
+            whole = item is None
+            batch = reader.end() if whole else reader.take(item)
             if batch is not None:
                 yield head + batch.data if head else batch.data
                 head = b""
                 if tell is not None:
                     await tell(batch)
-            item = await anext(items, None)
+            if not whole:
+                item = await anext(items, None)
         yield head + reader.finish()
 
     async def _copy_messages(self, sql: str, messages: AsyncIterator[bytes]) -> str:

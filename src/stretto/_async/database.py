@@ -31,6 +31,7 @@ from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
 from stretto.pool.scheduler import QUEUE
 from stretto.runtime.aio import Link
+from stretto.runtime.aturns import Turns
 from stretto.runtime.tracing import Sink, own
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class AsyncDatabase(AsyncTransacting):
         limits = Limits(max_idle, max_lifetime)
         self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining, limits, queue)
         self._crowd = self._pool.crowd
+        self._loads = Turns()  # of loads that hold a connection while they wait for more
 
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL

@@ -10,17 +10,16 @@ from itertools import pairwise
 from time import monotonic
 from typing import Any
 
+from stretto._sync.lanes import KeptLane, Lane, in_parallel, is_in_parallel
 from stretto._sync.session import session_of
-from stretto._sync.transacting import Transacting
 from stretto.errors import CommitUnknown, DatabaseError, Error
 from stretto.flows import staging
-from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
+from stretto.flows.ambient import NOTHING, scope_of, surroundings
 from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
 from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
 from stretto.flows.copy import copy_sql
 from stretto.flows.frames import frame_of, lists_of
 from stretto.flows.rows import Target, columns_for
-from stretto.runtime.blocking import Link
 from stretto.runtime.crew import Crew
 from stretto.runtime.sources import each, items_of
 from stretto.runtime.turns import value_of
@@ -28,27 +27,6 @@ from stretto.wire.frontend import COPY_DONE
 
 TIDYING = 5.0  # seconds for a staging table of a load that failed to be dropped
 DEFAULT_CHUNKS = 4  # connections of a load by chunks: one process encodes about as fast as four of the server's store
-
-
-class Lane(Transacting):
-    """Transactions of a Database that are nobody's surroundings: what a source asks of the Database is outside."""
-
-    def __init__(self, db: Any) -> None:
-        self._db = db
-        self._shared = db._shared
-        self._track_commit = db._track_commit
-
-    def _take(self, timeout: float | None) -> Any:
-        return self._db._take(timeout)
-
-    def _give(self, link: Link) -> Any:
-        return self._db._give(link)
-
-    def _alone(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
-        return self._db._alone(flow, timeout, exclusive, since)
-
-    def _run(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
-        return self._within(ambient() or NOTHING, flow, timeout, exclusive)
 
 
 def load(db: Any, job: Job) -> Report:
@@ -89,7 +67,8 @@ class Load:
             if job.atomic and width == 1:
                 self._in_one(first, items)
             elif job.atomic:
-                self._in_parallel(first, items, width)
+                with in_parallel(self._db):
+                    self._in_parallel(first, items, width)
             else:
                 self._by_chunks(first, items, width)
         finally:
@@ -113,7 +92,7 @@ class Load:
     def _prepare(self, first: Any, columns: Any) -> None:
         """Find the columns and how rows become them."""
         job, target, run, shared = self._job, self._target, self._db._run, self._db._shared
-        cut = self._apart or not job.atomic or (job.chunks or 1) > 1
+        cut = self._apart or not job.atomic or self._width() > 1
         sample = first[0] if job.format is None and first else None
         self._columns, plan = run(columns_for(shared, target, job, columns, sample), None)
         self._reader = reader_for(job, plan, cut, self._apart)
@@ -125,8 +104,9 @@ class Load:
         """Over how many connections: as many as are asked for, and the pool has.
 
         In a transaction there is one, and bad rows are told from good ones in the one transaction of an atomic load.
+        The source of a load over several connections waits for no further ones.
         """
-        if self._inside or (self._job.atomic and self._apart):
+        if self._inside or (self._job.atomic and (self._apart or is_in_parallel(self._db))):
             return 1
         room: int = self._db._pool.scheduler.size - (1 if self._job.atomic else 0)
         wanted = self._job.chunks or (1 if self._job.atomic else DEFAULT_CHUNKS)
@@ -143,34 +123,38 @@ class Load:
                 self._produce(crew, first, items)
                 if crew.failure is not None:
                     raise crew.failure
-                rows = sum(chunk.rows for chunk in self._chunks)
+                copied, rows = self._reader.count, sum(chunk.rows for chunk in self._chunks)
             else:
-                rows = self._stream(first, items)
+                copied = rows = self._stream(first, items)
+                if self._job.on_conflict is not None:
+                    rows = self._merge(self._door)
             self._unstage()
             self._ask_xid()
-        self._chunks = [Chunk(0, self._reader.count if self._reader.exact else rows, rows)]
+        self._chunks = [Chunk(0, copied, rows)]
 
     def _stream(self, first: Any, items: Generator[Any]) -> int:
         with session_of(self._door) as connection:
             messages = connection._messages(self._reader, first, items, self._tell)
             try:
-                rows = self._send(connection, messages)
+                return self._send(connection, messages)
             except Error as error:
                 locate(error, 0, 0 if self._job.format else None)
                 raise
-        return rows if self._job.on_conflict is None else self._merge()
 
     def _in_parallel(self, first: Any, items: Generator[Any], width: int) -> None:
-        """All or nothing over several connections: into an unlogged table, and from there in one transaction."""
+        """All or nothing over several connections: into an unlogged table, and from there in one transaction.
+
+        That is the keeper's, who has made the table: the server's crash, which empties it, ends all who were connected.
+        """
         with self._db.connection() as keeper:
             name = self._create_staging(keeper)
             crew = Crew(width, self._land_staged)
             try:
                 self._work_off(crew, first, items)
-                with self._door.transaction():
-                    self._into = name
-                    rows = self._merge()
-                    self._door.execute(staging.drop(staging.quoted(name)))
+                door = KeptLane(self._db, keeper)
+                with door.transaction():
+                    rows = self._merge(door)
+                    door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
                 with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
                     keeper.execute(staging.drop(staging.quoted(name)), timeout=TIDYING)
@@ -202,28 +186,38 @@ class Load:
             raise
 
     def _work_off(self, crew: Crew, first: Any, items: Generator[Any]) -> None:
+        """Have the crew do it all. Whatever interrupts this, in the wait for the last blocks too, stops the crew."""
+        try:
+            self._produce_all(crew, first, items)
+        except Exception:
+            raise
+        except BaseException as error:
+            crew.abandon(error)
+            raise
+        if crew.failure is not None:
+            raise crew.failure
+
+    def _produce_all(self, crew: Crew, first: Any, items: Generator[Any]) -> None:
+        """Give it all to a crew, and wait for what it has begun."""
         try:
             self._produce(crew, first, items)
         except Exception as error:
             crew.end()
             raise crew.failure or error from None
-        except BaseException as error:
-            crew.abandon(error)
-            raise
         crew.end()
-        if crew.failure is not None:
-            raise crew.failure
 
     def _produce(self, crew: Crew, first: Any, items: Generator[Any]) -> None:
         """Give blocks of the source to a crew."""
         reader, block, item, line = self._reader, Block(0), first, 0
+        unchecked = self._job.options.get("header") == "match"
         while crew.failure is None:
             batch = reader.take(item) if item is not None else reader.end()
             if batch is not None:
                 if block.stop == 0:
                     block = Block(batch.first, line + reader.head.count(b"\n"))
-                if line == 0 and reader.head and self._job.options.get("header") == "match":
+                if unchecked and reader.head:
                     self._check_header()
+                    unchecked = False
                 block.add(batch)
                 line += batch.lines
                 self._tell(batch)
@@ -237,7 +231,9 @@ class Load:
 
     def _check_header(self) -> None:
         """Let the server compare the header's names with the columns."""
-        sql = copy_sql(self._into, self._columns, "FROM STDIN", self._format, {**self._options, "header": "match"})
+        sql = copy_sql(
+            self._target.name, self._columns, "FROM STDIN", self._format, {**self._options, "header": "match"}
+        )
         with self._door.transaction(), session_of(self._door) as connection:
             connection._copy_messages(sql, each([self._reader.message([(0, self._reader.head)]), COPY_DONE]))
 
@@ -247,22 +243,25 @@ class Load:
         """A chunk, in its own transaction."""
         chunk = Chunk(block.first, block.stop, 0)
         try:
-            rows = self._door.transact(self._bring, block)
+            rows, rejected = self._door.transact(self._bring, block)
         except CommitUnknown:
             self._unknown.append(chunk)
             raise
         self._chunks.append(replace(chunk, rows=rows))
+        self._rejected += rejected
 
-    def _bring(self, block: Block) -> int:
+    def _bring(self, block: Block) -> tuple[int, list[Rejected]]:
+        """How many of a chunk's rows have landed, and those that have not; it may be called again."""
+        rejected: list[Rejected] = []
         self._stage()
-        rows = self._isolate(block.records) if self._apart else self._fill(block)
+        rows = self._isolate(block.records, rejected) if self._apart else self._fill(block)
         self._unstage()
         self._ask_xid()
-        return rows
+        return rows, rejected
 
     def _land_part(self, block: Block) -> None:
         """A part of the one transaction."""
-        self._chunks.append(Chunk(block.first, block.stop, self._isolate(block.records)))
+        self._chunks.append(Chunk(block.first, block.stop, self._isolate(block.records, self._rejected)))
 
     def _land_staged(self, block: Block) -> None:
         """A part of what is staged; alone on its connection."""
@@ -270,8 +269,8 @@ class Load:
             self._copy_block(connection, block)
             self._ask_xid()
 
-    def _isolate(self, records: list[Record]) -> int:
-        """Land records without those that the server refuses, each of which is found and told."""
+    def _isolate(self, records: list[Record], rejected: list[Rejected]) -> int:
+        """Land records without those that the server refuses, each of which is found and put with the rejected."""
         landed, todo = 0, [records] if records else []
         while todo:
             part = todo.pop()
@@ -283,7 +282,7 @@ class Load:
                 if not is_rows_fault(error):
                     raise
                 if len(part) == 1:
-                    self._rejected.append(Rejected.by(part[0][0], error))
+                    rejected.append(Rejected.by(part[0][0], error))
                     continue
                 bad = row_at(error, part, self._reader.lines)
                 cuts = (0, len(part) // 2, len(part)) if bad is None else (0, bad, bad + 1, len(part))
@@ -296,7 +295,7 @@ class Load:
             rows = self._copy_block(connection, block)
         if self._job.on_conflict is None:
             return rows
-        rows = self._merge()
+        rows = self._merge(self._door)
         self._door.execute(staging.empty(self._into))
         return rows
 
@@ -341,7 +340,7 @@ class Load:
         if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
             self._door.execute(staging.drop(staging.quoted(self._into)))
 
-    def _merge(self) -> int:
+    def _merge(self, door: Any) -> int:
         version = None if self._target.table is None else self._target.table.version
         columns = self._columns or ()
         sql = staging.merge(
@@ -352,7 +351,7 @@ class Load:
             self._key,
             None if version is None else version.column,
         )
-        tag = self._door.execute(sql)
+        tag = door.execute(sql)
         return int(tag.rpartition(" ")[2])
 
     # What is told -----------------------------------------------------------------------------------------------------

@@ -212,15 +212,17 @@ class Connection(Transacting):
         self, reader: Reader, first: Any, items: Iterator[Any], tell: Callable[[Batch], Any] | None = None
     ) -> Generator[bytes]:
         """What is sent for one COPY; ``tell`` is awaited with each batch."""
-        head, item = reader.begin(), first
-        while item is not None:
-            batch = reader.take(item)
+        head, item, whole = reader.begin(), first, False
+        while not whole:
+            whole = item is None
+            batch = reader.end() if whole else reader.take(item)
             if batch is not None:
                 yield head + batch.data if head else batch.data
                 head = b""
                 if tell is not None:
                     tell(batch)
-            item = next(items, None)
+            if not whole:
+                item = next(items, None)
         yield head + reader.finish()
 
     def _copy_messages(self, sql: str, messages: Iterator[bytes]) -> str:

@@ -33,6 +33,7 @@ from stretto.pool.scheduler import QUEUE
 from stretto.runtime.blocking import Link
 from stretto.runtime.call import call
 from stretto.runtime.tracing import Sink, own
+from stretto.runtime.turns import Turns
 
 if TYPE_CHECKING:
     import stretto
@@ -96,6 +97,7 @@ class Database(Transacting):
         limits = Limits(max_idle, max_lifetime)
         self._pool = Pool(self._shared, connections, acquire_timeout, pipelining, limits, queue)
         self._crowd = self._pool.crowd
+        self._loads = Turns()  # of loads that hold a connection while they wait for more
 
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # seen in the traceback of a bad URL

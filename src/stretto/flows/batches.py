@@ -36,16 +36,14 @@ class Batch:
 
 @dataclass(slots=True)
 class Block:
-    """Batches that are one COPY. ``line``: how many lines of the source are before it; ``head``: it has the header."""
+    """Batches that are one COPY. ``line``: how many lines of the source are before it."""
 
     first: int
     line: int = 0
-    head: bool = False
     stop: int = 0
     size: int = 0
     messages: list[bytes] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
 
     def add(self, batch: Batch) -> None:
         """Take a batch, which follows the last one."""
@@ -71,7 +69,6 @@ class Reader:
     opening = b""
     closing = b""
     lines = False  # whether the server counts the lines of these rows, and not the rows
-    exact = True  # whether ``count`` is the number of rows
     head = b""  # a first record that is no row
 
     def __init__(self, apart: bool = False) -> None:
@@ -132,7 +129,6 @@ class StreamReader(Reader):
     """Bytes that nobody has to cut. It counts the ends of lines, for those who want to see how far it is."""
 
     lines = True
-    exact = False
 
     def take(self, item: Any) -> Batch | None:
         data = bytes_of(item)

@@ -56,6 +56,10 @@ def frame_of(source: Any) -> Frame | None:
 
 def _pandas(frame: Any) -> Frame:
     labels = {str(label): label for label in frame.columns}
+    if len(labels) < len(frame.columns):
+        names = [str(label) for label in frame.columns]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"the frame has two columns {twice!r}: rename one of them")
 
     def rows(names: list[str]) -> Iterator[list[tuple[Any, ...]]]:
         for start in range(0, len(frame), SLICE):

@@ -61,9 +61,10 @@ where c.relkind = 'r' and c.relpersistence = 'u' and starts_with(c.relname, '{PR
   and pg_catalog.pg_has_role(c.relowner, 'usage')
   and pg_catalog.pg_try_advisory_xact_lock({_SPACE}, c.oid::int8::bit(32)::int4)"""
 
+# Of a table that is not there it raises UndefinedTable, as COPY does.
 SCHEMA = """
 select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.oid = pg_catalog.to_regclass($1)"""
+where c.oid = $1::text::regclass"""
 
 
 def drop(name: str) -> str:

@@ -35,8 +35,8 @@ class Crew:
         if len(self._threads) < self._size:
             context = contextvars.copy_context()
             thread = threading.Thread(target=context.run, args=(self._run,), name="stretto-bulk", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)  # once it runs: end() joins it
         while self.failure is None:
             try:
                 self._items.put(item, timeout=0.1)

@@ -277,6 +277,13 @@ async def test_a_frame_goes_to_the_columns_that_it_names_or_that_are_chosen(
         await db.copy_in("framed", frame(), columns=["id", "made"])
 
 
+@pytest.mark.parametrize("names", [["id", "id"], ["1", 1]])
+async def test_a_frame_with_two_columns_of_one_name_is_refused(db: AsyncDatabase, names: list[Any]) -> None:
+    frame = pytest.importorskip("pandas").DataFrame([[1, 2]], columns=names)
+    with pytest.raises(UsageError, match=f"the frame has two columns '{names[0]}'"):
+        await db.copy_in("framed", frame)
+
+
 async def test_an_arrow_stream_without_pyarrow_is_told(db: AsyncDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     await db.execute(FRAMED)
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -276,6 +276,13 @@ def test_a_frame_goes_to_the_columns_that_it_names_or_that_are_chosen(db: Databa
         db.copy_in("framed", frame(), columns=["id", "made"])
 
 
+@pytest.mark.parametrize("names", [["id", "id"], ["1", 1]])
+def test_a_frame_with_two_columns_of_one_name_is_refused(db: Database, names: list[Any]) -> None:
+    frame = pytest.importorskip("pandas").DataFrame([[1, 2]], columns=names)
+    with pytest.raises(UsageError, match=f"the frame has two columns '{names[0]}'"):
+        db.copy_in("framed", frame)
+
+
 def test_an_arrow_stream_without_pyarrow_is_told(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     db.execute(FRAMED)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
