@@ -45,7 +45,8 @@ def insert_many(table: str, given: Names, starts: Names, back: Names) -> str:
     """
     names = ", ".join([*given, *starts])
     picked = ", ".join([f"u.{name}" for name in given] + ["1"] * len(starts))
-    sql = f"insert into {table} as t ({names}) select {picked} from {_rows(table, _SUBSCRIPTS)} order by {_NUMBER}{_returning(back)}"
+    rows = f"{_rows(table, _SUBSCRIPTS)} order by {_NUMBER}"
+    sql = f"insert into {table} as t ({names}) select {picked} from {rows}{_returning(back)}"
     return guarded(sql, back, "$2::int8")
 
 
