@@ -36,6 +36,7 @@ class AsyncTransaction(AsyncVerbs):
         "__weakref__",
         "_before",
         "_ended",
+        "_inner",
         "_inside",
         "_link",
         "_loop",
@@ -64,6 +65,7 @@ class AsyncTransaction(AsyncVerbs):
         self._link: Link | None = None
         self._loop: Any = None
         self._ended = False
+        self._inner: BaseException | None = None  # what the last block inside that failed was left by
 
     def __repr__(self) -> str:
         if self._scope is None:
@@ -314,6 +316,7 @@ class AsyncTransaction(AsyncVerbs):
                 self._turns.leave(True)
             parent._turns.leave(True)
         if why is not None:
+            parent._inner = why
             revert(scope.undo)
             await self._call_hooks(scope, committed=False)
             raise why

@@ -106,7 +106,7 @@ class Transacting(Verbs):
                 except Exception as error:
                     seconds = pause_before(attempt + 1)
                     left = (ambient() or NOTHING).limit(None, monotonic())
-                    if attempt >= last or not is_retryable(transaction._entered(), error):
+                    if attempt >= last or not is_retryable(transaction._entered(), error, transaction._inner):
                         raise
                     if left is not None and left <= seconds:
                         error.add_note(f"after {attempt} attempts: the time is up")

@@ -37,6 +37,7 @@ class Transaction(Verbs):
         "__weakref__",
         "_before",
         "_ended",
+        "_inner",
         "_inside",
         "_link",
         "_loop",
@@ -65,6 +66,7 @@ class Transaction(Verbs):
         self._link: Link | None = None
         self._loop: Any = None
         self._ended = False
+        self._inner: BaseException | None = None  # what the last block inside that failed was left by
 
     def __repr__(self) -> str:
         if self._scope is None:
@@ -315,6 +317,7 @@ class Transaction(Verbs):
                 self._turns.leave(True)
             parent._turns.leave(True)
         if why is not None:
+            parent._inner = why
             revert(scope.undo)
             self._call_hooks(scope, committed=False)
             raise why

@@ -77,9 +77,12 @@ def unknown(lost: ConnectionLost, found: tuple[int, str] | None) -> CommitUnknow
     return error
 
 
-def is_retryable(scope: Scope, error: BaseException) -> bool:
-    """Tell whether a transaction may succeed if it is run again: by its first error, whatever the body made of it."""
-    root = scope.root
+def is_retryable(scope: Scope, error: BaseException, inner: BaseException | None) -> bool:
+    """Tell whether a transaction may succeed if it is run again: by its first error, whatever the body made of it.
+
+    ``inner``: what a block inside it was left by, which counts where it has left this one too.
+    """
+    root = error if scope.root is None and inner is error else scope.root
     return isinstance(root, DatabaseError) and root.retryable and not isinstance(error, CommitUnknown)
 
 

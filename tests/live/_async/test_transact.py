@@ -76,6 +76,25 @@ async def test_a_conflict_counts_by_the_first_error_of_the_server(db: AsyncDatab
     assert len(tries) == 5
 
 
+async def test_a_conflict_in_a_block_inside_is_tried_again_where_it_leaves_it(db: AsyncDatabase, t: str) -> None:
+    tries: list[int] = []
+
+    async def inside(caught: bool) -> None:
+        tries.append(1)
+        try:
+            async with db.transaction(), db.transaction():
+                await db.execute(RAISE.format("40001"))
+        except SerializationFailure:
+            if not caught:
+                raise
+
+    with pytest.raises(SerializationFailure):
+        await db.transact(inside, False, attempts=3)
+    assert len(tries) == 3
+    await db.transact(inside, True, attempts=3)
+    assert len(tries) == 4
+
+
 async def test_a_conflict_at_commit_is_tried_again(db: AsyncDatabase, outside: psycopg.Connection[Any], t: str) -> None:
     """Write skew: what each has read the other writes; the server tells at the second COMMIT."""
     await db.execute("insert into t values (1)")

@@ -75,6 +75,25 @@ def test_a_conflict_counts_by_the_first_error_of_the_server(db: Database, t: str
     assert len(tries) == 5
 
 
+def test_a_conflict_in_a_block_inside_is_tried_again_where_it_leaves_it(db: Database, t: str) -> None:
+    tries: list[int] = []
+
+    def inside(caught: bool) -> None:
+        tries.append(1)
+        try:
+            with db.transaction(), db.transaction():
+                db.execute(RAISE.format("40001"))
+        except SerializationFailure:
+            if not caught:
+                raise
+
+    with pytest.raises(SerializationFailure):
+        db.transact(inside, False, attempts=3)
+    assert len(tries) == 3
+    db.transact(inside, True, attempts=3)
+    assert len(tries) == 4
+
+
 def test_a_conflict_at_commit_is_tried_again(db: Database, outside: psycopg.Connection[Any], t: str) -> None:
     """Write skew: what each has read the other writes; the server tells at the second COMMIT."""
     db.execute("insert into t values (1)")
