@@ -6,6 +6,7 @@ import gc
 import itertools
 import logging
 import os
+import signal
 import tempfile
 import traceback
 from collections.abc import Generator, Iterator
@@ -21,6 +22,10 @@ from stretto.errors import Error
 PACKAGE = os.path.dirname(_core.__file__)
 CODECS = os.path.join(PACKAGE, "codecs")  # statements' values are there, as in the caller's own frames; no password is
 LARGE = 10_000  # what is longer is not looked at
+# Who is started in the background, or by nohup, has these ignored, and so have his children; tests send them.
+for _number, _default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _default)
 # Passwords of the tests. None may be seen in a log, in what is printed, or in an error.
 CANARIES = ("canary-4711", "hunter2", "it's =a, pässword 😀")
 

@@ -391,11 +391,13 @@ class Link:
         self.machine.write(data)
         if self._unwritten is None:
             self._flush()
-        if self._unwritten is not None:
-            async with asyncio.timeout(timeout):
-                while self._unwritten is not None and not self.machine.closed:
-                    self._drained = self._loop.create_future()
-                    await self._drained
+        if self._unwritten is None:
+            await asyncio.sleep(0)  # a server that takes all at once would leave nobody else a turn
+            return
+        async with asyncio.timeout(timeout):
+            while self._unwritten is not None and not self.machine.closed:
+                self._drained = self._loop.create_future()
+                await self._drained
 
     async def wait_notification(self, timeout: float | None = None) -> bool:
         """Wait for a notification; False when ``timeout`` seconds have passed or the connection is gone."""
