@@ -261,10 +261,10 @@ class Scope:
             self.root = why
 
     def heard(self, request: Request) -> None:
-        """Record the server's error, in the order in which the server told."""
-        if self.root is None:
-            self.root = server_error(request, None)
-            self._root_request = request
+        """Record the server's error, in the order in which it told. Its last words come again, as ConnectionLost."""
+        error = server_error(request, None) if self.root is None else None
+        if error is not None and error.severity not in ("FATAL", "PANIC"):
+            self.root, self._root_request = error, request
 
     def told(self, request: Request, error: DatabaseError) -> BaseException:
         """What the caller gets for an error: the root cause stays the one object; who follows it is told of it."""
