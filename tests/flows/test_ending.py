@@ -39,3 +39,16 @@ def test_the_first_error_says_why_there_was_a_rollback() -> None:
 def test_a_commit_that_no_standby_has_is_told_although_it_was_answered() -> None:
     with pytest.raises(CommitUnknown):
         committed(ended_by(b"COMMIT\0", CommitUnknown("not replicated")))
+
+
+def test_an_error_fails_a_block_and_a_servers_last_words_are_left_to_the_lost_connection() -> None:
+    scope = ended_by(b"COMMIT\0")
+    gone, wrong = simple("select 1"), simple("select 1")
+    gone.error = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+    wrong.error = b"SERROR\0VERROR\0C22012\0Mdivision by zero\0\0"
+    scope.heard(gone)
+    assert scope.root is None
+    scope.heard(wrong)
+    assert isinstance(scope.root, DivisionByZero)
+    scope.heard(gone)
+    assert isinstance(scope.root, DivisionByZero)
