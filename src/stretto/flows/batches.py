@@ -111,7 +111,7 @@ class RowReader(Reader):
         first = self.count
         if self.apart:
             return Batch(first, len(item), b"", 0, tuple(self._encoded(item)))
-        data = encode_rows(item, self.plan, first, False)
+        data = encode_rows(item, self.plan, first)
         self.count += len(item)
         return Batch(first, len(item), data)
 

@@ -12,7 +12,7 @@ cdef class RowPlan:
 
 
 @cython.locals(buf=WriteBuffer, place=Py_ssize_t, number=Py_ssize_t)
-cpdef bytes encode_rows(list rows, RowPlan plan, Py_ssize_t first, bint header)
+cpdef bytes encode_rows(list rows, RowPlan plan, Py_ssize_t first)
 
 @cython.locals(buf=WriteBuffer)
 cpdef bytes encode_alone(row, RowPlan plan, Py_ssize_t number)

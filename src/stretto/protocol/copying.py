@@ -34,15 +34,13 @@ class RowPlan:
         self.writers: list[Any] | None = None
 
 
-def encode_rows(rows: list[Any], plan: RowPlan, first: int, header: bool) -> bytes:
+def encode_rows(rows: list[Any], plan: RowPlan, first: int) -> bytes:
     """Make one CopyData message of rows, ``first`` being the number of the first for errors.
 
     Raises EncodeError naming the row and the column, or UsageError for a row that is none; nothing of these was sent.
     """
     buf = WriteBuffer(1 << 16)
     place = frontend.begin_copy_data(buf)
-    if header:
-        buf.write_bytes(HEADER)
     number = first
     for row in rows:
         encode_row(buf, row, plan, number)
