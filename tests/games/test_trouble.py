@@ -28,7 +28,9 @@ TRIGGER = """
     create constraint trigger at_commit after insert or update on game deferrable initially deferred
         for each row execute function at_commit();
 """
-WAITING = "select count(*) from pg_locks where not granted"
+SLOW = """create function wait() returns trigger language plpgsql as $$begin perform pg_sleep(60); return null; end$$;
+create trigger wait before update on game for each statement execute function wait()"""
+WAITING = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
 
 
 @pytest.fixture
@@ -98,8 +100,8 @@ def test_without_the_database_they_say_so_and_with_it_they_are_well_again(tmp_pa
         servers[0].ask("POST", "/new", form(name="Go"), FORM)
         for version, end in enumerate(ENDS.values(), 1):
             before = same([server.ask("GET", "/") for server in servers])
-            with closing(psycopg.connect(postgres.url)) as outside:  # which has no end by COMMIT
-                outside.execute("lock table game in exclusive mode")
+            with closing(psycopg.connect(postgres.url, autocommit=True)) as outside:
+                outside.execute(SLOW)  # not a lock: that would be free as soon as its holder has ended
                 changes = [threads.submit(put, server, "Weiqi", version) for server in servers]
                 until(outside, WAITING, wanted=len(servers))
                 end(postgres)
@@ -110,6 +112,8 @@ def test_without_the_database_they_say_so_and_with_it_they_are_well_again(tmp_pa
             assert (api.status, "The database can’t be reached" in page.text) == (503, True)
             postgres = stack.enter_context(stretto.embedded.start(home, durable=True, port=port))
             assert same([server.ask("GET", "/") for server in servers]) == before
+            with closing(psycopg.connect(postgres.url, autocommit=True)) as outside:
+                outside.execute("drop function wait() cascade")
             assert put(servers[version], f"Go {version}", version).status == 303
         for server in servers:
             server.process.send_signal(signal.SIGINT)

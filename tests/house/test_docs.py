@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
 import re
 import subprocess
@@ -42,12 +43,17 @@ def test_a_pages_blocks_run_and_print_what_it_says(
     path: Path, database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The blocks of a page share a namespace, in which `url` is the database's."""
+    log = logging.getLogger("stretto.slow")
+    before = (log.propagate, log.handlers[:])
     names: dict[str, Any] = {"__name__": f"page_{path.stem}", "url": database}
     assert blocks(path)
-    for block in blocks(path):
-        place = f"{path.name}, the block at line {block.line}"
-        exec(compile(block.code, place, "exec", dont_inherit=True), names)
-        assert capsys.readouterr().out == textwrap.dedent(block.output), place
+    try:
+        for block in blocks(path):
+            place = f"{path.name}, the block at line {block.line}"
+            exec(compile(block.code, place, "exec", dont_inherit=True), names)
+            assert capsys.readouterr().out == textwrap.dedent(block.output), place
+    finally:
+        log.propagate, log.handlers[:] = before  # a page may say where slow statements go
     for value in names.values():
         if isinstance(value, stretto.Database):
             value.close()

@@ -390,21 +390,33 @@ async def test_the_time_of_statements_is_not_that_of_blocks(open_db: Any) -> Non
 async def test_time_outside_counts_for_the_first_request_of_a_call_only(open_db: Any) -> None:
     db = open_db(connections=1, slow=None)
     placed: list[float] = []
-    enqueue = db._pool._enqueue
+    pool = db._pool
+    enqueue, inner = pool._enqueue, pool.scheduler
 
     def watched(request: Any, now: float) -> None:
         if asyncio.current_task() is late:
             placed.append(now)
         enqueue(request, now)
 
+    class Full:
+        """The scheduler, which has no room for one."""
+
+        def place(self, request: Any, now: float) -> Any:
+            if asyncio.current_task() is not late:
+                return inner.place(request, now)
+            asyncio.get_running_loop().call_soon(pool._dispatch)  # there may be nobody else to do it
+            return None
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
     async with db.connection():
         tasks = await crowded(db, read)
         late = asyncio.ensure_future(db.fetchval("select 41, 42", column=1))  # two requests: it is not known yet
         await asyncio.sleep(0)
         between = monotonic()
-        more = begun(db, read)
-        db._pool._enqueue = watched
+        pool._enqueue, pool.scheduler = watched, Full()
     assert await late == 42
-    await asyncio.gather(*tasks, *more)
+    await asyncio.gather(*tasks)
     first, second = placed
     assert first <= between < second

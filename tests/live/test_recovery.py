@@ -68,12 +68,19 @@ def test_what_is_submitted_to_a_closed_connection_was_not_sent(make_link: Callab
 
 
 def test_the_server_stops_although_nobody_asks_for_the_connection(
-    make_link: Callable[[], Link], outside: psycopg.Connection[Any]
+    make_link: Callable[[], Link], outside: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = make_link()
+    link, seen, cancel = make_link(), threading.Event(), recovery.cancel
+
+    def held(*args: Any) -> Any:
+        assert seen.wait(60)  # else it may be over before anybody looks
+        return cancel(*args)
+
+    monkeypatch.setattr(recovery, "cancel", held)
     with pytest.raises(StatementTimeout):
         fetchval(link, "select pg_sleep(60), 'forgotten'", timeout=0.05)
     assert link.recovering
+    seen.set()
     until(outside, RUNNING, "%forgotten%", wanted=0)
     link.recover()
     assert not link.recovering
