@@ -17,9 +17,9 @@ def places(most: int) -> tuple[str, ...]:
     found: list[str] = []
     frame: Any = sys._getframe(1)
     while frame is not None and len(found) < most:
-        name = frame.f_code.co_filename
-        if _is_outside(name):
-            found.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
+        code = frame.f_code
+        if _is_outside(code.co_filename):
+            found.append(place(code.co_filename, frame.f_lineno, code.co_name))
         frame = frame.f_back
     return tuple(found)
 
@@ -33,9 +33,9 @@ def caller() -> str:
 
 
 @lru_cache(maxsize=512)
-def place(filename: str, line: int) -> str:
+def place(filename: str, line: int, function: str = "") -> str:
     """A line of a program as text, one for all who come from there."""
-    return f"{filename}:{line}"
+    return f"{filename}:{line} in {function}" if function else f"{filename}:{line}"
 
 
 @lru_cache(maxsize=4096)

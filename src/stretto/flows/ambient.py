@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stretto.errors import PoolTimeout, StatementTimeout
@@ -58,7 +58,7 @@ class Ambient:
 
     def inside(self, scope: Scope | None) -> Ambient:
         """The same in another block, or in none."""
-        return replace(self, scope=scope)
+        return Ambient(scope, self.deadline, self.seconds)
 
     def explain(self, error: StatementTimeout | PoolTimeout, now: float) -> None:
         """Say in a timeout that it was this deadline, where it was."""
