@@ -92,7 +92,8 @@ def test_a_stream_keeps_nothing_of_the_objects_that_it_gave(db: Any) -> None:
     for book in db.stream(query, batch=10):
         assert book.author.id == book.author_id
         count += 1
-        most = max(most, authors())
+        if count % 30 == 0:  # to look is to walk all objects of the process
+            most = max(most, authors())
     assert count == 300
     assert most - others < 100
 
