@@ -9,7 +9,7 @@ from typing import Any
 from stretto.cli.race.load import callers, keys
 from stretto.cli.race.meter import latencies
 
-__all__ = ["callers", "keys", "latencies", "timed", "timed_async"]
+__all__ = ["callers", "keys", "latencies", "stall", "timed", "timed_async"]
 
 
 def timed(function: Callable[[Any], Any], argument: Any) -> float:
@@ -24,3 +24,19 @@ async def timed_async(function: Callable[[Any], Any], argument: Any) -> float:
     before = time.perf_counter()
     await function(argument)
     return time.perf_counter() - before
+
+
+def stall(seconds: float) -> float:
+    """The longest time, in seconds, for which this process stood still while it only read the clock.
+
+    What a wait has of that is the machine's: another process, an interrupt, a host that gave the core to somebody else.
+    """
+    clock = time.perf_counter
+    longest, before = 0.0, clock()
+    end = before + seconds
+    while before < end:
+        now = clock()
+        if now - before > longest:
+            longest = now - before
+        before = now
+    return longest

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from benchmarks import load
+from benchmarks.bars import AtLeast, AtMost, Bar
 from benchmarks.cases import COMMON, WAITS, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, drive, opened
@@ -36,6 +37,7 @@ def run(contender: Contender, job: Job) -> dict[str, float]:
 
 async def _run(contender: Contender, job: Job) -> dict[str, float]:
     callers, sizes = job.variant["callers"], job.sizes
+    stall = load.stall(2 * sizes.seconds)
     async with opened(contender, job.url, max(sizes.connections, SLEEPERS + 1)) as (ask, sleep):
         await select.check([ask], sizes.points)
         functions, arguments = [ask] * callers, [load.keys(caller, sizes.points) for caller in range(callers)]
@@ -46,7 +48,7 @@ async def _run(contender: Contender, job: Job) -> dict[str, float]:
         await select.check([ask], sizes.points)
     found = load.latencies(waits)
     found["fairness"] = found["max_ms"] / found["mean_ms"]
-    return window.result(len(waits), **found, sleep_ms=load.latencies(slept)["mean_ms"])
+    return window.result(len(waits), **found, sleep_ms=load.latencies(slept)["mean_ms"], stall_ms=stall * 1e3)
 
 
 @asynccontextmanager
@@ -89,9 +91,22 @@ def _sleeping_threads(sleep: Callable[[float], Any], seconds: float) -> Iterator
             thread.join()
 
 
+def bars(variant: Mapping[str, Any]) -> list[Bar]:
+    if variant["callers"] != 50:
+        return []
+    own = "stretto AsyncDatabase"
+    return [
+        AtLeast(own, 4, ("asyncpg pool",)),
+        AtMost(own, "p99_ms", 5, "ms, p99"),
+        AtMost(own, "fairness", 10, "times the mean, the longest wait"),
+    ]
+
+
 CASE = Case(
     name="neighbours",
-    about=f"point selects beside {SLEEPERS} x pg_sleep on one pool; max/mean: of the waits; sleep: what a sleep took",
+    about=f"point selects beside {SLEEPERS} x pg_sleep on one pool; max/mean: of the waits; sleep: what a sleep took; "
+    "stall: how long the client's core stood still at most while the process only read the clock, for as long before",
+    bars=bars,
     setup=setup,
     variants=variants,
     run=run,
@@ -102,6 +117,7 @@ CASE = Case(
         Column("mean_ms", "mean ms", ".3g"),
         Column("fairness", "max/mean", ",.0f"),
         Column("sleep_ms", "sleep ms", ",.0f"),
+        Column("stall_ms", "stall ms", ".3g"),
         *COMMON[:2],
     ),
 )

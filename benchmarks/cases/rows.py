@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from benchmarks.bars import AtLeast, Bar
 from benchmarks.cases import COMMON, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened
@@ -95,8 +96,21 @@ async def _run(contender: Contender, job: Job) -> dict[str, float]:
     return {**figures, "rate": 1e9 / (fetch_ns + read_ns)}
 
 
+def bars(_variant: Mapping[str, Any]) -> list[Bar]:
+    return [
+        bar
+        for own in ("stretto asyncio slotted dataclass", "stretto blocking slotted dataclass")
+        for bar in (
+            AtLeast(own, 2, ("asyncpg Records",)),
+            AtLeast(own, 1.5, ("psycopg2 tuples",)),
+            AtLeast(own, 10, ("SQLAlchemy ORM, asyncpg", "SQLAlchemy ORM, psycopg2")),
+        )
+    ]
+
+
 CASE = Case(
     name="rows",
+    bars=bars,
     about="rows x 5 columns (int4, text, timestamptz, numeric, bool) in one list, fetched and every field read; GC on",
     setup=setup,
     run=run,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks import load
+from benchmarks.bars import AtLeast, AtMost, Bar, NotSlower
 from benchmarks.cases import COMMON, WAITS, Case, Column, Job, takes_callers
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened
@@ -50,8 +52,46 @@ async def _program(contender: Contender, job: Job) -> dict[str, float]:
     return {**figures, "rate": rate}
 
 
+_LOOPS = ("", " + uvloop")
+_HELD = (
+    *(f"asyncpg held{loop}" for loop in _LOOPS),
+    "psycopg 3 asyncio held",
+    "psycopg 3 blocking held",
+    "psycopg2 held",
+)
+_POOLS = (
+    *(f"asyncpg pool{loop}" for loop in _LOOPS),
+    "psycopg 3 asyncio pool",
+    "psycopg 3 blocking pool",
+    "psycopg 3 pipeline by hand",
+    "psycopg2 pool",
+    "psycopg2 gevent",
+)
+
+
+def bars(variant: Mapping[str, Any]) -> list[Bar]:
+    own, blocking = "stretto AsyncDatabase", "stretto Database"
+    match variant["callers"]:
+        case 1:
+            return [
+                *(NotSlower(f"{own}{loop}", (f"asyncpg held{loop}",)) for loop in _LOOPS),
+                NotSlower(blocking, ("psycopg 3 blocking held", "psycopg2 held")),
+            ]
+        case 10:
+            return [AtLeast(own, 1.8, (*_HELD, *_POOLS)), AtLeast(blocking, 1.3, ("psycopg2 held",))]
+        case 100:
+            return [
+                AtLeast(own, 12, ("asyncpg pool",)),
+                AtLeast(own, 3.5, _POOLS),
+                AtLeast(own, 0.5, ("pgbench pipeline",)),
+                AtMost(own, "client_us", 9, "us of the client a select"),
+            ]
+    return []
+
+
 CASE = Case(
     name="select",
+    bars=bars,
     about="point select of five columns by primary key, autocommit",
     setup=setup,
     variants=variants,

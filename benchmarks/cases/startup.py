@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.bars import AtMost, Bar
 from benchmarks.cases import Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, call, drive, expect, opened, peak_memory
@@ -67,8 +68,13 @@ async def _connect(contender: Contender, job: Job) -> dict[str, float]:
     return {"rate": 1 / wall, "ms": wall * 1e3, "cpu_ms": cpu * 1e3, "rss_mb": peak_memory()}
 
 
+def bars(variant: Mapping[str, Any]) -> list[Bar]:
+    return [AtMost("stretto blocking", "ms", 100, "ms")] if variant["what"] == "import" else []
+
+
 CASE = Case(
     name="startup",
+    bars=bars,
     about="the import in a fresh interpreter (its own start not counted); a connection with one select, and its end",
     variants=variants,
     takes=takes,

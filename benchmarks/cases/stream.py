@@ -5,8 +5,10 @@ A contender takes ``(url,)`` and yields a function that gives an iterator, or an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.bars import AtMost, Bar
 from benchmarks.cases import COMMON, Case, Column, Job
 from benchmarks.contenders import Contender
 from benchmarks.measure import Window, drive, expect, forget_peak, memory, opened, peak_memory
@@ -60,8 +62,13 @@ async def _consume(rows: Any, asynchronous: bool) -> int:
     return count
 
 
+def bars(_variant: Mapping[str, Any]) -> list[Bar]:
+    return [AtMost(own, "growth_mb", 4, "MB of growth") for own in ("stretto blocking", "stretto asyncio")]
+
+
 CASE = Case(
     name="stream",
+    bars=bars,
     about=f"rows x 5 columns read one by one, {BATCH} in a batch; growth: peak memory over that after a first pass",
     setup=setup,
     run=run,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from stretto._async.database import AsyncDatabase
     from stretto._async.transaction import AsyncTransaction
     from stretto._async.verbs import AsyncBatch
+    from stretto.flows.bulk import Chunk, Progress, Rejected, Report
+    from stretto.flows.moved import CopiedPart, CopyProgress, TableCopy
     from stretto.model.differences import Difference
 
 _core.choose()
@@ -41,9 +43,7 @@ from stretto.codecs.values import (  # noqa: E402
 from stretto.context import deadline, detached, transactional  # noqa: E402
 from stretto.errors import Error, Notice  # noqa: E402
 from stretto.flows.batch import BatchResult  # noqa: E402
-from stretto.flows.bulk import Chunk, Progress, Rejected, Report  # noqa: E402
 from stretto.flows.listen import Notification  # noqa: E402
-from stretto.flows.moved import CopiedPart, CopyProgress, TableCopy  # noqa: E402
 from stretto.model.base import Model  # noqa: E402
 from stretto.model.changes import Delete, Update, delete, update  # noqa: E402
 from stretto.model.expressions import (  # noqa: E402
@@ -154,7 +154,14 @@ _LATER = {
     "AsyncConnection": "_async.connection",
     "AsyncDatabase": "_async.database",
     "AsyncTransaction": "_async.transaction",
+    "Chunk": "flows.bulk",
+    "CopiedPart": "flows.moved",
+    "CopyProgress": "flows.moved",
     "Difference": "model.differences",
+    "Progress": "flows.bulk",
+    "Rejected": "flows.bulk",
+    "Report": "flows.bulk",
+    "TableCopy": "flows.moved",
 }
 
 

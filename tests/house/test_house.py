@@ -128,10 +128,23 @@ def test_the_version_is_that_of_the_package() -> None:
     assert f'version = "{stretto.__version__}"' in text
 
 
+SELDOM = (
+    "_async.database",
+    "_sync.bulk",
+    "_sync.moving",
+    "flows.batches",
+    "flows.bulk",
+    "flows.moving",
+    "runtime.crew",
+)
+
+
 @pytest.mark.parametrize("core", ["py", "c"])
 def test_an_import_loads_nothing_heavy(core: str) -> None:
     if core == "c" and not stretto._core.compiled_modules():
         pytest.skip("the core is not compiled")
     said = run("-c", "import stretto, sys, json; print(json.dumps(list(sys.modules)))", STRETTO_CORE=core)
     assert said.returncode == 0, said.stderr
-    assert {name.partition(".")[0] for name in json.loads(said.stdout)} & HEAVY == set()
+    loaded = json.loads(said.stdout)
+    assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
+    assert {f"stretto.{name}" for name in SELDOM} & set(loaded) == set()

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any, TextIO, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, overload
 
 from stretto._async.transacting import AsyncTransacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.ambient import NOTHING, Ambient, ambient
-from stretto.flows.batches import Batch, Reader, RowReader, StreamReader
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
-from stretto.flows.rows import Target, plan_rows
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.protocol.request import Request
 from stretto.runtime.aio import Link
 from stretto.runtime.asources import aitems_of, asink_of
 from stretto.runtime.tracing import own
+
+if TYPE_CHECKING:
+    from stretto.flows.batches import Batch, Reader
 
 T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
@@ -190,6 +191,9 @@ class AsyncConnection(AsyncTransacting):
         ``options``: ``header, delimiter, null, quote, escape, force_null, force_not_null, on_error ...`` as COPY's.
         What the source raises is raised here, and no row is left.
         """
+        from stretto.flows.batches import RowReader, StreamReader  # not for those who never copy
+        from stretto.flows.rows import Target, plan_rows
+
         items = aitems_of(source, format)
         try:
             self._copying = True

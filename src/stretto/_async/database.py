@@ -9,9 +9,7 @@ from os import PathLike
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
-from stretto._async.bulk import load
 from stretto._async.connection import GIVEN_BACK, AsyncConnection
-from stretto._async.moving import Move
 from stretto._async.pool import AsyncPool
 from stretto._async.session import session_of
 from stretto._async.transacting import AsyncTransacting
@@ -22,10 +20,7 @@ from stretto.config import Config
 from stretto.errors import ConnectionLost, PoolTimeout, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.ambient import Ambient, ambient
-from stretto.flows.bulk import Job, Progress, Report
 from stretto.flows.listen import Notification
-from stretto.flows.moved import CopyProgress, TableCopy
-from stretto.flows.moving import Order
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
@@ -36,6 +31,8 @@ from stretto.runtime.tracing import Sink, own
 
 if TYPE_CHECKING:
     import stretto
+    from stretto.flows.bulk import Progress, Report
+    from stretto.flows.moved import CopyProgress, TableCopy
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -236,6 +233,9 @@ class AsyncDatabase(AsyncTransacting):
         Raises what the source raises, EncodeError and the server's errors, with the ``row`` of the source; BulkError
         where only a part has landed; UsageError.
         """
+        from stretto._async.bulk import load  # what most programs never use is not loaded with the rest
+        from stretto.flows.bulk import Job
+
         job = Job(target, source, columns, format, chunks, atomic, on_conflict, errors, progress, options)
         return await load(self, job)
 
@@ -281,6 +281,9 @@ class AsyncDatabase(AsyncTransacting):
         landed. In a transaction of the source its snapshot is read. ``progress`` is called now and then, with one
         CopyProgress at a time. Raises UsageError for tables and columns that don't go together; the servers' errors.
         """
+        from stretto._async.moving import Move
+        from stretto.flows.moving import Order
+
         flags = {"atomic": atomic, "create": create, "verify": verify, "progress": progress}
         order = Order.of(source, into, columns, jobs, transform, **flags)
         if not isinstance(to, AsyncDatabase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
@@ -12,11 +12,13 @@ from stretto._bridge.connection import BridgedConnection
 from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.database import CLOSING, Database
-from stretto.flows.bulk import Report
 from stretto.flows.listen import Notification
-from stretto.flows.moved import TableCopy
 from stretto.pool.lifetime import Stats
 from stretto.runtime.bridge import Call, await_, drive
+
+if TYPE_CHECKING:
+    from stretto.flows.bulk import Report
+    from stretto.flows.moved import TableCopy
 
 
 class BridgedDatabase(BridgedTransacting, Database):

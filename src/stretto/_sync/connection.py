@@ -6,24 +6,25 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any, TextIO, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, overload
 
 from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.ambient import NOTHING, Ambient, ambient
-from stretto.flows.batches import Batch, Reader, RowReader, StreamReader
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
-from stretto.flows.rows import Target, plan_rows
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.protocol.request import Request
 from stretto.runtime.blocking import Link
 from stretto.runtime.sources import items_of, sink_of
 from stretto.runtime.tracing import own
+
+if TYPE_CHECKING:
+    from stretto.flows.batches import Batch, Reader
 
 T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
@@ -191,6 +192,9 @@ class Connection(Transacting):
         ``options``: ``header, delimiter, null, quote, escape, force_null, force_not_null, on_error ...`` as COPY's.
         What the source raises is raised here, and no row is left.
         """
+        from stretto.flows.batches import RowReader, StreamReader  # not for those who never copy
+        from stretto.flows.rows import Target, plan_rows
+
         items = items_of(source, format)
         try:
             self._copying = True

@@ -11,9 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
-from stretto._sync.bulk import load
 from stretto._sync.connection import GIVEN_BACK, Connection
-from stretto._sync.moving import Move
 from stretto._sync.pool import Pool
 from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
@@ -22,10 +20,7 @@ from stretto.config import Config
 from stretto.errors import ConnectionLost, PoolTimeout, UsageError
 from stretto.flows import stream as streaming
 from stretto.flows.ambient import Ambient, ambient
-from stretto.flows.bulk import Job, Progress, Report
 from stretto.flows.listen import Notification
-from stretto.flows.moved import CopyProgress, TableCopy
-from stretto.flows.moving import Order
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
@@ -37,6 +32,8 @@ from stretto.runtime.turns import Turns
 
 if TYPE_CHECKING:
     import stretto
+    from stretto.flows.bulk import Progress, Report
+    from stretto.flows.moved import CopyProgress, TableCopy
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -237,6 +234,9 @@ class Database(Transacting):
         Raises what the source raises, EncodeError and the server's errors, with the ``row`` of the source; BulkError
         where only a part has landed; UsageError.
         """
+        from stretto._sync.bulk import load  # what most programs never use is not loaded with the rest
+        from stretto.flows.bulk import Job
+
         job = Job(target, source, columns, format, chunks, atomic, on_conflict, errors, progress, options)
         return load(self, job)
 
@@ -282,6 +282,9 @@ class Database(Transacting):
         landed. In a transaction of the source its snapshot is read. ``progress`` is called now and then, with one
         CopyProgress at a time. Raises UsageError for tables and columns that don't go together; the servers' errors.
         """
+        from stretto._sync.moving import Move
+        from stretto.flows.moving import Order
+
         flags = {"atomic": atomic, "create": create, "verify": verify, "progress": progress}
         order = Order.of(source, into, columns, jobs, transform, **flags)
         if not isinstance(to, Database):
