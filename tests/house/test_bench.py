@@ -22,13 +22,13 @@ from benchmarks.contenders import Contender, pg_dump, pgbench, psql
 from benchmarks.measure import WrongAnswer, drive, expect
 from benchmarks.runner import ROOT, Outcome
 from benchmarks.sizes import QUICK, Sizes
+from tests.builds import once
 
-from stretto import _core
+from stretto._core import compiled_modules
 from stretto.cli import urls
 from stretto.cli.race.workloads import mixed
-from stretto.wire import buffer
 
-BOTH_BUILDS = pytest.mark.skipif(not _core.is_compiled(buffer), reason="compares the compiled core with the other")
+BOTH_BUILDS = pytest.mark.skipif(not compiled_modules(), reason="compares the compiled core with the other")
 
 
 def expected(case: Case, found: list[Contender]) -> set[tuple[str, str]]:
@@ -41,6 +41,7 @@ def expected(case: Case, found: list[Contender]) -> set[tuple[str, str]]:
     }
 
 
+@once
 @pytest.mark.timeout(300)  # some sixty processes
 @pytest.mark.parametrize(
     "name",
