@@ -16,6 +16,7 @@ SIGNALS = [
     signal.Signals[name]
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCHLD", "SIGPIPE")
 ]
+LOGGERS = ("stretto", "asyncio")  # other libraries set up theirs when they are imported
 # What pytest sets for each test, and what polars sets when it is imported.
 NOT_OURS = {"PYTEST_CURRENT_TEST", "_RJEM_MALLOC_CONF"}
 
@@ -37,9 +38,9 @@ def shared() -> dict[str, Any]:
     }
     found |= {f"the handler of {number.name}": signal.getsignal(number) for number in SIGNALS}
     found |= {f"the variable {name}": text for name, text in os.environ.items() if name not in NOT_OURS}
-    loggers = {"root": logging.root, **logging.root.manager.loggerDict}
-    for name, logger in loggers.items():
-        if isinstance(logger, logging.Logger) and (state := _state(logger)) != _NEW:
+    found["the logger root"] = _state(logging.root)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith(LOGGERS) and isinstance(logger, logging.Logger) and (state := _state(logger)) != _NEW:
             found[f"the logger {name}"] = state
     return found
 

@@ -297,6 +297,7 @@ def test_the_curve_has_every_step_while_somebody_ran() -> None:
     assert plots.curve(ended, []) == ""
 
 
+@once
 @pytest.mark.skipif(pictures.chromium() is None, reason="needs Chromium: apt-get install chromium")
 def test_pictures_are_as_high_as_what_they_show(tmp_path: Path) -> None:
     ended = result(standing("stretto", 9.0), standing("peer", 5.0))
