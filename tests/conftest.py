@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.cases import FUZZED
+from tests.unchanged import changes, shared
 
 from stretto import _core
 from stretto.errors import Error
@@ -120,6 +121,30 @@ def watch() -> Watch:
 
 def pytest_configure() -> None:
     WATCH.attach()
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector look at what tests make, and not again and again at twelve thousand tests."""
+    gc.collect()
+    gc.freeze()
+
+
+BEFORE = pytest.StashKey[dict[str, Any]]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    item.stash[BEFORE] = shared()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Fail a test that leaves something changed that the whole process shares, and not the next one."""
+    result = yield
+    if changed := changes(item.stash[BEFORE], shared()):
+        pytest.fail("left changed: " + "; ".join(changed), pytrace=False)
+    return result
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

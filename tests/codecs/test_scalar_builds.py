@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.builds import once
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +20,7 @@ def outcomes(core: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@once
 def test_both_builds_do_the_same() -> None:
     compiled, interpreted = outcomes("c"), outcomes("py")
     if "the core is not compiled" in compiled.stderr:

@@ -14,19 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builds import once
 from tests.games.serving import Running
-
-from stretto._core import compiled_modules, core_info
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REQUIRED = bool(os.environ.get("STRETTO_REQUIRE_BROWSER"))
 KEPT = os.environ.get("STRETTO_SCREENSHOTS")
 if not REQUIRED:
     pytest.importorskip("playwright")
-TWICE = core_info() == "interpreted" and bool(compiled_modules())
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.skipif(TWICE, reason="a browser sees the same of both builds: it looks at the compiled one"),
+    once,
 ]
 AWAKE = ["--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"]
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}

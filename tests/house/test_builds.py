@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.builds import once
 
 from stretto import _core
 
@@ -56,6 +57,7 @@ def test_all_of_the_core_is_compiled_or_nothing() -> None:
     assert sorted(COMPILED) in ([], MODULES)
 
 
+@once
 @needs_compiled
 def test_both_builds_have_the_same_public_names() -> None:
     compiled, interpreted = (json.loads(ask(core, *MODULES).stdout) for core in ("c", "py"))
@@ -88,6 +90,7 @@ def test_another_value_of_stretto_core_is_refused(core: str) -> None:
     assert f"STRETTO_CORE must be 'py' or 'c', not '{core}'" in said.stderr
 
 
+@once
 def test_without_a_compiler_the_build_says_so_loudly_and_works_interpreted(tmp_path: Path) -> None:
     checkout = ROOT.parents[1]
     shutil.copytree(ROOT, tmp_path / "src/stretto", ignore=shutil.ignore_patterns("*.so", "__pycache__"))

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.builds import once
 
 import stretto
 
+pytestmark = once
 ROOT = Path(__file__).resolve().parents[2]
 MAKE = """
 create table flight (id int primary key, name text not null, price numeric);

@@ -17,12 +17,14 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from psycopg import pq
+from tests.builds import once
 from tests.cases import cases
 
 from stretto._conninfo import OPTIONS
 from stretto.config import Config, parse_dsn
 from stretto.errors import ConfigError
 
+pytestmark = once  # no module of the core has a part in it
 CASES, CHOICES = cases(2500, 2, cost=4), cases(500, cost=20)
 EACH = 5  # texts for each that is drawn: itself, and some that are bent at random, which takes no time
 FUZZ = settings(max_examples=-(-CASES // EACH), deadline=None, suppress_health_check=list(HealthCheck))

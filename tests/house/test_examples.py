@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.builds import once
 
 import stretto
 
@@ -45,6 +46,7 @@ def test_an_example_prints_what_it_says(path: Path, database: str, capsys: pytes
     assert capsys.readouterr().out == textwrap.dedent(module.__doc__.partition("It prints:\n\n")[2])
 
 
+@once
 def test_pyright_in_strict_mode_finds_nothing_in_the_examples() -> None:
     pytest.importorskip("pyright", reason="make lint and make types install it")
     source = {"PYTHONPATH": str(Path(stretto.__file__).parent.parent)}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builds import once
 
 import stretto
 
@@ -52,6 +53,7 @@ def test_imports_go_downward_only() -> None:
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+@once
 @pytest.mark.parametrize("tool", ["make_sync.py", "make_sqlstate.py"])
 def test_generated_files_are_in_step(tool: str) -> None:
     said = run(f"tools/{tool}", "--check")

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.builds import once
 from tests.house.test_copy_command import ROOT, lines
 
 import stretto
 from stretto.cli.sampling import guesses, named, type_of
 
+pytestmark = once
 PEOPLE = 'Id;Full Name;Born;Seen\n1;"Ann; B";1990-01-02;2026-01-02 10:00:00+00\n2;"x\ny";;\n3;;1991-01-01;\n'
 
 

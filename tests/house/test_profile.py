@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builds import once
 
 import stretto
 from stretto.cli import profile as profiling
@@ -44,6 +45,7 @@ def check(profile: dict[str, Any]) -> None:
     assert sum(parts.values()) == pytest.approx(profile["whole"], abs=0.001 * len(PARTS))
 
 
+@once
 @pytest.mark.timeout(300)
 def test_the_profile_of_stretto_and_modules(server_url: str, tmp_path: Path) -> None:
     output, file = tmp_path / "report", tmp_path / "other.sqlite"
@@ -88,6 +90,7 @@ def test_the_profile_of_stretto_and_modules(server_url: str, tmp_path: Path) -> 
 NOWHERE = "postgresql://somebody:s3cret@127.0.0.1:1/nowhere"
 
 
+@once
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -104,11 +104,16 @@ async def test_neighbours_of_what_is_given_up_get_their_answers_and_no_cancel_is
     """The replies are held back by the proxy, so all are on the wire when every third is given up."""
     with Proxy.before(server_url) as proxy:
         async with AsyncDatabase(proxy.url(server_url), connections=1) as db:
-            await warm(db)
             pid = await db.fetchval("select pg_backend_pid()")
-            hold = proxy.add(Rule(on("B", "2"), Do.HOLD))
-            tasks = [asyncio.create_task(db.fetchval(FAST, i)) for i in range(60)]
-            await eventually(hold.fired.is_set)
+            while True:
+                await warm(db)
+                hold = proxy.add(Rule(on("B", "2"), Do.HOLD))
+                tasks = [asyncio.create_task(db.fetchval(FAST, i)) for i in range(60)]
+                await eventually(hold.fired.is_set)
+                if db.stats().in_flight == 60:
+                    break
+                hold.release()  # a busy machine took so long over the first that nobody was placed behind it
+                await asyncio.gather(*tasks)
             for task in tasks[::3]:
                 task.cancel()
             gone = await asyncio.gather(*tasks[::3], return_exceptions=True)
@@ -127,13 +132,16 @@ async def test_a_running_statement_is_not_cancelled_while_others_wait_behind_it(
     sql = "select $1::int from pg_sleep(case when $1::int < 0 then 0.2 else 0 end)"
     with Proxy.before(server_url) as proxy:
         async with AsyncDatabase(proxy.url(server_url), connections=1) as db:
-            for _ in range(20):
-                await db.fetchval(sql, 1)
-            head = asyncio.create_task(db.fetchval(sql, -1))
-            behind = [asyncio.create_task(db.fetchval(sql, i)) for i in range(10)]
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            assert db.stats().in_flight > 1, "nobody was placed behind it"
+            while True:
+                for _ in range(20):
+                    await db.fetchval(sql, 1)
+                head = asyncio.create_task(db.fetchval(sql, -1))
+                behind = [asyncio.create_task(db.fetchval(sql, i)) for i in range(10)]
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                if db.stats().in_flight > 1:
+                    break
+                await asyncio.gather(head, *behind)  # a busy machine took so long that nobody was placed behind it
             head.cancel()
             assert await asyncio.gather(*behind) == list(range(10))
             assert head.cancelled()

@@ -191,6 +191,7 @@ from tests.runtime.test_hostile import falling_silent
 
 with scripted(falling_silent, Peer.wait_for_end) as server:
     db = Database(server.url, connections=1)
+    assert db.fetch("select 7 as n") == [(7,)]
     try:
         db.fetch("select 7 as n", timeout=0.05)
     except StatementTimeout:

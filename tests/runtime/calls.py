@@ -10,7 +10,7 @@ from typing import Any
 from stretto._async.database import AsyncDatabase
 from stretto._sync.database import Database
 
-PATIENCE = 9.0  # seconds; whoever takes longer has been hung (a server that ignores a cancel costs 3)
+PATIENCE = 45.0  # seconds; whoever takes longer has been hung (a server that ignores a cancel costs 3)
 RUNTIMES = ("blocking", "asyncio")
 WAITS = ("wait", "block")
 

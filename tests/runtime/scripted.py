@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.flows.driver import READY, WELCOME, message
 
-PATIENCE = 15.0  # seconds, longer than the client's: it must not be freed by our leaving
+PATIENCE = 60.0  # seconds, longer than the client's: it must not be freed by our leaving
 
 PARSED = message(b"1")
 BOUND = message(b"2")

@@ -32,6 +32,7 @@ from stretto.errors import (
     StatementTimeout,
     UsageError,
 )
+from stretto.runtime import aio, aioplug, blocking, plug, recovery
 
 both = pytest.mark.parametrize("runtime", RUNTIMES)
 FETCH = ("fetch", SQL)
@@ -213,9 +214,9 @@ def test_a_server_that_hangs_up_between_statements_is_not_noticed_by_the_next(
 
 
 def falling_silent(peer: Peer) -> None:
-    """Let in, prepare, and never answer again."""
+    """Let in, prepare, answer once, and never again."""
     peer.greet()
-    peer.serve(count=3)
+    peer.serve(count=6)
     peer.wait_for_end()
 
 
@@ -226,11 +227,20 @@ CANCELS: dict[str, Script] = {
 }
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who does not answer a cancel is given up sooner."""
+    for module in (aio, aioplug, blocking, plug, recovery):
+        monkeypatch.setattr(module, "CANCEL_GRACE", 0.5)
+
+
 @both
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("cancel", CANCELS)
 def test_a_silent_server_is_given_up_after_the_timeout(runtime: str, cancel: str) -> None:
     with scripted(falling_silent, CANCELS[cancel], honest) as server:
-        first, second = outcomes(runtime, server.url, [(*FETCH, {"timeout": 0.05}), FETCH])
+        whole, first, second = outcomes(runtime, server.url, [FETCH, (*FETCH, {"timeout": 0.05}), FETCH])
+    assert whole == [(7,)]  # to connect may take a slow machine longer than the timeout
     assert type(first) is StatementTimeout
     assert first.outcome == "unknown"
     assert second == [(7,)] or type(second) is ConnectionLost
@@ -263,10 +273,12 @@ def test_a_connection_whose_cancel_may_still_arrive_is_not_used_again(runtime: s
 
 
 @both
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("cancel", CANCELS)
 def test_a_database_closes_while_a_statement_that_timed_out_is_not_answered(runtime: str, cancel: str) -> None:
     with scripted(falling_silent, CANCELS[cancel]) as server:
-        (first,) = outcomes(runtime, server.url, [(*FETCH, {"timeout": 0.05})])
+        whole, first = outcomes(runtime, server.url, [FETCH, (*FETCH, {"timeout": 0.05})])
+    assert whole == [(7,)]
     assert type(first) is StatementTimeout
 
 
@@ -292,7 +304,7 @@ def test_a_copy_that_nobody_asked_for_is_refused_and_the_connection_kept(runtime
 
 @both
 def test_a_flood_of_notices_is_kept_in_bounded_memory(runtime: str) -> None:
-    flood = notice(b"x" * 200) * 1000
+    flood = notice(b"x" * 1000) * 200
 
     def script(peer: Peer) -> None:
         peer.greet()

