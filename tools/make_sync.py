@@ -27,6 +27,7 @@ WORDS = {
     "AsyncLoad": "Load",
     "AsyncObjects": "Objects",
     "AsyncPool": "Pool",
+    "AsyncReserve": "Reserve",
     "AsyncSession": "Session",
     "AsyncTransacting": "Transacting",
     "AsyncTransaction": "Transaction",
