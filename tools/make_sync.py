@@ -38,6 +38,7 @@ WORDS = {
     "_bridge": "runtime",
     "acall": "call",
     "aclose": "close",
+    "acut": "cut",
     "acrew": "crew",
     "aeach": "each",
     "aio": "blocking",

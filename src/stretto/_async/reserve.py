@@ -8,6 +8,7 @@ from typing import Any
 
 from stretto._async.connection import GIVEN_BACK, AsyncConnection
 from stretto._async.lanes import AsyncLane, is_in_parallel, turn_of
+from stretto.errors import Error
 from stretto.runtime.aio import Link
 
 
@@ -76,6 +77,13 @@ class AsyncReserve(AsyncLane):
             return await link.run(flow, timeout)
         finally:
             await self._give(link)
+
+    async def tidy(self, sql: str, timeout: float) -> None:
+        """Execute what puts things back; where the held connections are lost, on a new one."""
+        try:
+            await self.execute(sql, timeout=timeout)
+        except Error:
+            await self._db.execute(sql, timeout=timeout)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -210,7 +210,7 @@ class Move(Parts):
         """Drop the table in which rows waited; where a COMMIT was not answered but took place, it is gone already."""
         try:
             with surroundings(NOTHING):  # a deadline that has passed is not for this
-                target.execute(f"drop table if exists {quote_table(staging)}", timeout=TIDYING)
+                target.tidy(f"drop table if exists {quote_table(staging)}", TIDYING)
         except Error as second:
             error.add_note(f"the table {quote_table(staging)} may be left in the target: {type(second).__name__}")
 

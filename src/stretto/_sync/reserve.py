@@ -9,6 +9,7 @@ from typing import Any
 
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.lanes import Lane, is_in_parallel, turn_of
+from stretto.errors import Error
 from stretto.runtime.blocking import Link
 
 
@@ -77,6 +78,13 @@ class Reserve(Lane):
             return link.run(flow, timeout)
         finally:
             self._give(link)
+
+    def tidy(self, sql: str, timeout: float) -> None:
+        """Execute what puts things back; where the held connections are lost, on a new one."""
+        try:
+            self.execute(sql, timeout=timeout)
+        except Error:
+            self._db.execute(sql, timeout=timeout)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
