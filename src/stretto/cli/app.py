@@ -64,11 +64,13 @@ def race(
     rounds: Annotated[int, typer.Option(min=1, help="With --profile: how often each call is measured.")] = 15,
     workload: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="select, mixed or graph; may be given several times.", show_default="all"),
+        typer.Option(
+            metavar="NAME", help="select, mixed, graph or census; may be given several times.", show_default="all"
+        ),
     ] = None,
-    callers: Annotated[int, typer.Option(min=1, max=1000, help="Of select, at a time.")] = 40,
+    callers: Annotated[int, typer.Option(min=1, max=1000, help="Of select and census, at a time.")] = 40,
     connections: Annotated[int, typer.Option(min=1, max=100, help="That each pool may have.")] = 10,
-    seconds: Annotated[float, typer.Option(min=0.05, help="That each runs in select and graph.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0.05, help="That each runs in select, graph and census.")] = 2.0,
     operations: Annotated[int, typer.Option(min=10, help="That each does in mixed; the seeds did 35,000.")] = 3_500,
     only: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only those with this in their name; others after a |.")
