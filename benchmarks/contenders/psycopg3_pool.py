@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from benchmarks.cases.census import Crew, Worker
 from benchmarks.contenders import contender
 from stretto.cli.race.contenders.psycopg3_pool import AUTOCOMMIT, POINT, asynchronous, blocking
 
@@ -99,36 +98,3 @@ async def transaction_async(url: str, callers: int, connections: int, sql: Any) 
                 return await (await connection.execute(sql, (key,))).fetchone()
 
         yield [ask] * callers
-
-
-@contender("census", "psycopg 3 threads, pool")
-def census_pool(url: str, workers: int, connections: int) -> Iterator[Any]:
-    with blocking(url, connections, **AUTOCOMMIT) as pool:
-
-        def execute(sql: Any, *parameters: Any) -> None:
-            with pool.connection() as connection:
-                connection.execute(sql, parameters)
-
-        def fetch(sql: Any, *parameters: Any) -> list[Any]:
-            with pool.connection() as connection:
-                return connection.execute(sql, parameters).fetchall()
-
-        yield Crew([Worker(execute, fetch)] * workers, lambda sql: fetch(sql)[0][0])
-
-
-@contender("census", "psycopg 3 asyncio, pool")
-async def census_async_pool(url: str, workers: int, connections: int) -> AsyncIterator[Any]:
-    async with asynchronous(url, connections, **AUTOCOMMIT) as pool:
-
-        async def execute(sql: Any, *parameters: Any) -> None:
-            async with pool.connection() as connection:
-                await connection.execute(sql, parameters)
-
-        async def fetch(sql: Any, *parameters: Any) -> list[Any]:
-            async with pool.connection() as connection:
-                return await (await connection.execute(sql, parameters)).fetchall()
-
-        async def value(sql: Any) -> Any:
-            return (await fetch(sql))[0][0]
-
-        yield Crew([Worker(execute, fetch)] * workers, value)

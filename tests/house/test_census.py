@@ -15,17 +15,18 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from benchmarks import census, contenders
+from benchmarks import contenders
 from benchmarks.cases import Job, copy, flow
 from benchmarks.cases import census as case
-from benchmarks.cases.census import LINES, PLACES, Crew, Load, Worker
 from benchmarks.contenders import Contender
-from benchmarks.contenders.stretto_census import copy_rows
 from benchmarks.measure import WrongAnswer, drive
 from benchmarks.sizes import QUICK, Sizes
 
 from stretto import Database
+from stretto.cli.race.contenders.stretto_census import copy_rows
 from stretto.cli.race.workloads import points
+from stretto.cli.race.workloads import records as census
+from stretto.cli.race.workloads.census import LINES, PLACES, Crew, Load, Worker, all_of
 
 PLACE_COUNT, LINE_COUNT = 6, 12
 
@@ -170,7 +171,7 @@ def test_a_line_is_a_select_a_join_and_an_insert_for_each_value_in_every_runtime
     recorder = Recorder(asynchronous)
     crew = Crew([recorder.worker] * 3, lambda _sql: None, numbered=numbered)
     style = census.numbered if numbered else str
-    done = asyncio.run(case._all_of(LINES, crew, asynchronous, 1))
+    done = asyncio.run(all_of(LINES, crew, asynchronous, 1))
     line = census.line(0)
     inserts = [(style(census.INSERT_ELEMENT), (7, *each)) for each in enumerate(line.items)]
     selects = [
@@ -184,7 +185,7 @@ def test_a_line_is_a_select_a_join_and_an_insert_for_each_value_in_every_runtime
 def test_every_record_is_taken_once_by_whoever_is_free(asynchronous: bool) -> None:
     recorder = Recorder(asynchronous)
     crew = Crew([recorder.worker] * 5, lambda _sql: None)
-    assert asyncio.run(case._all_of(PLACES, crew, asynchronous, 40)) == 40
+    assert asyncio.run(all_of(PLACES, crew, asynchronous, 40)) == 40
     assert sorted(values for _sql, values in recorder.seen) == [census.geo(number) for number in range(40)]
 
 
@@ -195,7 +196,7 @@ def test_run_gets_as_many_functions_as_there_are_workers() -> None:
         return function(recorder)
 
     crew = Crew([recorder.worker] * 4, lambda _sql: None, run=run)
-    assert asyncio.run(case._all_of(PLACES, crew, True, 10)) == 10
+    assert asyncio.run(all_of(PLACES, crew, True, 10)) == 10
     assert len(recorder.seen) == 10
 
 

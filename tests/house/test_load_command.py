@@ -200,3 +200,16 @@ def test_a_type_for_each_value() -> None:
     assert type_of("2024-02-29 12:00:00,5") == "text"  # the server takes no comma
     assert type_of("-") == "text"
     assert type_of(".") == "text"
+
+
+def test_the_size_of_a_chunk_and_another_key(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    db.execute("create table load_command.t (id int primary key, mail text unique, name text)")
+    (tmp_path / "a.csv").write_text("id,mail,name\n" + "".join(f"{i},{i}@,old\n" for i in range(3)))
+    (tmp_path / "b.csv").write_text("id,mail,name\n" + "".join(f"{i + 5},{i}@,new\n" for i in range(4)))
+    assert load(own_url, tmp_path, "a.csv", *INTO, "--chunk-size", "1", "--no-atomic").returncode == 0
+    assert load(own_url, tmp_path, "b.csv", *INTO, "--on-conflict", "update", "--on", "mail").returncode == 0
+    found = [(0, "0@", "new"), (1, "1@", "new"), (2, "2@", "new"), (8, "3@", "new")]
+    assert db.fetch("select * from load_command.t order by id", into=tuple) == found
+    refused = load(own_url, tmp_path, "b.csv", *INTO, "--on", "mail")
+    assert refused.returncode == 1
+    assert "on_conflict=" in refused.stderr

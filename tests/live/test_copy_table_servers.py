@@ -80,6 +80,8 @@ def test_a_target_that_crashes_behind_the_last_part_fails_the_copy(
 
         with pytest.raises((ConnectionLost, ConnectError)):
             source.copy_table("moved", there, jobs=2, create=create, progress=strike)
+        left = there.fetchval("select count(*) from pg_class where relname like 'moved_copy_%'")
+        assert left == 0
 
 
 def test_memory_is_bounded(source: stretto.Database, other: stretto.embedded.Server) -> None:

@@ -20,7 +20,7 @@ from stretto.flows.copy import copy_sql
 from stretto.flows.frames import frame_of, lists_of
 from stretto.flows.rows import Target, columns_for
 from stretto.runtime.acrew import Crew
-from stretto.runtime.asources import aeach, aitems_of
+from stretto.runtime.asources import acut, aeach, aitems_of
 from stretto.runtime.aturns import value_of
 from stretto.wire.frontend import COPY_DONE
 
@@ -59,6 +59,8 @@ class AsyncLoad:
         frame = frame_of(job.source) if job.format is None else None
         source, columns = (job.source, job.columns) if frame is None else lists_of(frame, self._target, job.columns)
         items: AsyncGenerator[Any] = aitems_of(source, job.format) if frame is None else aeach(source)
+        if job.chunk_size is not None and job.format is None:
+            items = acut(items, job.chunk_size)
         try:
             first = await self._first(items)
             await self._prepare(first, columns)
@@ -95,7 +97,8 @@ class AsyncLoad:
         sample = first[0] if job.format is None and first else None
         self._columns, plan = await run(columns_for(shared, target, job, columns, sample), None)
         self._reader = reader_for(job, plan, cut, self._apart)
-        self._key = target.key_among(self._columns) if job.on_conflict == "update" and self._columns else []
+        keyed = job.on_conflict == "update" or job.on is not None
+        self._key = target.key_among(self._columns, job.on) if keyed and self._columns else []
         if cut and job.format is not None:
             self._options.pop("header", None)  # the reader keeps it apart
 
@@ -220,7 +223,7 @@ class AsyncLoad:
                 block.add(batch)
                 line += batch.lines
                 await self._tell(batch)
-            if block.stop and (item is None or block.is_full(self._apart)):
+            if block.stop and (item is None or block.is_full(self._apart, self._job.chunk_size)):
                 if not await crew.give(block):
                     return
                 block = Block(0)
@@ -242,16 +245,27 @@ class AsyncLoad:
         """A chunk, in its own transaction."""
         chunk = Chunk(block.first, block.stop, 0)
         try:
-            rows, rejected = await self._door.transact(self._bring, block)
+            rows, rejected = await self._bring_all(block)
         except CommitUnknown:
             self._unknown.append(chunk)
             raise
         self._chunks.append(replace(chunk, rows=rows))
         self._rejected += rejected
 
-    async def _bring(self, block: Block) -> tuple[int, list[Rejected]]:
+    async def _bring_all(self, block: Block) -> Any:
+        """Bring a chunk; where a row breaks a constraint that is deferred, again, so that it is found."""
+        try:
+            return await self._door.transact(self._bring, block)
+        except DatabaseError as error:
+            if not self._apart or not is_rows_fault(error):
+                raise
+        return await self._door.transact(self._bring, block, "set constraints all immediate")
+
+    async def _bring(self, block: Block, before: str = "") -> tuple[int, list[Rejected]]:
         """How many of a chunk's rows have landed, and those that have not; it may be called again."""
         rejected: list[Rejected] = []
+        if before:
+            await self._door.execute(before)
         await self._stage()
         rows = await (self._isolate(block.records, rejected) if self._apart else self._fill(block))
         await self._unstage()
@@ -348,6 +362,7 @@ class AsyncLoad:
             columns,
             self._job.on_conflict,
             self._key,
+            self._target.primary_key(),
             None if version is None else version.column,
         )
         tag = await door.execute(sql)

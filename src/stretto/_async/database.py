@@ -210,8 +210,10 @@ class AsyncDatabase(AsyncTransacting):
         columns: Sequence[str] | None = None,
         format: str | None = None,
         chunks: int | None = None,
+        chunk_size: int | None = None,
         atomic: bool = True,
         on_conflict: Literal["ignore", "update"] | None = None,
+        on: Any = None,
         errors: Literal["raise", "report"] = "raise",
         progress: Callable[[Progress], Any] | None = None,
         **options: Any,
@@ -226,9 +228,11 @@ class AsyncDatabase(AsyncTransacting):
         ``atomic``: all or nothing; else chunk by chunk, each in a transaction of its own. ``chunks``: over how many
         connections at most; by default 1, or 4 where not atomic. An atomic load over several goes through an unlogged
         table beside the target, which costs the server a second write: it is worth while where reading the rows is
-        what takes long. ``on_conflict``: rows whose key is there are left out, or replace the others' values (of the
-        primary key). ``errors="report"``: bad rows are left out and told. ``progress`` is called (or awaited) with
-        each batch that is on its way. Memory is bounded: a slow server slows the source.
+        what takes long. ``chunk_size``: the rows of a chunk; without it 100,000 or 4 MB, and 5000 with errors="report".
+        ``on_conflict``: rows whose key is there are left out, or replace the others' values. ``on``: the columns of
+        that key; without it any for "ignore", and the primary key for "update". ``errors="report"``: bad rows are left
+        out and told. ``progress`` is called (or awaited) with each batch that is on its way. Memory is bounded: a slow
+        server slows the source.
 
         Raises what the source raises, EncodeError and the server's errors, with the ``row`` of the source; BulkError
         where only a part has landed; UsageError.
@@ -236,7 +240,8 @@ class AsyncDatabase(AsyncTransacting):
         from stretto._async.bulk import load  # what most programs never use is not loaded with the rest
         from stretto.flows.bulk import Job
 
-        job = Job(target, source, columns, format, chunks, atomic, on_conflict, errors, progress, options)
+        ways = (chunks, atomic, on_conflict, errors, progress, options, chunk_size, on)
+        job = Job(target, source, columns, format, *ways)
         return await load(self, job)
 
     async def copy_out(

@@ -63,8 +63,8 @@ def is_in_parallel(db: Any) -> bool:
 
 
 @asynccontextmanager
-async def in_parallel(db: Any) -> AsyncIterator[None]:
-    """A load's turn to hold a connection and wait for more of them: two that do so would wait for each other.
+async def turn_of(db: Any) -> AsyncIterator[None]:
+    """A turn to hold a connection and wait for more of them: two that do so would wait for each other.
 
     Raises StatementTimeout where the deadline passes before.
     """
@@ -76,10 +76,19 @@ async def in_parallel(db: Any) -> AsyncIterator[None]:
         late = StatementTimeout(f"another load over several connections took {left} seconds", outcome="not_sent")
         now.explain(late, monotonic())
         raise late from error
-    around = _parallel.get()
-    _parallel.set((*around, db))
     try:
         yield
     finally:
-        _parallel.set(around)  # no reset(): the context may have changed meanwhile
         db._loads.leave(True)
+
+
+@asynccontextmanager
+async def in_parallel(db: Any) -> AsyncIterator[None]:
+    """A load's turn, in which its source can know of it. Raises StatementTimeout where the deadline passes before."""
+    async with turn_of(db):
+        around = _parallel.get()
+        _parallel.set((*around, db))
+        try:
+            yield
+        finally:
+            _parallel.set(around)  # no reset(): the context may have changed meanwhile

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from stretto._async.parts import TIDYING, Parts
+from stretto._async.reserve import AsyncReserve
 from stretto._async.session import session_of
 from stretto.errors import BulkError, CommitUnknown, Error, UsageError
 from stretto.flows import described, moving
@@ -32,21 +33,49 @@ class Move(Parts):
         self._snapshot = ""
         self._unknown: list[CopiedPart] = []
         self._xids: list[int] = []
+        self._count = order.jobs  # the jobs that there are connections for
 
     async def run(self) -> TableCopy:
         """Copy, and return the report."""
         self._check()
+        if self._order.jobs == 1 and self._order.atomic:
+            return await self._run()
+        async with self._holding():
+            return await self._run()
+
+    @asynccontextmanager
+    async def _holding(self) -> AsyncIterator[None]:
+        """Hold what all jobs need, or as much of it as can be had: enough for one job, lest copies wait for each other.
+
+        Those who need two Databases take from them in the same order.
+        """
+        order = self._order
+        source, target = self._reading, self._writing = AsyncReserve(self._source), AsyncReserve(self._target)
+        apart = {source: 0 if self._reading_inside else 1, target: 1 if order.staged else 0}
+        try:
+            for reserve in sorted(apart, key=lambda one: id(one._db)):
+                found = await reserve.hold(apart[reserve] + 1, apart[reserve] + self._count) - apart[reserve]
+                self._count = min(self._count, found)
+            if not self._reading_inside:
+                self._source = source
+            self._target = target
+            yield
+        finally:
+            for reserve in apart:
+                await reserve.end()
+
+    async def _run(self) -> TableCopy:
         begun = monotonic()
         if not self._order.is_query:
             self._relation = await self._look_at(self._source, self._order.source, "source")
         if self._reading_inside:
             return self._report(begun, await self._all(begun))
-        async with self._reading():
+        async with self._snapshot_of_all():
             checksum = await self._all(begun)
         return self._report(begun, checksum)
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[None]:
+    async def _snapshot_of_all(self) -> AsyncIterator[None]:
         """A transaction of the source. When all was read and written, it does not matter any more how it ends."""
         ended = False
         try:
@@ -152,7 +181,7 @@ class Move(Parts):
         try:
             async with target.connection() as keeper:
                 await keeper.execute(make)
-                await arun_jobs(self._jobs, order.jobs, self._work)
+                await self._have_it_done()
                 self._target = keeper
                 async with keeper.transaction(), self._plainly(keeper):
                     return await self._land(staging)
@@ -180,7 +209,7 @@ class Move(Parts):
         """Drop the table in which rows waited; where a COMMIT was not answered but took place, it is gone already."""
         try:
             with surroundings(NOTHING):  # a deadline that has passed is not for this
-                await target.execute(f"drop table if exists {quote_table(staging)}", timeout=TIDYING)
+                await target.tidy(f"drop table if exists {quote_table(staging)}", TIDYING)
         except Error as second:
             error.add_note(f"the table {quote_table(staging)} may be left in the target: {type(second).__name__}")
 
@@ -190,7 +219,7 @@ class Move(Parts):
         if order.create:
             await self._target.execute(moving.create_sql(order.into, self._pairs))
         try:
-            await arun_jobs(self._jobs, order.jobs, self._work)
+            await self._have_it_done()
             await self._add_key(order.into)
             where = moving.by_transactions(self._xids) if self._xids else " where false"
             async with self._target.transaction(readonly=True), self._plainly(self._target):
@@ -209,12 +238,19 @@ class Move(Parts):
         if self._order.create and (sql := moving.key_sql(table, self._pairs, self._columns)) is not None:
             await self._target.execute(sql)
 
+    # The jobs -----------------------------------------------------------------------------------------------------
+
+    async def _have_it_done(self) -> None:
+        """Copy all parts, by the jobs."""
+        self._source = self._reading  # where it was the caller's transaction, that has the snapshot
+        await arun_jobs(self._jobs, self._count, self._work)
+
     # A part -------------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
         """One job: part after part, in the snapshot of all."""
         with surroundings((ambient() or NOTHING).inside(None)):
-            async with self._reading():
+            async with self._snapshot_of_all():
                 await self._source.execute(f"set transaction snapshot {quote_literal(self._snapshot)}")
                 async with self._plainly(self._source):
                     while self._todo:

@@ -21,7 +21,7 @@ from stretto.flows.copy import copy_sql
 from stretto.flows.frames import frame_of, lists_of
 from stretto.flows.rows import Target, columns_for
 from stretto.runtime.crew import Crew
-from stretto.runtime.sources import each, items_of
+from stretto.runtime.sources import cut, each, items_of
 from stretto.runtime.turns import value_of
 from stretto.wire.frontend import COPY_DONE
 
@@ -60,6 +60,8 @@ class Load:
         frame = frame_of(job.source) if job.format is None else None
         source, columns = (job.source, job.columns) if frame is None else lists_of(frame, self._target, job.columns)
         items: Generator[Any] = items_of(source, job.format) if frame is None else each(source)
+        if job.chunk_size is not None and job.format is None:
+            items = cut(items, job.chunk_size)
         try:
             first = self._first(items)
             self._prepare(first, columns)
@@ -96,7 +98,8 @@ class Load:
         sample = first[0] if job.format is None and first else None
         self._columns, plan = run(columns_for(shared, target, job, columns, sample), None)
         self._reader = reader_for(job, plan, cut, self._apart)
-        self._key = target.key_among(self._columns) if job.on_conflict == "update" and self._columns else []
+        keyed = job.on_conflict == "update" or job.on is not None
+        self._key = target.key_among(self._columns, job.on) if keyed and self._columns else []
         if cut and job.format is not None:
             self._options.pop("header", None)  # the reader keeps it apart
 
@@ -221,7 +224,7 @@ class Load:
                 block.add(batch)
                 line += batch.lines
                 self._tell(batch)
-            if block.stop and (item is None or block.is_full(self._apart)):
+            if block.stop and (item is None or block.is_full(self._apart, self._job.chunk_size)):
                 if not crew.give(block):
                     return
                 block = Block(0)
@@ -243,16 +246,27 @@ class Load:
         """A chunk, in its own transaction."""
         chunk = Chunk(block.first, block.stop, 0)
         try:
-            rows, rejected = self._door.transact(self._bring, block)
+            rows, rejected = self._bring_all(block)
         except CommitUnknown:
             self._unknown.append(chunk)
             raise
         self._chunks.append(replace(chunk, rows=rows))
         self._rejected += rejected
 
-    def _bring(self, block: Block) -> tuple[int, list[Rejected]]:
+    def _bring_all(self, block: Block) -> Any:
+        """Bring a chunk; where a row breaks a constraint that is deferred, again, so that it is found."""
+        try:
+            return self._door.transact(self._bring, block)
+        except DatabaseError as error:
+            if not self._apart or not is_rows_fault(error):
+                raise
+        return self._door.transact(self._bring, block, "set constraints all immediate")
+
+    def _bring(self, block: Block, before: str = "") -> tuple[int, list[Rejected]]:
         """How many of a chunk's rows have landed, and those that have not; it may be called again."""
         rejected: list[Rejected] = []
+        if before:
+            self._door.execute(before)
         self._stage()
         rows = self._isolate(block.records, rejected) if self._apart else self._fill(block)
         self._unstage()
@@ -349,6 +363,7 @@ class Load:
             columns,
             self._job.on_conflict,
             self._key,
+            self._target.primary_key(),
             None if version is None else version.column,
         )
         tag = door.execute(sql)

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from stretto._sync.parts import TIDYING, Parts
+from stretto._sync.reserve import Reserve
 from stretto._sync.session import session_of
 from stretto.errors import BulkError, CommitUnknown, Error, UsageError
 from stretto.flows import described, moving
@@ -33,21 +34,49 @@ class Move(Parts):
         self._snapshot = ""
         self._unknown: list[CopiedPart] = []
         self._xids: list[int] = []
+        self._count = order.jobs  # the jobs that there are connections for
 
     def run(self) -> TableCopy:
         """Copy, and return the report."""
         self._check()
+        if self._order.jobs == 1 and self._order.atomic:
+            return self._run()
+        with self._holding():
+            return self._run()
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """Hold what all jobs need, or as much of it as can be had: enough for one job, lest copies wait for each other.
+
+        Those who need two Databases take from them in the same order.
+        """
+        order = self._order
+        source, target = self._reading, self._writing = Reserve(self._source), Reserve(self._target)
+        apart = {source: 0 if self._reading_inside else 1, target: 1 if order.staged else 0}
+        try:
+            for reserve in sorted(apart, key=lambda one: id(one._db)):
+                found = reserve.hold(apart[reserve] + 1, apart[reserve] + self._count) - apart[reserve]
+                self._count = min(self._count, found)
+            if not self._reading_inside:
+                self._source = source
+            self._target = target
+            yield
+        finally:
+            for reserve in apart:
+                reserve.end()
+
+    def _run(self) -> TableCopy:
         begun = monotonic()
         if not self._order.is_query:
             self._relation = self._look_at(self._source, self._order.source, "source")
         if self._reading_inside:
             return self._report(begun, self._all(begun))
-        with self._reading():
+        with self._snapshot_of_all():
             checksum = self._all(begun)
         return self._report(begun, checksum)
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _snapshot_of_all(self) -> Iterator[None]:
         """A transaction of the source. When all was read and written, it does not matter any more how it ends."""
         ended = False
         try:
@@ -153,7 +182,7 @@ class Move(Parts):
         try:
             with target.connection() as keeper:
                 keeper.execute(make)
-                run_jobs(self._jobs, order.jobs, self._work)
+                self._have_it_done()
                 self._target = keeper
                 with keeper.transaction(), self._plainly(keeper):
                     return self._land(staging)
@@ -181,7 +210,7 @@ class Move(Parts):
         """Drop the table in which rows waited; where a COMMIT was not answered but took place, it is gone already."""
         try:
             with surroundings(NOTHING):  # a deadline that has passed is not for this
-                target.execute(f"drop table if exists {quote_table(staging)}", timeout=TIDYING)
+                target.tidy(f"drop table if exists {quote_table(staging)}", TIDYING)
         except Error as second:
             error.add_note(f"the table {quote_table(staging)} may be left in the target: {type(second).__name__}")
 
@@ -191,7 +220,7 @@ class Move(Parts):
         if order.create:
             self._target.execute(moving.create_sql(order.into, self._pairs))
         try:
-            run_jobs(self._jobs, order.jobs, self._work)
+            self._have_it_done()
             self._add_key(order.into)
             where = moving.by_transactions(self._xids) if self._xids else " where false"
             with self._target.transaction(readonly=True), self._plainly(self._target):
@@ -210,12 +239,19 @@ class Move(Parts):
         if self._order.create and (sql := moving.key_sql(table, self._pairs, self._columns)) is not None:
             self._target.execute(sql)
 
+    # The jobs -----------------------------------------------------------------------------------------------------
+
+    def _have_it_done(self) -> None:
+        """Copy all parts, by the jobs."""
+        self._source = self._reading  # where it was the caller's transaction, that has the snapshot
+        run_jobs(self._jobs, self._count, self._work)
+
     # A part -------------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         """One job: part after part, in the snapshot of all."""
         with surroundings((ambient() or NOTHING).inside(None)):
-            with self._reading():
+            with self._snapshot_of_all():
                 self._source.execute(f"set transaction snapshot {quote_literal(self._snapshot)}")
                 with self._plainly(self._source):
                     while self._todo:

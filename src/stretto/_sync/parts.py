@@ -49,13 +49,14 @@ class Parts:
 
         The target's settings come back with the savepoint in which they were made.
         """
-        lent = self._reading_inside if database is self._source else self._inside
+        reading = database is self._source
+        lent = self._reading_inside if reading else self._inside
         keep = database.fetchrow(described.KEEP) if lent else None
         database.execute(described.SET, *described.SETTINGS.values())
         try:
             yield
         except BaseException:
-            if keep is not None and database is self._source:
+            if keep is not None and reading:
                 with suppress(Error), surroundings(NOTHING.inside((ambient() or NOTHING).scope)):  # no deadline
                     database.execute(described.SET, *keep, timeout=TIDYING)
             raise
@@ -130,21 +131,22 @@ class Parts:
         transform = self._order.transform
         assert transform is not None
         read = dropped = 0
-        rows: Any = self._source.stream(part.select(moving.renamed(self._pairs)), into=dict)
-        try:
-            for row in rows:
-                read += 1
-                changed = moving.transformed(row, transform, self._keys)
-                if changed is not None:
-                    yield changed
-                else:
-                    dropped += 1
-                if read >= TOLD:
-                    self._jobs.check()
-                    self._tell(read, 0, dropped)
-                    read = dropped = 0
-        finally:
-            rows.close()
+        with session_of(self._source) as session:
+            rows: Any = session.stream(part.select(moving.renamed(self._pairs)), into=dict)
+            try:
+                for row in rows:
+                    read += 1
+                    changed = moving.transformed(row, transform, self._keys)
+                    if changed is not None:
+                        yield changed
+                    else:
+                        dropped += 1
+                    if read >= TOLD:
+                        self._jobs.check()
+                        self._tell(read, 0, dropped)
+                        read = dropped = 0
+            finally:
+                rows.close()
         self._tell(read, 0, dropped)
 
     def _tell(self, rows: int, size: int, dropped: int = 0) -> None:

@@ -64,11 +64,13 @@ def race(
     rounds: Annotated[int, typer.Option(min=1, help="With --profile: how often each call is measured.")] = 15,
     workload: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="select, mixed or graph; may be given several times.", show_default="all"),
+        typer.Option(
+            metavar="NAME", help="select, mixed, graph or census; may be given several times.", show_default="all"
+        ),
     ] = None,
-    callers: Annotated[int, typer.Option(min=1, max=1000, help="Of select, at a time.")] = 40,
+    callers: Annotated[int, typer.Option(min=1, max=1000, help="Of select and census, at a time.")] = 40,
     connections: Annotated[int, typer.Option(min=1, max=100, help="That each pool may have.")] = 10,
-    seconds: Annotated[float, typer.Option(min=0.05, help="That each runs in select and graph.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0.05, help="That each runs in select, graph and census.")] = 2.0,
     operations: Annotated[int, typer.Option(min=10, help="That each does in mixed; the seeds did 35,000.")] = 3_500,
     only: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only those with this in their name; others after a |.")
@@ -134,11 +136,18 @@ def load(
     ] = None,
     null: Annotated[str | None, typer.Option(metavar="TEXT", help="What stands for NULL.")] = None,
     chunks: Annotated[int | None, typer.Option(min=1, help="Connections that load at the same time.")] = None,
+    chunk_size: Annotated[
+        int | None, typer.Option(min=1, metavar="ROWS", help="The rows of a chunk.", show_default="100,000 or 4 MB")
+    ] = None,
     atomic: Annotated[
         bool, typer.Option("--atomic/--no-atomic", help="All or nothing, or commit each chunk by itself.")
     ] = True,
     on_conflict: Annotated[
         Literal["ignore", "update"] | None, typer.Option(help="What becomes of rows whose key is there already.")
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="The columns of that key.", show_default="any, or the primary key to update"),
     ] = None,
     errors: Annotated[
         Literal["raise", "report"], typer.Option(help="End at a bad row, or leave it out and list it.")
@@ -154,7 +163,7 @@ def load(
     from stretto.cli.files import Source
     from stretto.cli.load import Load
 
-    names = None if columns is None else [name.strip() for name in columns.split(",")]
+    names, key = [text and [name.strip() for name in text.split(",")] for text in (columns, on)]
     form: dict[str, Any] = {"format": format, "header": header, "delimiter": delimiter, "null": null}
     with _one_line("load"):
         Load(
@@ -162,10 +171,12 @@ def load(
             [Source(path) for path in files],
             into,
             create=create,
-            columns=names,
+            columns=names or None,
             chunks=chunks,
+            chunk_size=chunk_size,
             atomic=atomic,
             on_conflict=on_conflict,
+            on=key or None,
             errors=errors,
             sample=sample,
             **form,

@@ -34,8 +34,10 @@ class Load:
     delimiter: str | None = None
     null: str | None = None
     chunks: int | None = None
+    chunk_size: int | None = None
     atomic: bool = True
     on_conflict: Literal["ignore", "update"] | None = None
+    on: list[str] | None = None
     errors: Literal["raise", "report"] = "raise"
     sample: int = 10_000
     view: View = field(default_factory=View)
@@ -90,8 +92,10 @@ class Load:
                     columns=columns or None,
                     format=form,
                     chunks=self.chunks,
+                    chunk_size=self.chunk_size,
                     atomic=self.atomic,
                     on_conflict=self.on_conflict,
+                    on=self.on,
                     errors=self.errors,
                     progress=lambda now: _moved(move, source, now),
                     **{name: value for name, value in options.items() if value is not None},

@@ -55,8 +55,13 @@ class Block:
         else:
             self.messages.append(batch.data)
 
-    def is_full(self, apart: bool) -> bool:
-        """Whether it is large enough to be sent. Where rows may be bad, smaller ones are: much is sent again."""
+    def is_full(self, apart: bool, rows: int | None) -> bool:
+        """Whether it is large enough to be sent. Where rows may be bad, smaller ones are: much is sent again.
+
+        ``rows``: how many were asked for, however many bytes they are.
+        """
+        if rows is not None:
+            return self.stop - self.first >= rows
         return self.stop - self.first >= (APART_ROWS if apart else BLOCK_ROWS) or self.size >= BLOCK_BYTES
 
 

@@ -87,10 +87,16 @@ class Job:
     errors: str
     progress: Callable[[Progress], Any] | None
     options: Mapping[str, Any]
+    chunk_size: int | None = None
+    on: Any = None
 
     def __post_init__(self) -> None:
         if self.chunks is not None and self.chunks < 1:
             raise UsageError(f"chunks={self.chunks}: over one connection at least")
+        if self.chunk_size is not None and self.chunk_size < 1:
+            raise UsageError(f"chunk_size={self.chunk_size}: one row at least")
+        if self.on is not None and self.on_conflict is None:
+            raise UsageError("on= names the key that on_conflict= looks at: say 'ignore' or 'update', too")
         if self.on_conflict not in CONFLICTS:
             raise UsageError(f"on_conflict={self.on_conflict!r}: it is 'ignore' or 'update'")
         if self.errors not in ERRORS:

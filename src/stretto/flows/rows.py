@@ -92,12 +92,21 @@ class Target:
             return list(known.values())
         return [known[field.column] for field in self.table.fields.values() if field.written and field.column in known]
 
-    def key_among(self, columns: Sequence[str]) -> list[str]:
-        """The columns of the primary key: the Model's, or the table's. Raises UsageError where not all are copied."""
+    def primary_key(self) -> list[str]:
+        """The columns of the Model's primary key, or of the table's once it was asked for."""
         if self.table is not None:
-            found = [field.column for field in self.table.primary_key]
+            return [field.column for field in self.table.primary_key]
+        return [one.name for one in self.known or () if one.key]
+
+    def key_among(self, columns: Sequence[str], on: Any) -> list[str]:
+        """The columns ``on``, or the primary key's: the Model's, or the table's.
+
+        Raises UsageError where not all are copied.
+        """
+        if on is not None:
+            found = self.named(on if isinstance(on, (list, tuple)) else [on])
         else:
-            found = [one.name for one in self.known or () if one.key]
+            found = self.primary_key()
         if not found:
             raise UsageError(f"on_conflict='update' needs a primary key, which {self.sql} has not")
         lacking = [name for name in found if name not in columns]

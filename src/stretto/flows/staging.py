@@ -73,19 +73,32 @@ def drop(name: str) -> str:
 
 
 def merge(
-    staging: str, target: str, columns: Sequence[str], on_conflict: str | None, key: Sequence[str], version: str | None
+    staging: str,
+    target: str,
+    columns: Sequence[str],
+    on_conflict: str | None,
+    key: Sequence[str],
+    primary: Sequence[str],
+    version: str | None,
 ) -> str:
-    """Insert what is staged. Of rows with one key, the last is taken for ``update``; a ``version`` grows by one."""
+    """Insert what is staged. Of rows with one key, the last is taken for ``update``; a ``version`` grows by one.
+
+    Of keys with a NULL none is another's: such rows are all taken. The primary key of what is there is kept.
+    """
     listed = ", ".join(map(quote_name, columns))
     head = f"insert into {target} as t ({listed}) overriding system value"
     if on_conflict is None:
         return f"{head} select {listed} from {staging}"
-    if on_conflict == "ignore":
-        return f"{head} select {listed} from {staging} on conflict do nothing"
     keys = ", ".join(map(quote_name, key))
-    sets = [f"{quote_name(one)} = excluded.{quote_name(one)}" for one in columns if one not in (*key, version)]
+    if on_conflict == "ignore":
+        only = f" ({keys})" if keys else ""
+        return f"{head} select {listed} from {staging} on conflict{only} do nothing"
+    sets = [
+        f"{quote_name(one)} = excluded.{quote_name(one)}" for one in columns if one not in (*key, *primary, version)
+    ]
     if version is not None and version not in key:
         sets.append(f"{quote_name(version)} = t.{quote_name(version)} + 1")
     action = f"update set {', '.join(sets)}" if sets else "nothing"
-    last = f"select distinct on ({keys}) {listed} from {staging} order by {keys}, ctid desc"
+    alone = f"case when ({keys}) is not null then null else ctid end"
+    last = f"select distinct on ({keys}, {alone}) {listed} from {staging} order by {keys}, {alone}, ctid desc"
     return f"{head} {last} on conflict ({keys}) do {action}"

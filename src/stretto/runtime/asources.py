@@ -46,6 +46,20 @@ async def aitems_of(source: Any, format: str | None) -> AsyncGenerator[Any]:
             yield item
 
 
+async def acut(items: AsyncGenerator[Any], size: int) -> AsyncGenerator[Any]:
+    """These lists, cut where there have been so many rows."""
+    room = size
+    try:
+        async for rows in items:
+            rest = rows
+            while rest:
+                part, rest = rest[:room], rest[room:]
+                room = room - len(part) or size
+                yield part
+    finally:
+        await items.aclose()
+
+
 async def aeach(items: Iterable[Any]) -> AsyncGenerator[Any]:
     """These items, one after the other."""
     for item in items:

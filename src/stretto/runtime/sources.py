@@ -31,6 +31,20 @@ def items_of(source: Any, format: str | None) -> Generator[Any]:
         raise UsageError(f"copy_in() takes a path, a file, bytes or an iterable of bytes, not {type(source).__name__}")
 
 
+def cut(items: Generator[Any], size: int) -> Generator[Any]:
+    """These lists, cut where there have been so many rows."""
+    room = size
+    try:
+        for rows in items:
+            rest = rows
+            while rest:
+                part, rest = rest[:room], rest[room:]
+                room = room - len(part) or size
+                yield part
+    finally:
+        items.close()
+
+
 def each(items: Iterable[Any]) -> Generator[Any]:
     """These items, one after the other."""
     yield from items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -84,3 +85,60 @@ async def test_a_commit_nobody_answered_leaves_no_table_behind(
 async def test_a_table_beside_the_target_takes_one_connection_more(db: AsyncDatabase, far: AsyncDatabase) -> None:
     with pytest.raises(UsageError, match=r"jobs=3: <.*> needs connections=4, and has 3"):
         await far.copy_table("select 1 as n", db, "t", jobs=3)
+
+
+# --- several at once ------------------------------------------------------------------------------------------------
+
+ROWS = 3000
+
+
+@pytest.fixture
+def pair(open_db: Any, outside: Any, there: Any, far_url: str, schema: str) -> tuple[AsyncDatabase, AsyncDatabase]:
+    """Two databases of no more connections than one copy by two jobs needs, with a table of rows and an empty one."""
+    for connection in (outside, there):
+        connection.execute("create table full_one (n int primary key, note text)")
+        connection.execute("create table t (n int primary key, note text)")
+        connection.execute(f"insert into full_one select i, repeat('x', 800) from generate_series(1, {ROWS}) i")
+    path = {"search_path": schema}
+    return open_db(connections=3, acquire_timeout=20), open_db(
+        far_url, connections=3, acquire_timeout=20, server_settings=path
+    )
+
+
+async def copied(source: AsyncDatabase, target: AsyncDatabase, number: int, way: dict[str, Any]) -> int:
+    report = await source.copy_table("full_one", target, f"made_{number}", create=True, jobs=2, verify=True, **way)
+    return report.rows
+
+
+@pytest.mark.parametrize("both_ways", [False, True], ids=["one way", "both ways"])
+@pytest.mark.parametrize("way", [{}, {"atomic": False}, {"transform": dict}], ids=repr)
+async def test_copies_at_the_same_time_do_not_wait_for_each_others_connections(
+    pair: tuple[AsyncDatabase, AsyncDatabase], beside: Any, way: dict[str, Any], both_ways: bool
+) -> None:
+    near, far = pair
+    sides = [(near, far), (far, near) if both_ways else (near, far)] * 3
+    begun = [beside.start(copied, *side, number, way) for number, side in enumerate(sides)]
+    assert [await beside.result(one) for one in begun] == [ROWS] * 6
+    for side in pair:
+        async with side.connection(), side.connection(), side.connection() as last:  # all are free again
+            assert await last.fetchval("select count(*) from full_one") == ROWS
+
+
+async def test_a_copy_goes_on_with_the_connections_that_are_left(
+    pair: tuple[AsyncDatabase, AsyncDatabase], there: Any
+) -> None:
+    near, far = pair
+    async with near.connection(), far.connection():  # one job has two, and the other one none
+        assert (await near.copy_table("full_one", far, "t", jobs=2)).rows == ROWS
+    assert one_value(there, "select count(*) from t") == ROWS
+
+
+async def test_the_source_of_a_load_may_copy_a_table(pair: tuple[AsyncDatabase, AsyncDatabase]) -> None:
+    near, far = pair
+
+    async def source() -> AsyncIterator[tuple[int, str]]:
+        yield 1, "first"
+        yield 2, str(await copied(near, far, 1, {}))
+
+    assert (await near.copy_in("t", source(), chunks=2)).rows == 2
+    assert await near.fetchval("select note from t where n = 2") == str(ROWS)

@@ -10,11 +10,18 @@ import psycopg
 import pytest
 
 import stretto
+from stretto import Model, field
 from stretto._sync.database import Database
-from stretto.errors import StatementTimeout
+from stretto.errors import StatementTimeout, UsageError
 from stretto.flows import batches
 from stretto.flows.bulk import Chunk
-from stretto.sqlstate import BadCopyFileFormat, UndefinedTable
+from stretto.sqlstate import (
+    BadCopyFileFormat,
+    ForeignKeyViolation,
+    InvalidColumnReference,
+    UndefinedTable,
+    UniqueViolation,
+)
 
 TABLE = "create table t (id int primary key, name text not null)"
 
@@ -124,6 +131,113 @@ TRAPS = [[b'id,name\r1,"a\nb"\r2,c\r'], [b'id,"name\rx"', b"\n1,a\n2,c\n"]]
 def test_a_header_ends_where_the_server_says(db: Database, source: list[bytes], way: dict[str, Any]) -> None:
     db.execute(TABLE)
     assert (db.copy_in("t", source, format="csv", header=True, **way)).rows == 2
+
+
+# --- the size of a chunk ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 499, 500, 750, 2000])
+@pytest.mark.parametrize(
+    "way", [{"chunks": 1}, {"chunks": 2}, {"errors": "report"}, {"on_conflict": "ignore"}], ids=repr
+)
+def test_a_chunk_has_as_many_rows_as_are_asked_for(db: Database, way: dict[str, Any], size: int) -> None:
+    db.execute(TABLE)
+    count = min(1600, 7 * size)
+    report = db.copy_in("t", rows(0, count), atomic=False, chunk_size=size, **way)
+    starts = range(0, count, size)
+    assert report.chunks == tuple(Chunk(at, min(at + size, count), min(size, count - at)) for at in starts)
+    assert db.fetchval("select count(*) from t") == count
+
+
+def test_a_chunk_of_bytes_ends_with_a_piece_of_the_source(db: Database) -> None:
+    db.execute(TABLE)
+    pieces = [b"%d,a\n%d,b\n" % (i, i + 1) for i in range(0, 10, 2)]
+    report = db.copy_in("t", pieces, format="csv", atomic=False, chunk_size=3, chunks=1)
+    assert report.chunks == (Chunk(0, 4, 4), Chunk(4, 8, 4), Chunk(8, 10, 2))
+
+
+def test_an_atomic_load_over_several_connections_takes_chunks_of_that_size(db: Database) -> None:
+    db.execute(TABLE)
+    assert (db.copy_in("t", rows(0, 1600), chunks=2, chunk_size=7)).chunks == (Chunk(0, 1600, 1600),)
+
+
+def test_sizes_and_keys_that_can_not_be_are_told(db: Database) -> None:
+    db.execute(TABLE)
+    with pytest.raises(UsageError, match="chunk_size=0: one row at least"):
+        db.copy_in("t", [], chunk_size=0)
+    with pytest.raises(UsageError, match="on= names the key that on_conflict= looks at"):
+        db.copy_in("t", [], on="id")
+    with pytest.raises(UsageError, match="needs the whole key, and name is not copied"):
+        db.copy_in("t", [{"id": 1}], columns=["id"], on_conflict="ignore", on="name")
+    with pytest.raises(InvalidColumnReference, match="no unique or exclusion constraint"):
+        db.copy_in("t", rows(0, 1), on_conflict="update", on="name")
+
+
+# --- other keys -------------------------------------------------------------------------------------------------------
+
+PERSON = "create table person (id int primary key, mail text unique, name text, age int, unique (name, mail))"
+
+
+class Person(Model, table="person"):
+    id: int = field(primary_key=True)
+    mail: str | None
+    name: str | None
+    age: int | None = None
+
+
+@pytest.mark.parametrize("on", ["mail", ["mail"], ["name", "mail"], Person.mail, [Person.name, Person.mail]], ids=str)
+@pytest.mark.parametrize("way", [{}, {"chunks": 2}, {"atomic": False}, {"errors": "report"}], ids=repr)
+def test_rows_are_found_by_the_key_that_is_named(db: Database, on: Any, way: dict[str, Any]) -> None:
+    db.execute(PERSON)
+    db.copy_in(Person, [(1, "a@", "Ann", 1), (2, "b@", "Bob", 2), (3, None, "Cy", 3)])
+    source = [(7, "b@", "Bob", 7), (8, None, "Cy", 8), (9, None, "Cy", 9), (10, "d@", "Dee", 10)]
+    found = "select id, mail, age from person order by id"
+    whole = [(1, "a@", 1), (2, "b@", 7), (3, None, 3), (8, None, 8), (9, None, 9), (10, "d@", 10)]
+    assert (db.copy_in(Person, source, on_conflict="update", on=on, **way)).rows == 4
+    assert db.fetch(found) == whole  # of keys with a NULL none is another's
+    assert (
+        db.copy_in(Person, [(20, "b@", "Bob", 20), (21, "e@", "Eve", 21)], on_conflict="ignore", on=on, **way)
+    ).rows == 1
+    assert db.fetch(found) == [*whole, (21, "e@", 21)]
+
+
+def test_the_last_row_of_another_key_counts_and_a_conflict_with_a_third_is_an_error(db: Database) -> None:
+    db.execute(PERSON)
+    source = [(1, "a@", "old", 1), (2, "a@", "new", 2), (3, "b@", "Bob", 3)]
+    assert (db.copy_in("person", source, on_conflict="update", on="mail")).rows == 2
+    assert db.fetch("select id, mail, name from person order by id") == [(2, "a@", "new"), (3, "b@", "Bob")]
+    with pytest.raises(UniqueViolation):
+        db.copy_in("person", [(2, "c@", "Cy", 2)], on_conflict="ignore", on="mail")
+
+
+# --- deferred constraints ---------------------------------------------------------------------------------------------
+
+DEFERRED = """
+create table parent (id int primary key);
+insert into parent values (1), (2);
+create table t (
+    id int unique deferrable initially deferred,
+    parent int references parent deferrable initially deferred,
+    name text not null
+)"""
+
+
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_rows_that_break_a_deferred_constraint_are_found_chunk_by_chunk(db: Database, chunks: int) -> None:
+    db.execute(DEFERRED)
+    source = [(number, 7 if number in (3, 250) else 1, None if number == 5 else "x") for number in range(400)]
+    source[20] = (19, 2, "again")
+    report = db.copy_in("t", source, errors="report", atomic=False, chunk_size=100, chunks=chunks)
+    told = [(one.row, one.sqlstate) for one in report.rejected]
+    assert told == [(3, "23503"), (5, "23502"), (20, "23505"), (250, "23503")]
+    assert (report.rows, db.fetchval("select count(*) from t")) == (396, 396)
+
+
+def test_rows_that_break_a_deferred_constraint_end_a_load_that_is_all_or_nothing(db: Database) -> None:
+    db.execute(DEFERRED)
+    with pytest.raises(ForeignKeyViolation):
+        db.copy_in("t", [(1, 1, "x"), (2, 7, "x")], errors="report")
+    assert db.fetchval("select count(*) from t") == 0
 
 
 # --- several at once --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import psycopg2
 from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
-from stretto.cli.race.contenders import contender, psycopg2_, psycopg2_models
+from stretto.cli.race.contenders import contender, psycopg2_, psycopg2_census, psycopg2_models
 from stretto.cli.race.workloads import mixed
 
 
@@ -34,3 +34,10 @@ def mixed_greenlets(url: str, connections: int) -> Iterator[Any]:
     extensions.set_wait_callback(wait)
     with psycopg2_models.on_pool(url, connections) as functions:
         yield *functions, mixed.CHUNK
+
+
+@contender("census", "psycopg2 gevent", gevent=True)
+def census(url: str, workers: int, connections: int) -> Iterator[Any]:
+    extensions.set_wait_callback(wait)
+    with contextmanager(psycopg2_census.threads)(url, workers, connections) as crew:
+        yield crew

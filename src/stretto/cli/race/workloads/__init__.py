@@ -13,7 +13,7 @@ from typing import Any, Literal
 from stretto.cli.race.contenders import Contender
 from stretto.cli.race.meter import Meter
 
-NAMES = ("select", "mixed", "graph")
+NAMES = ("select", "mixed", "graph", "census")
 Place = Literal["blocking", "threads", "gevent", "asyncio", "uvloop"]
 
 
@@ -22,12 +22,13 @@ class Sizes:
     """How much is run, the same for all.
 
     Attributes:
-        callers: of `select`, at a time.
+        callers: of `select`, and workers of `census`, at a time.
         connections: that a pool may have.
         seconds: that a contender runs, where the workload goes by time.
         operations: that it does, where the workload goes by number.
         points: rows to select from.
         parents: of the graph.
+        places: of the census.
     """
 
     callers: int = 40
@@ -36,6 +37,7 @@ class Sizes:
     operations: int = 3_500
     points: int = 10_000
     parents: int = 200
+    places: int = 2_000
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""psycopg 3 in the case census: statement by statement on threads and asyncio, and COPY by hand."""
+"""psycopg 3 in the census: statement by statement on threads and asyncio, and COPY by hand."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import census
-from benchmarks.cases.census import Crew, Load, Worker
-from benchmarks.contenders import contender
+from stretto.cli.race.contenders import contender
+from stretto.cli.race.workloads import records
+from stretto.cli.race.workloads.census import Crew, Load, Worker
 
 GEO_TYPES = ("text", "text", "text", "text", "text", "int4", "int8", "float8", "float8")
 ELEMENT_TYPES = ("int4", "int4", "int4")
@@ -70,18 +70,18 @@ def _copy(
 
 
 def _places(connection: Any, source: Iterable[tuple[Any, ...]]) -> None:
-    _copy(connection, "geo_record", census.GEO_COLUMNS, GEO_TYPES, source)
+    _copy(connection, "geo_record", records.GEO_COLUMNS, GEO_TYPES, source)
 
 
 @contender("census", "psycopg 3 COPY of rows")
 def copy_rows(url: str, _workers: int, _connections: int) -> Iterator[Any]:
     with psycopg.connect(url, autocommit=True) as connection:
 
-        def lines(source: Iterable[census.Line]) -> None:
-            places = dict(connection.execute(census.SELECT_PLACES, (census.FILE,)).fetchall())
-            items = {n: [r[0] for r in connection.execute(census.SELECT_ITEMS, (n,))] for n in census.ALL_SEGMENTS}
-            rows = census.elements(source, places, items)
-            _copy(connection, "data_element", census.ELEMENT_COLUMNS, ELEMENT_TYPES, rows)
+        def lines(source: Iterable[records.Line]) -> None:
+            places: dict[str, int] = dict(connection.execute(records.SELECT_PLACES, (records.FILE,)).fetchall())
+            items = {n: [r[0] for r in connection.execute(records.SELECT_ITEMS, (n,))] for n in records.ALL_SEGMENTS}
+            rows = records.elements(source, places, items)
+            _copy(connection, "data_element", records.ELEMENT_COLUMNS, ELEMENT_TYPES, rows)
 
         yield Load(lambda source: _places(connection, source), lines, lambda sql: _value(connection, sql))
 
@@ -90,11 +90,11 @@ def copy_rows(url: str, _workers: int, _connections: int) -> Iterator[Any]:
 def copy_lines(url: str, _workers: int, _connections: int) -> Iterator[Any]:
     with psycopg.connect(url, autocommit=True) as connection:
 
-        def lines(source: Iterable[census.Line]) -> None:
+        def lines(source: Iterable[records.Line]) -> None:
             with connection.transaction():
-                connection.execute(census.CREATE_LINES)
-                records = map(attrgetter(*census.LINE_COLUMNS), source)
-                _copy(connection, "census_line", census.LINE_COLUMNS, LINE_TYPES, records)
-                connection.execute(census.SPREAD_LINES)
+                connection.execute(records.CREATE_LINES)
+                copied = map(attrgetter(*records.LINE_COLUMNS), source)
+                _copy(connection, "census_line", records.LINE_COLUMNS, LINE_TYPES, copied)
+                connection.execute(records.SPREAD_LINES)
 
         yield Load(lambda source: _places(connection, source), lines, lambda sql: _value(connection, sql))

@@ -1,4 +1,4 @@
-"""asyncpg in the case census: statement by statement, and COPY by hand."""
+"""asyncpg in the census: statement by statement, and COPY by hand."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import asyncpg
 
-from benchmarks import census
-from benchmarks.cases.census import Crew, Load, Worker
-from benchmarks.contenders import contender
+from stretto.cli.race.contenders import contender
+from stretto.cli.race.workloads import records
+from stretto.cli.race.workloads.census import Crew, Load, Worker
 
 BOTH = ("asyncio", "uvloop")
 
@@ -40,19 +40,19 @@ async def pool(url: str, workers: int, connections: int) -> AsyncIterator[Any]:
 
 
 def _places(connection: Any, source: Iterable[Any]) -> Any:
-    return connection.copy_records_to_table("geo_record", records=source, columns=census.GEO_COLUMNS)
+    return connection.copy_records_to_table("geo_record", records=source, columns=records.GEO_COLUMNS)
 
 
 @contender("census", "asyncpg COPY of rows")
 async def copy_rows(url: str, _workers: int, _connections: int) -> AsyncIterator[Any]:
     async with connected(url) as connection:
 
-        async def lines(source: Iterable[census.Line]) -> None:
-            places = dict(await connection.fetch(census.numbered(census.SELECT_PLACES), census.FILE))
-            select = census.numbered(census.SELECT_ITEMS)
-            items = {n: [row[0] for row in await connection.fetch(select, n)] for n in census.ALL_SEGMENTS}
-            rows = census.elements(source, places, items)
-            await connection.copy_records_to_table("data_element", records=rows, columns=census.ELEMENT_COLUMNS)
+        async def lines(source: Iterable[records.Line]) -> None:
+            places = dict(await connection.fetch(records.numbered(records.SELECT_PLACES), records.FILE))
+            select = records.numbered(records.SELECT_ITEMS)
+            items = {n: [row[0] for row in await connection.fetch(select, n)] for n in records.ALL_SEGMENTS}
+            rows = records.elements(source, places, items)
+            await connection.copy_records_to_table("data_element", records=rows, columns=records.ELEMENT_COLUMNS)
 
         yield Load(lambda source: _places(connection, source), lines, connection.fetchval)
 
@@ -61,11 +61,11 @@ async def copy_rows(url: str, _workers: int, _connections: int) -> AsyncIterator
 async def copy_lines(url: str, _workers: int, _connections: int) -> AsyncIterator[Any]:
     async with connected(url) as connection:
 
-        async def lines(source: Iterable[census.Line]) -> None:
+        async def lines(source: Iterable[records.Line]) -> None:
             async with connection.transaction():
-                await connection.execute(census.CREATE_LINES)
-                records = map(attrgetter(*census.LINE_COLUMNS), source)
-                await connection.copy_records_to_table("census_line", records=records)
-                await connection.execute(census.SPREAD_LINES)
+                await connection.execute(records.CREATE_LINES)
+                copied = map(attrgetter(*records.LINE_COLUMNS), source)
+                await connection.copy_records_to_table("census_line", records=copied)
+                await connection.execute(records.SPREAD_LINES)
 
         yield Load(lambda source: _places(connection, source), lines, connection.fetchval)

@@ -1,14 +1,14 @@
-"""stretto in the case census: its four runtimes with the statements of everybody, and COPY."""
+"""stretto in the census: its four runtimes with the statements of everybody, and COPY."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
-from benchmarks import census
-from benchmarks.cases.census import Crew, Load, Worker
-from benchmarks.contenders import contender
 from stretto import AsyncDatabase, Database
+from stretto.cli.race.contenders import contender
+from stretto.cli.race.workloads import records
+from stretto.cli.race.workloads.census import Crew, Load, Worker
 
 BOTH = ("asyncio", "uvloop")
 
@@ -37,26 +37,28 @@ def copy_rows(url: str, _workers: int, connections: int) -> Iterator[Any]:
     """The keys are read, the rows generated, and copied as they come."""
     with Database(url, connections=connections) as db:
 
-        def lines(source: Iterable[census.Line]) -> None:
-            places = dict(db.fetch(census.numbered(census.SELECT_PLACES), census.FILE, into=tuple))
-            select = census.numbered(census.SELECT_ITEMS)
-            items = {n: [row[0] for row in db.fetch(select, n)] for n in census.ALL_SEGMENTS}
-            db.copy_in("data_element", census.elements(source, places, items), columns=census.ELEMENT_COLUMNS)
+        def lines(source: Iterable[records.Line]) -> None:
+            places: dict[str, int] = dict(db.fetch(records.numbered(records.SELECT_PLACES), records.FILE, into=tuple))
+            select = records.numbered(records.SELECT_ITEMS)
+            items = {n: [row[0] for row in db.fetch(select, n)] for n in records.ALL_SEGMENTS}
+            db.copy_in("data_element", records.elements(source, places, items), columns=records.ELEMENT_COLUMNS)
 
-        yield Load(lambda source: db.copy_in("geo_record", source, columns=census.GEO_COLUMNS), lines, db.fetchval)
+        yield Load(lambda source: db.copy_in("geo_record", source, columns=records.GEO_COLUMNS), lines, db.fetchval)
 
 
 @contender("census", "stretto copy_in of rows, asyncio")
 async def copy_rows_async(url: str, _workers: int, connections: int) -> AsyncIterator[Any]:
     async with AsyncDatabase(url, connections=connections) as db:
 
-        async def lines(source: Iterable[census.Line]) -> None:
-            places = dict(await db.fetch(census.numbered(census.SELECT_PLACES), census.FILE, into=tuple))
-            select = census.numbered(census.SELECT_ITEMS)
-            items = {n: [row[0] for row in await db.fetch(select, n)] for n in census.ALL_SEGMENTS}
-            await db.copy_in("data_element", census.elements(source, places, items), columns=census.ELEMENT_COLUMNS)
+        async def lines(source: Iterable[records.Line]) -> None:
+            places: dict[str, int] = dict(
+                await db.fetch(records.numbered(records.SELECT_PLACES), records.FILE, into=tuple)
+            )
+            select = records.numbered(records.SELECT_ITEMS)
+            items = {n: [row[0] for row in await db.fetch(select, n)] for n in records.ALL_SEGMENTS}
+            await db.copy_in("data_element", records.elements(source, places, items), columns=records.ELEMENT_COLUMNS)
 
-        yield Load(lambda source: db.copy_in("geo_record", source, columns=census.GEO_COLUMNS), lines, db.fetchval)
+        yield Load(lambda source: db.copy_in("geo_record", source, columns=records.GEO_COLUMNS), lines, db.fetchval)
 
 
 @contender("census", "stretto copy_in of lines")
@@ -64,10 +66,10 @@ def copy_lines(url: str, _workers: int, connections: int) -> Iterator[Any]:
     """The lines are copied as they are, into a temporary table, and one statement makes rows of them."""
     with Database(url, connections=connections) as db:
 
-        def lines(source: Iterable[census.Line]) -> None:
+        def lines(source: Iterable[records.Line]) -> None:
             with db.transaction():
-                db.execute(census.CREATE_LINES)
+                db.execute(records.CREATE_LINES)
                 db.copy_in("census_line", source)
-                db.execute(census.SPREAD_LINES)
+                db.execute(records.SPREAD_LINES)
 
-        yield Load(lambda source: db.copy_in("geo_record", source, columns=census.GEO_COLUMNS), lines, db.fetchval)
+        yield Load(lambda source: db.copy_in("geo_record", source, columns=records.GEO_COLUMNS), lines, db.fetchval)

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiopg
 
-from benchmarks.cases.census import Crew, Worker
-from benchmarks.contenders import contender
+from stretto.cli.race.contenders import contender
+from stretto.cli.race.workloads.census import Crew, Worker
 
 
 def _worker(cursor: Any) -> Worker:

@@ -1,4 +1,4 @@
-"""The data of the case census: tables, statements and records, made from their number alone, and what they add up to.
+"""The data of the census: tables, statements and records, made from their number alone, and what they add up to.
 
 After a benchmark of 2015 that loaded the files of a census, whose statements are kept: a line of a file has the values
 of one segment for one place. What a run has stored is read back joined to its natural keys and compared with the

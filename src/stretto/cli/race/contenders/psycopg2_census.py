@@ -1,4 +1,4 @@
-"""psycopg2 in the case census: each thread has a connection, or all share a pool."""
+"""psycopg2 in the census: each thread has a connection, or all share a pool."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg2
 
-from benchmarks.cases.census import Crew, Worker
-from benchmarks.contenders import contender, psycopg2_
+from stretto.cli.race.contenders import contender, psycopg2_
+from stretto.cli.race.workloads.census import Crew, Worker
 
 
 def worker(cursor: Any) -> Worker:
