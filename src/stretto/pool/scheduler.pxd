@@ -1,5 +1,6 @@
 cimport cython
 
+from stretto.pool.queue cimport Queue
 from stretto.protocol.request cimport Request
 from stretto.protocol.statement cimport Statement
 
@@ -38,7 +39,7 @@ cdef class Scheduler:
     cdef readonly Py_ssize_t size
     cdef readonly list lanes
     cdef public Py_ssize_t opening
-    cdef readonly object waiting
+    cdef readonly Queue waiting
     cdef public double base
     cdef public bint grow
     cdef public double wary

@@ -9,12 +9,11 @@ statements: what the server took, without the round trip (``base``), which is th
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import islice
 from typing import Any
 
 from stretto.errors import PoolFull
 from stretto.pool.lifetime import Holder
+from stretto.pool.queue import Queue
 from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement
@@ -74,7 +73,7 @@ class Scheduler:
         self.size = size
         self.lanes: list[Lane] = []
         self.opening = 0
-        self.waiting: deque[Any] = deque()
+        self.waiting = Queue()
         self.base = 0.0
         self.grow = False
         self.wary = 0.0
@@ -188,7 +187,7 @@ class Scheduler:
         """Take the one who waits longest and his lane, if there is one for him now."""
         if not self.waiting:
             return None
-        waiter = self.waiting[0]
+        waiter = self.waiting.first()
         lane = self._place(waiter, now) if type(waiter) is Request else self._hold(now)
         if lane is None:
             return None
@@ -204,7 +203,7 @@ class Scheduler:
         if self.waiting:
             # Those of one short statement need one connection together; all others one each.
             shorts = 0
-            for waiter in islice(self.waiting, _AHEAD):
+            for waiter in self.waiting.front(_AHEAD):
                 if type(waiter) is Request and self._packs and self._is_short(waiter):
                     shorts = 1
                 else:

@@ -249,7 +249,7 @@ class Traffic(Keeper):
         with self._lock:
             if waiter.lane is not None or waiter.failure is not None:
                 return False
-            self.scheduler.waiting.remove(waiter)
+            self.scheduler.waiting.leave(waiter)
             self._dispatch()
             return True
 
@@ -288,7 +288,7 @@ class Traffic(Keeper):
                 waiter.waiter.set()
             waiting = self.scheduler.waiting
             if waiting and self._wanted() > 0:
-                waiting[0].waiter.set()  # he shall open one
+                waiting.first().waiter.set()  # he shall open one
 
     def _spawn(self, function: Callable[..., None], link: Link, *args: Any) -> None:
         """Run something for its caller, who must not be kept by a server that does not answer."""
@@ -333,10 +333,10 @@ class Traffic(Keeper):
 
     # Exclusive use ----------------------------------------------------------------------------------------------------
 
-    def hold(self, timeout: float | None, patient: bool) -> Link:
+    def hold(self, timeout: float | None, patient: bool, since: float = 0.0) -> Link:
         """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``.
 
-        ``patient``: the caller has said how long he waits.
+        ``patient``: the caller has said how long he waits. ``since``: when he began to wait, here always now.
         """
         if self._refusal is not None:
             raise self._refusal()
