@@ -47,8 +47,11 @@ cdef class Scheduler:
     cdef bint _rides
     cdef public double _wake
     cdef Py_ssize_t _queue
+    cdef double _patience
 
     cpdef Lane place(self, Request request, double now)
+    @cython.locals(request=Request)
+    cpdef bint may_overtake(self, double now) except -1
     @cython.locals(cost=double, lane=Lane)
     cdef Lane _place(self, Request request, double now)
     @cython.locals(statement=Statement)

@@ -30,6 +30,7 @@ _CREEP = 0.01  # the least service time follows the newest by this much
 _DEPTH = 1000  # requests in flight on a lane
 _BYTES = 1 << 20  # and their bytes
 _AHEAD = 100  # of those who wait so many are looked at, who come first, to see how many connections they want
+PATIENCE = 5e-3  # seconds that the first who waits may be overtaken, where each has to be woken (threads)
 QUEUE = 100_000  # who may wait: far more than tasks that are started at once, far fewer than memory has room for
 _READ = READ
 
@@ -63,12 +64,19 @@ class Scheduler:
     """Up to ``lanes`` lanes. ``packs``: statements may share one; otherwise each has a lane for itself.
 
     ``rides``: a write may be placed behind reads, for which it must be sent in the step in which it is placed.
-    ``wake``: see above; 0 takes an idle lane first. ``queue``: how many may wait. ``wary``: until when each
-    lane counts as rested, because one was lost.
+    ``wake``: see above; 0 takes an idle lane first. ``queue``: how many may wait. ``patience``: see may_overtake.
+    ``wary``: until when each lane counts as rested, because one was lost.
     """
 
     def __init__(
-        self, size: int, *, packs: bool = True, rides: bool = True, wake: float = WAKE, queue: int = QUEUE
+        self,
+        size: int,
+        *,
+        packs: bool = True,
+        rides: bool = True,
+        wake: float = WAKE,
+        queue: int = QUEUE,
+        patience: float = 0.0,
     ) -> None:
         self.size = size
         self.lanes: list[Lane] = []
@@ -81,6 +89,7 @@ class Scheduler:
         self._rides = rides
         self._wake = wake
         self._queue = queue
+        self._patience = patience
 
     # Deciding -------------------------------------------------------------------------------------------------------
 
@@ -88,9 +97,24 @@ class Scheduler:
         """Place a request on a lane; None: it must wait, because nothing is free or others wait already."""
         if request.called == 0.0:
             request.called = now
-        if self.waiting:
+        if self.waiting and not self.may_overtake(now):
             return None
         return self._place(request, now)
+
+    def may_overtake(self, now: float) -> bool:
+        """Tell whether a statement may take a free lane before the first who waits.
+
+        It may while that is a statement that has not waited for ``patience`` seconds: a thread that is running takes a
+        lane at less cost than one that has to be woken. So nobody who has waited that long is overtaken. Not while
+        connections are being opened, by who waits. There must be somebody who waits.
+        """
+        if self._patience <= 0 or self.opening:
+            return False
+        first = self.waiting.first()
+        if type(first) is not Request:
+            return False
+        request: Request = first
+        return now - request.called < self._patience
 
     def _place(self, request: Request, now: float) -> Lane | None:
         cost = self._cost(request)

@@ -16,7 +16,7 @@ from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
-from stretto.pool.scheduler import QUEUE, Lane, Scheduler
+from stretto.pool.scheduler import PATIENCE, QUEUE, Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.blocking import Flow, Link, switches_greenlets
@@ -91,7 +91,9 @@ class Traffic(Keeper):
         limits: Limits,
         queue: int = QUEUE,
     ) -> None:
-        scheduler = Scheduler(size, packs=pipelining and switches_greenlets(), rides=False, queue=queue)
+        greenlets = switches_greenlets()
+        packs, patience = pipelining and greenlets, 0.0 if greenlets else PATIENCE
+        scheduler = Scheduler(size, packs=packs, rides=False, queue=queue, patience=patience)
         super().__init__(shared, scheduler, timeout, limits)
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
@@ -226,6 +228,8 @@ class Traffic(Keeper):
                     self._open(until)
                     continue
                 bell.wait(self._pause(now, until))
+                if not bell.given:
+                    self._dispatch()  # a connection may be free that nobody has taken
         except BaseException:  # an interrupt: nobody is there to take what is given
             if not self._withdraw(waiter):
                 bell.wait_given()
@@ -438,7 +442,11 @@ class Traffic(Keeper):
         """Requests of a connection were answered."""
         machine = lane.link.machine
         with self._lock:
-            waiting = self.scheduler.answered(lane, requests, monotonic())
+            now = monotonic()
+            waiting = self.scheduler.answered(lane, requests, now)
+            if waiting and self.scheduler.may_overtake(now):
+                self.scheduler.waiting.first().waiter.set()  # he takes it, if nobody who runs does
+                waiting = False
             if machine.changed:  # a function has changed a setting: others should not meet with it
                 machine.changed = False
                 self.scheduler.retire(lane)
