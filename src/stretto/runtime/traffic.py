@@ -176,7 +176,7 @@ class Traffic(Keeper):
                     raise self._in_vain(timeout if late else self._timeout)
                 lane = request.lane
                 if lane is None:
-                    raise request.failure
+                    raise request.failure or UsageError("a request without a lane")
             if not lane.rested or lane.depth > 1 or lane.link.alive():
                 return lane
             request.again()
