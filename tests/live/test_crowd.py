@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
@@ -16,6 +15,7 @@ from tests.live.conftest import LOOPS
 import stretto
 from stretto import AsyncDatabase
 from stretto.errors import PoolClosed, PoolFull, PoolTimeout
+from stretto.pool.queue import Queue
 from stretto.protocol.request import Request
 from stretto.runtime.crowd import CROWD, YOUNG
 from stretto.runtime.entry import Waiter
@@ -319,7 +319,7 @@ def test_a_loop_that_stops_while_a_crowd_comes_in_holds_nobody_up_on_the_next(se
 
 
 async def test_an_error_may_be_thrown_into_a_waiter_by_class_value_and_traceback() -> None:
-    waiter = Waiter(0.0, deque(), asyncio.get_running_loop())
+    waiter = Waiter(0.0, Queue(), asyncio.get_running_loop())
     error = OSError("gone")
     for thrown in [(error,), (OSError, error), (OSError, "gone", None), (OSError, error, error.__traceback__)]:
         with pytest.raises(OSError, match="gone"):

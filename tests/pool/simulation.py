@@ -19,6 +19,7 @@ from stretto.protocol.statement import Statement
 
 OPENING = 4e-3
 ROUND_TRIP = 60e-6
+WAKING = 100e-6  # of a thread that is to take a lane, while others run
 SLOW = 5e-3  # the scheduler's
 
 
@@ -45,17 +46,20 @@ class Simulation:
     size: int
     packs: bool = True
     wake: float = WAKE
+    patience: float = 0.0
     now: float = 0.0
     calls: list[Caller] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.size, packs=self.packs, wake=self.wake, queue=1_000_000)
+        self.scheduler = Scheduler(self.size, packs=self.packs, wake=self.wake, queue=1_000_000, patience=self.patience)
         self.scheduler.base = ROUND_TRIP
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._of: dict[int, Caller] = {}
         self._serving: dict[int, deque[Caller]] = {}
         self._waiting: deque[Caller] = deque()
+        self._rung = 0
+        self.overtaken = 0
         self.most_lanes = 0
         self.deepest = 0
 
@@ -81,7 +85,11 @@ class Simulation:
             lane = self.scheduler.place(caller.entry, self.now)
         self._of[id(caller.entry)] = caller
         if lane is not None:
-            assert not self._waiting, "the queue was overtaken"
+            if self._waiting:
+                first = self._waiting[0]
+                assert first.statement is not None, "somebody who wants a connection for himself was overtaken"
+                assert self.now - first.arrived < self.patience, "the queue was overtaken"
+                self.overtaken += 1
             self._begin(caller, lane)
         else:
             self.scheduler.enqueue(caller.entry)
@@ -131,9 +139,18 @@ class Simulation:
             self.scheduler.release(lane, self.now)
         else:
             caller.entry.done = True
-            self.scheduler.answered(lane, [caller.entry], self.now)
+            if self.scheduler.answered(lane, [caller.entry], self.now) and self.scheduler.may_overtake(self.now):
+                self._rung += 1
+                self.at(self.now + WAKING, self._woken)
+                caller.then()
+                return
         self._dispatch()
         caller.then()
+
+    def _woken(self) -> None:
+        """The first who waits looks for a lane."""
+        self._rung -= 1
+        self._dispatch()
 
     def _check(self) -> None:
         scheduler = self.scheduler
@@ -146,7 +163,7 @@ class Simulation:
             assert lane.load >= -1e-9
             self.deepest = max(self.deepest, len(serving))
         self.most_lanes = max(self.most_lanes, sum(bool(serving) for serving in self._serving.values()))
-        if self._waiting:
+        if self._waiting and not self._rung:
             free = [lane for lane in scheduler.lanes if lane.depth == 0 and not lane.shut]
             assert not free, "somebody waits although a connection is free"
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cases import cases
-from tests.pool.simulation import Simulation, statement
+from tests.pool.simulation import OPENING, ROUND_TRIP, WAKING, Simulation, statement
 
 from stretto.errors import PoolFull
-from stretto.pool.scheduler import WAKE, Scheduler
+from stretto.pool.scheduler import PATIENCE, WAKE, Scheduler
 from stretto.protocol.classify import READ, WRITE
 from stretto.protocol.request import Request
 
@@ -130,6 +130,74 @@ def test_nobody_starves_where_exclusive_use_and_statements_compete() -> None:
         ]
         assert waits, "both kinds were served after the start"
         assert max(waits) <= 10 * (sum(waits) / len(waits)) + 2e-3
+
+
+# Overtaking, where who waits is a thread that has to be woken --------------------------------------------------------
+
+
+@pytest.mark.fuzz(CASES)
+@given(
+    size=st.integers(1, 10),
+    patience=st.sampled_from([50e-6, 1e-3, PATIENCE]),
+    seed=st.integers(0, 2**32),
+    arrivals=st.integers(1, 300),
+    pace=st.sampled_from([5e-6, 100e-6, 2e-3]),
+    exclusive=st.sampled_from([0.0, 0.05, 0.5]),
+)
+@settings(max_examples=CASES, deadline=None)
+def test_whoever_has_waited_for_his_patience_is_overtaken_no_more(
+    size: int, patience: float, seed: int, arrivals: int, pace: float, exclusive: float
+) -> None:
+    dice = random.Random(seed)
+    simulation = Simulation(size, packs=False, patience=patience)
+    kinds = [(statement(dice.choice([READ, WRITE])), 10 ** dice.uniform(-5.3, -2)) for _ in range(6)]
+    time = 0.0
+    for _ in range(arrivals):
+        time += dice.expovariate(1 / pace)
+        made, seconds = (None, 10 ** dice.uniform(-4, -2)) if dice.random() < exclusive else dice.choice(kinds)
+        simulation.at(time, lambda made=made, seconds=seconds: simulation.call(made, seconds))  # type: ignore[misc]  # a default binds the loop's value
+    simulation.run()  # that nobody is overtaken who must not be is asserted at every step, see Simulation
+    assert all(caller.done >= caller.arrived for caller in simulation.calls)
+    assert not simulation.scheduler.waiting
+    assert all(lane.depth == 0 and lane.load == 0 for lane in simulation.scheduler.lanes)
+
+
+@pytest.mark.parametrize(("callers", "often"), [(11, True), (40, True), (100, True), (1000, False)])
+def test_who_runs_goes_before_who_must_be_woken_and_no_wait_is_longer_for_it(callers: int, often: bool) -> None:
+    simulation = Simulation(10, packs=False, patience=PATIENCE)
+    point = statement(READ, POINT)
+    for _ in range(callers):
+        closed_loop(simulation, lambda again: simulation.call(point, POINT, again), 8000 // callers)
+    simulation.run()
+    longest = max(caller.placed - caller.arrived for caller in simulation.calls)
+    turns = callers / simulation.size + 1  # what those before him take, when nobody overtakes any more
+    assert longest <= OPENING + PATIENCE + turns * (ROUND_TRIP + POINT + WAKING)
+    assert (simulation.overtaken > len(simulation.calls) / 4) is often
+
+
+# Who waits first since 0, how many connections are being opened, the time, and whether a newcomer may go before him.
+OVERTAKEN = {
+    "one who just came": ("statement", 0, 0.004, True),
+    "one who has waited for long": ("statement", 0, 0.0051, False),
+    "one who wants a connection for himself": ("connection", 0, 0.001, False),
+    "one who may be opening a connection": ("statement", 1, 0.001, False),
+}
+
+
+@pytest.mark.parametrize("case", OVERTAKEN)
+def test_who_may_be_overtaken(case: str) -> None:
+    wanted, opening, now, expected = OVERTAKEN[case]
+    for patience in (0.0, PATIENCE):
+        scheduler = Scheduler(2, packs=False, patience=patience)
+        first = short_read()
+        assert scheduler.place(first, 1.0) is None  # there is no connection yet
+        scheduler.enqueue(first if wanted == "statement" else object())
+        lane = scheduler.add("a", 1.0)
+        scheduler.opening = opening
+        may = expected and patience > 0
+        assert scheduler.may_overtake(1.0 + now) is may
+        assert scheduler.place(short_read(), 1.0 + now) is (lane if may else None)
+        assert scheduler.hold(1.0 + now) is None  # connections for oneself are handed out in turn
 
 
 def test_one_that_is_seen_to_be_slow_gets_no_followers() -> None:

@@ -87,7 +87,7 @@ class AsyncConnection(AsyncTransacting):
             return await self._within(now, flow, timeout)
         return await self._alone(flow, timeout)
 
-    async def _take(self, timeout: float | None) -> Link:
+    async def _take(self, timeout: float | None, since: float = 0.0) -> Link:
         """Lend the connection to a transaction."""
         await self._make_ready(timeout)
         if self.in_transaction:

@@ -151,8 +151,8 @@ class AsyncDatabase(AsyncTransacting):
             raise
         return since
 
-    def _take(self, timeout: float | None) -> Any:
-        return self._pool.acquire(timeout)
+    def _take(self, timeout: float | None, since: float = 0.0) -> Any:
+        return self._pool.acquire(timeout, since)
 
     def _give(self, link: Link) -> Any:
         return self._pool.release(link)

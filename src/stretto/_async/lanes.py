@@ -25,8 +25,8 @@ class AsyncLane(AsyncTransacting):
         self._shared = db._shared
         self._track_commit = db._track_commit
 
-    def _take(self, timeout: float | None) -> Any:
-        return self._db._take(timeout)
+    def _take(self, timeout: float | None, since: float = 0.0) -> Any:
+        return self._db._take(timeout, since)
 
     def _give(self, link: Link) -> Any:
         return self._db._give(link)
@@ -47,8 +47,8 @@ class AsyncKeptLane(AsyncLane):
         self._link = kept._link
         self._ended = False
 
-    def _take(self, timeout: float | None) -> Any:
-        return self._db._take(timeout) if self._ended else self._kept._take(timeout)
+    def _take(self, timeout: float | None, since: float = 0.0) -> Any:
+        return self._db._take(timeout, since) if self._ended else self._kept._take(timeout)
 
     def _give(self, link: Link) -> Any:
         if link is not self._link:

@@ -49,6 +49,7 @@ class AsyncTransaction(AsyncVerbs):
         "_shared",
         "_timeout",
         "_turns",
+        "_waited",
     )
 
     def __init__(self, owner: Owner, options: Options, timeout: float | None) -> None:
@@ -131,7 +132,8 @@ class AsyncTransaction(AsyncVerbs):
                 left = None if timeout is None else timeout - (monotonic() - begun)
                 self._check_free(scope, reserved)
                 if link is None:  # not by _ready: one coroutine less waits for a connection
-                    link = await (self._outermost or self)._owner._take(left)
+                    root = self._outermost or self
+                    link = await root._owner._take(left, monotonic() - root._waited)
                     await self._keep(scope, link)
                 else:
                     link = await self._ready(scope, left, reserved)
@@ -150,7 +152,7 @@ class AsyncTransaction(AsyncVerbs):
         root = self._outermost or self
         link: Link | None = root._link
         if link is None:
-            link = await root._owner._take(timeout)
+            link = await root._owner._take(timeout, monotonic() - root._waited)
             await self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
@@ -234,8 +236,9 @@ class AsyncTransaction(AsyncVerbs):
         before = self._before = ambient()
         around = (before or NOTHING).until(self._timeout, monotonic())
         outer = around.scope_of(self._owner)
-        if outer is None and self._owner._crowd.shut:
-            await self._owner._turn(self._timeout, block=True)
+        shut = outer is None and self._owner._crowd.shut
+        since = await self._owner._turn(self._timeout, block=True) if shut else 0.0
+        self._waited = monotonic() - since if since else 0.0  # outside: it counts where the connection is taken
         self._turns = Turns()  # from here on: a crowd that waits has none of this yet
         self._place = caller()
         if outer is None:

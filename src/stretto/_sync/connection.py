@@ -88,7 +88,7 @@ class Connection(Transacting):
             return self._within(now, flow, timeout)
         return self._alone(flow, timeout)
 
-    def _take(self, timeout: float | None) -> Link:
+    def _take(self, timeout: float | None, since: float = 0.0) -> Link:
         """Lend the connection to a transaction."""
         self._make_ready(timeout)
         if self.in_transaction:

@@ -31,12 +31,13 @@ EXECUTE pg_catalog.format('DEALLOCATE %I', one); END LOOP; END$$"""
 class Pool(Traffic):
     """Opens connections for its traffic, as many as are wanted; see Traffic for the parameters."""
 
-    def acquire(self, timeout: float | None = None) -> Any:
+    def acquire(self, timeout: float | None = None, since: float = 0.0) -> Any:
         """Take a connection (a Link) for oneself, waiting ``timeout`` seconds at most, or as long as the pool allows.
 
-        Raises PoolTimeout, PoolClosed, ConnectError and its kin.
+        ``since``: when the caller began to wait, if it was before now; the pool's own limit counts from there. Raises
+        PoolTimeout, PoolClosed, ConnectError and its kin.
         """
-        return self.hold(self._limit(timeout), timeout is not None)
+        return self.hold(self._limit(timeout), timeout is not None, since)
 
     def _limit(self, timeout: float | None) -> float | None:
         if timeout is None or self._timeout is None:

@@ -26,7 +26,7 @@ class Transacting(Verbs):
 
     # These give what is awaited, be they coroutine functions or not: one coroutine less waits for each statement.
 
-    def _take(self, timeout: float | None) -> Any:
+    def _take(self, timeout: float | None, since: float = 0.0) -> Any:
         raise NotImplementedError
 
     def _give(self, link: Link) -> Any:
@@ -147,10 +147,9 @@ class Transacting(Verbs):
     def _acquire(self) -> Link:
         """Take a connection in the time that the deadline leaves."""
         now = ambient() or NOTHING
-        if self._crowd.shut:
-            self._turn(None, block=True)
+        since = self._turn(None, block=True) if self._crowd.shut else 0.0
         try:
-            return self._take(now.remaining(None, monotonic()))  # type: ignore[no-any-return]  # a Link
+            return self._take(now.remaining(None, monotonic()), since)  # type: ignore[no-any-return]  # a Link
         except PoolTimeout as error:
             now.explain(error, monotonic())
             raise

@@ -50,6 +50,7 @@ class Transaction(Verbs):
         "_shared",
         "_timeout",
         "_turns",
+        "_waited",
     )
 
     def __init__(self, owner: Owner, options: Options, timeout: float | None) -> None:
@@ -132,7 +133,8 @@ class Transaction(Verbs):
                 left = None if timeout is None else timeout - (monotonic() - begun)
                 self._check_free(scope, reserved)
                 if link is None:  # not by _ready: one coroutine less waits for a connection
-                    link = (self._outermost or self)._owner._take(left)
+                    root = self._outermost or self
+                    link = root._owner._take(left, monotonic() - root._waited)
                     self._keep(scope, link)
                 else:
                     link = self._ready(scope, left, reserved)
@@ -151,7 +153,7 @@ class Transaction(Verbs):
         root = self._outermost or self
         link: Link | None = root._link
         if link is None:
-            link = root._owner._take(timeout)
+            link = root._owner._take(timeout, monotonic() - root._waited)
             self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
@@ -235,8 +237,9 @@ class Transaction(Verbs):
         before = self._before = ambient()
         around = (before or NOTHING).until(self._timeout, monotonic())
         outer = around.scope_of(self._owner)
-        if outer is None and self._owner._crowd.shut:
-            self._owner._turn(self._timeout, block=True)
+        shut = outer is None and self._owner._crowd.shut
+        since = self._owner._turn(self._timeout, block=True) if shut else 0.0
+        self._waited = monotonic() - since if since else 0.0  # outside: it counts where the connection is taken
         self._turns = Turns()  # from here on: a crowd that waits has none of this yet
         self._place = caller()
         if outer is None:

@@ -1,5 +1,6 @@
 cimport cython
 
+from stretto.pool.queue cimport Queue
 from stretto.protocol.request cimport Request
 from stretto.protocol.statement cimport Statement
 
@@ -38,7 +39,7 @@ cdef class Scheduler:
     cdef readonly Py_ssize_t size
     cdef readonly list lanes
     cdef public Py_ssize_t opening
-    cdef readonly object waiting
+    cdef readonly Queue waiting
     cdef public double base
     cdef public bint grow
     cdef public double wary
@@ -46,8 +47,11 @@ cdef class Scheduler:
     cdef bint _rides
     cdef public double _wake
     cdef Py_ssize_t _queue
+    cdef double _patience
 
     cpdef Lane place(self, Request request, double now)
+    @cython.locals(request=Request)
+    cpdef bint may_overtake(self, double now) except -1
     @cython.locals(cost=double, lane=Lane)
     cdef Lane _place(self, Request request, double now)
     @cython.locals(statement=Statement)

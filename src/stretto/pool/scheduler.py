@@ -9,12 +9,11 @@ statements: what the server took, without the round trip (``base``), which is th
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import islice
 from typing import Any
 
 from stretto.errors import PoolFull
 from stretto.pool.lifetime import Holder
+from stretto.pool.queue import Queue
 from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.protocol.statement import Statement
@@ -31,6 +30,7 @@ _CREEP = 0.01  # the least service time follows the newest by this much
 _DEPTH = 1000  # requests in flight on a lane
 _BYTES = 1 << 20  # and their bytes
 _AHEAD = 100  # of those who wait so many are looked at, who come first, to see how many connections they want
+PATIENCE = 5e-3  # seconds that the first who waits may be overtaken, where each has to be woken (threads)
 QUEUE = 100_000  # who may wait: far more than tasks that are started at once, far fewer than memory has room for
 _READ = READ
 
@@ -64,17 +64,24 @@ class Scheduler:
     """Up to ``lanes`` lanes. ``packs``: statements may share one; otherwise each has a lane for itself.
 
     ``rides``: a write may be placed behind reads, for which it must be sent in the step in which it is placed.
-    ``wake``: see above; 0 takes an idle lane first. ``queue``: how many may wait. ``wary``: until when each
-    lane counts as rested, because one was lost.
+    ``wake``: see above; 0 takes an idle lane first. ``queue``: how many may wait. ``patience``: see may_overtake.
+    ``wary``: until when each lane counts as rested, because one was lost.
     """
 
     def __init__(
-        self, size: int, *, packs: bool = True, rides: bool = True, wake: float = WAKE, queue: int = QUEUE
+        self,
+        size: int,
+        *,
+        packs: bool = True,
+        rides: bool = True,
+        wake: float = WAKE,
+        queue: int = QUEUE,
+        patience: float = 0.0,
     ) -> None:
         self.size = size
         self.lanes: list[Lane] = []
         self.opening = 0
-        self.waiting: deque[Any] = deque()
+        self.waiting = Queue()
         self.base = 0.0
         self.grow = False
         self.wary = 0.0
@@ -82,6 +89,7 @@ class Scheduler:
         self._rides = rides
         self._wake = wake
         self._queue = queue
+        self._patience = patience
 
     # Deciding -------------------------------------------------------------------------------------------------------
 
@@ -89,9 +97,24 @@ class Scheduler:
         """Place a request on a lane; None: it must wait, because nothing is free or others wait already."""
         if request.called == 0.0:
             request.called = now
-        if self.waiting:
+        if self.waiting and not self.may_overtake(now):
             return None
         return self._place(request, now)
+
+    def may_overtake(self, now: float) -> bool:
+        """Tell whether a statement may take a free lane before the first who waits.
+
+        It may while that is a statement that has not waited for ``patience`` seconds: a thread that is running takes a
+        lane at less cost than one that has to be woken. So nobody who has waited that long is overtaken. Not while
+        connections are being opened, by who waits. There must be somebody who waits.
+        """
+        if self._patience <= 0 or self.opening:
+            return False
+        first = self.waiting.first()
+        if type(first) is not Request:
+            return False
+        request: Request = first
+        return now - request.called < self._patience
 
     def _place(self, request: Request, now: float) -> Lane | None:
         cost = self._cost(request)
@@ -188,7 +211,7 @@ class Scheduler:
         """Take the one who waits longest and his lane, if there is one for him now."""
         if not self.waiting:
             return None
-        waiter = self.waiting[0]
+        waiter = self.waiting.first()
         lane = self._place(waiter, now) if type(waiter) is Request else self._hold(now)
         if lane is None:
             return None
@@ -204,7 +227,7 @@ class Scheduler:
         if self.waiting:
             # Those of one short statement need one connection together; all others one each.
             shorts = 0
-            for waiter in islice(self.waiting, _AHEAD):
+            for waiter in self.waiting.front(_AHEAD):
                 if type(waiter) is Request and self._packs and self._is_short(waiter):
                     shorts = 1
                 else:

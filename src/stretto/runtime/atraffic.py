@@ -11,7 +11,6 @@ import copy
 import warnings
 from asyncio import get_running_loop
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -29,6 +28,7 @@ from stretto.runtime.slow import follow, note
 
 _LAST_KIND = 1  # WRITE: what is above it can't be shared
 _STOPPING = 1.0  # seconds for the server to be asked to end what runs when all is closed
+_LOOKING = 1e-6  # seconds for each who waits between two looks at who has waited too long: a tenth of the time at most
 _RESENT = 3  # times that a statement is placed again that had not run when its connection was lost
 
 
@@ -63,6 +63,7 @@ class Traffic(Entry):
     ) -> None:
         super().__init__(shared, Scheduler(size, packs=pipelining, queue=queue), timeout, limits)
         self._expiry: asyncio.TimerHandle | None = None
+        self._expires = 0.0
         self._later: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,8 +100,7 @@ class Traffic(Entry):
                 f"this AsyncDatabase is used by {old!r}, and was called from {loop!r}: "
                 "make one AsyncDatabase in each event loop"
             )
-        scheduler.waiting.clear()
-        self.crowd.clear()
+        self._forget_waiting()
         scheduler.grow = False
         if scheduler.lanes:
             warnings.warn(
@@ -220,9 +220,8 @@ class Traffic(Entry):
 
     def _leave(self, waiter: Request | Ticket) -> None:
         """Wait no more, in the queue."""
-        with suppress(ValueError):  # it was forgotten with its loop
-            self.scheduler.waiting.remove(waiter)
-            self._dispatch()
+        self.scheduler.waiting.leave(waiter)
+        self._dispatch()
 
     # Those who wait ---------------------------------------------------------------------------------------------------
 
@@ -234,25 +233,36 @@ class Traffic(Entry):
         self.crowd.grown(len(scheduler.waiting))
         if type(waiter) is Request:
             waiter.placed = now
-        if self._timeout is not None and self._expiry is None and self._loop is not None:
-            self._expiry = self._loop.call_at(now + self._timeout, self._expire)
+        if self._timeout is not None:
+            self._expire_at(now + self._timeout)
         self._grow()
 
+    def _expire_at(self, when: float) -> None:
+        """Look then who has waited too long, if not before."""
+        if self._loop is None or (self._expiry is not None and self._expires <= when):
+            return
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expires = when
+        self._expiry = self._loop.call_at(when, self._expire)
+
     def _expire(self) -> None:
-        """Tell those who have waited too long; the one in front has waited longest."""
+        """Tell those who have waited too long. Who has waited outside too may stand behind some who just came."""
         self._expiry = None
         waiting = self.scheduler.waiting
-        if self._timeout is None or self._loop is None:
+        if self._timeout is None:
             return
-        due = monotonic() - self._timeout
-        while waiting:
-            first = waiting[0]
-            since = first.placed if type(first) is Request else first.since
-            if since > due + 0.001:
-                self._expiry = self._loop.call_at(since + self._timeout, self._expire)
-                break
-            waiting.popleft()
-            self._fail(first, self._in_vain(self._timeout))
+        now = monotonic()
+        oldest = now
+        for one in waiting:
+            since = one.placed if type(one) is Request else one.since
+            if since <= now - self._timeout + 0.001:
+                waiting.leave(one)
+                self._fail(one, self._in_vain(self._timeout))
+            elif since < oldest:
+                oldest = since
+        if waiting:
+            self._expire_at(max(oldest + self._timeout, now + _LOOKING * len(waiting)))
         self._dispatch()
 
     def _fail(self, waiter: Any, error: BaseException) -> None:
@@ -352,10 +362,11 @@ class Traffic(Entry):
 
     # Exclusive use ----------------------------------------------------------------------------------------------------
 
-    async def hold(self, timeout: float | None, patient: bool) -> Link:
+    async def hold(self, timeout: float | None, patient: bool, since: float = 0.0) -> Link:
         """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``.
 
-        ``patient``: the caller has said how long he waits.
+        ``patient``: the caller has said how long he waits. ``since``: when he began to wait, if it was before now: the
+        pool's own limit counts from there.
         """
         loop = self._check()
         now = monotonic()
@@ -363,8 +374,8 @@ class Traffic(Entry):
         while lane is not None and lane.rested and not lane.link.alive():
             lane = self.scheduler.hold(now)
         if lane is None:
-            ticket = Ticket(loop.create_future(), now, patient)
-            self._enqueue(ticket, now)
+            ticket = Ticket(loop.create_future(), since or now, patient)
+            self._enqueue(ticket, ticket.since)
             try:
                 if timeout is None or timeout == self._timeout:
                     await ticket.waiter  # _expire looks at the queue's own limit, for all

@@ -6,9 +6,7 @@ crowd waits ``outside`` (``runtime.entry``), before what each asks for is built.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
-
+from stretto.pool.queue import Queue
 from stretto.protocol.collector import relieve, resume
 
 CROWD = 1000  # who wait are a crowd; half of them are none any more
@@ -23,7 +21,7 @@ class Crowd:
 
     def __init__(self) -> None:
         self._here = False
-        self.outside: deque[Any] = deque()
+        self.outside = Queue()
         self.shut = False
 
     def count(self, waiting: int) -> None:
@@ -49,7 +47,7 @@ class Crowd:
 
     def clear(self) -> None:
         """Nobody waits any more."""
-        self.outside.clear()
+        self.outside = Queue()  # who was outside leaves the one that he is in
         self.shut = False
         self.count(0)
 

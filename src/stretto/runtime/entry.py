@@ -7,15 +7,14 @@ outside with nothing but a Waiter, in the order in which they came, and come in 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from contextvars import Context
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 from stretto.errors import PoolTimeout
+from stretto.pool.queue import Queue
 from stretto.runtime.crowd import CROWD, ROOM
 from stretto.runtime.keeper import Keeper
 
@@ -29,7 +28,7 @@ class Waiter:
     __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_home", "_loop", "_outcome", "since")
     patient = False
 
-    def __init__(self, since: float, home: deque[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, since: float, home: Queue, loop: asyncio.AbstractEventLoop) -> None:
         self.since = since
         self._asyncio_future_blocking = False
         self._callback: Callable[[Any], object] | None = None
@@ -48,8 +47,7 @@ class Waiter:
         """Be cancelled, by the task."""
         if self._outcome is not False:
             return False
-        with suppress(ValueError):  # it was forgotten with its loop
-            self._home.remove(self)
+        self._home.leave(self)
         self.end(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
         return True
 
@@ -172,7 +170,7 @@ class Entry(Keeper):
             return
         due = monotonic() - self._timeout
         while outside:
-            since = outside[0].since
+            since = outside.first().since
             if since > due + 0.001:
                 self._too_late = self._loop.call_at(since + self._timeout, self._send_away)
                 break

@@ -24,6 +24,7 @@ logging.getLogger("stretto").addHandler(logging.NullHandler())  # a program that
 _WARY = 0.25  # seconds for the end of all sessions to be noticed where the first said nothing of it
 _FRAMES = 3  # places that a holder is remembered by
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
+_FORGOTTEN = PoolClosed("the loop or the process of who waited here is gone")
 _READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 
 
@@ -101,7 +102,7 @@ class Keeper:
         for waiting in (self.scheduler.waiting, self.crowd.outside):
             here = [one for one in waiting if not transient(error) or (self._opened == 0 and not one.patient)]
             for one in here:
-                waiting.remove(one)
+                waiting.leave(one)
             told += here
         return told
 
@@ -111,6 +112,15 @@ class Keeper:
         self.scheduler.waiting.clear()
         self.crowd.clear()
         return waiters
+
+    def _forget_waiting(self) -> None:
+        """Those who wait are gone, with their loop or their process: they are served no more, nor told."""
+        for one in self.scheduler.waiting:
+            one.failure = _FORGOTTEN  # he may still be cancelled, and must not leave a queue that he is not in
+            if type(one) is Request:
+                one.done = True
+        self.scheduler.waiting.clear()
+        self.crowd.clear()
 
     def _could(self) -> None:
         self._opened += 1
@@ -185,8 +195,7 @@ class Keeper:
         """This is a child process: the connections are its parent's."""
         self._refusal = _forked
         self._over = True
-        self.scheduler.waiting.clear()
-        self.crowd.clear()
+        self._forget_waiting()
 
     def _report_holders(self) -> None:
         """The Database is being closed: say who did not give his connection back."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -17,7 +16,7 @@ from stretto.errors import ConnectionLost, Error, UsageError
 from stretto.flows.shared import Shared
 from stretto.flows.warm import Fetch
 from stretto.pool.lifetime import Limits
-from stretto.pool.scheduler import QUEUE, Lane, Scheduler
+from stretto.pool.scheduler import PATIENCE, QUEUE, Lane, Scheduler
 from stretto.protocol.request import Request
 from stretto.runtime.base import check_shareable, unfinished
 from stretto.runtime.blocking import Flow, Link, switches_greenlets
@@ -30,22 +29,38 @@ _JOINING = 1.0  # seconds to wait for each thread that recovers a connection whe
 
 
 class Bell:
-    """One waits, another rings, maybe before. A lock of its own takes half of what a threading.Event does."""
+    """One waits, another rings, maybe before. A lock of its own takes half of what a threading.Event does.
 
-    __slots__ = ("_lock",)
+    ``given``: nothing is to be waited for any more, a lane or a failure was given.
+    """
+
+    __slots__ = ("_lock", "given")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
+        self.given = False
 
     def wait(self, timeout: float | None) -> None:
         """Wait for the bell, or so many seconds."""
         self._lock.acquire(timeout=-1 if timeout is None else max(timeout, 0))
 
+    def wait_given(self) -> None:
+        """Wait for what is just being given."""
+        while not self.given:
+            self.wait(None)
+
     def set(self) -> None:
         """Ring; once is enough."""
-        with suppress(RuntimeError):
+        try:  # noqa: SIM105  # suppress() takes three times as long
             self._lock.release()
+        except RuntimeError:
+            pass
+
+    def give(self) -> None:
+        """Ring for the last time."""
+        self.given = True
+        self.set()
 
 
 class Ticket:
@@ -76,7 +91,9 @@ class Traffic(Keeper):
         limits: Limits,
         queue: int = QUEUE,
     ) -> None:
-        scheduler = Scheduler(size, packs=pipelining and switches_greenlets(), rides=False, queue=queue)
+        greenlets = switches_greenlets()
+        packs, patience = pipelining and greenlets, 0.0 if greenlets else PATIENCE
+        scheduler = Scheduler(size, packs=packs, rides=False, queue=queue, patience=patience)
         super().__init__(shared, scheduler, timeout, limits)
         self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
@@ -150,19 +167,17 @@ class Traffic(Keeper):
             with self._lock:
                 lane = self.scheduler.place(request, monotonic())
                 if lane is None:
-                    request.waiter = Bell()
+                    bell = request.waiter = Bell()
                     request.patient = deadline is not None
                     self._enqueue(request)
             if lane is None:
-                if not self._wait(request, request.waiter, self._until(deadline)):
+                if not self._wait(request, bell, self._until(deadline)):
                     late = deadline is not None and monotonic() >= deadline
                     raise self._in_vain(timeout if late else self._timeout)
-                with self._lock:  # whoever gave the lane has rung by now
-                    request.waiter = None
-                if request.failure is not None:
-                    raise request.failure
                 lane = request.lane
-            if lane.depth > 1 or lane.link.alive():
+                if lane is None:
+                    raise request.failure or UsageError("a request without a lane")
+            if not lane.rested or lane.depth > 1 or lane.link.alive():
                 return lane
             request.again()
 
@@ -202,17 +217,24 @@ class Traffic(Keeper):
     def _wait(self, waiter: Any, bell: Bell, until: float | None) -> bool:
         """Wait for a lane (or a failure), opening a connection meanwhile where one is wanted; False: the time is up."""
         try:
-            while waiter.lane is None and waiter.failure is None:
+            while not bell.given:
                 now = monotonic()
                 if until is not None and now >= until:
-                    return not self._withdraw(waiter)
+                    if self._withdraw(waiter):
+                        return False
+                    bell.wait_given()
+                    break
                 if self._may_open():
                     self._open(until)
                     continue
                 bell.wait(self._pause(now, until))
+                if not bell.given:
+                    self._dispatch()  # a connection may be free that nobody has taken
         except BaseException:  # an interrupt: nobody is there to take what is given
-            if not self._withdraw(waiter) and waiter.lane is not None:
-                self._unused(waiter)
+            if not self._withdraw(waiter):
+                bell.wait_given()
+                if waiter.lane is not None:
+                    self._unused(waiter)
             raise
         return True
 
@@ -249,15 +271,20 @@ class Traffic(Keeper):
         with self._lock:
             if waiter.lane is not None or waiter.failure is not None:
                 return False
-            self.scheduler.waiting.remove(waiter)
+            self.scheduler.waiting.leave(waiter)
             self._dispatch()
             return True
 
     def _unused(self, waiter: Any) -> None:
-        if type(waiter) is Request:
+        lane: Lane = waiter.lane
+        if type(waiter) is not Request:
+            self._free(lane)
+        elif not waiter.queued:
             self.withdrawn(waiter)
         else:
-            self._free(waiter.lane)
+            lane.link.give_up(waiter)
+            if waiter.done:
+                self.answered(lane, [waiter])
 
     def _fail_all(self, waiters: list[Any], error: Error) -> None:
         """Those get no connection."""
@@ -266,7 +293,7 @@ class Traffic(Keeper):
                 own = copy.copy(error)  # each raises his own: a traceback is not shared
                 own.__cause__ = error.__cause__
                 waiter.failure = own
-                waiter.waiter.set()
+                waiter.waiter.give()
 
     def _stop_opening(self) -> None:
         with self._lock:
@@ -280,15 +307,39 @@ class Traffic(Keeper):
 
     def _dispatch(self) -> None:
         """Let those go on for whom there is a connection now, in their order."""
-        with self._lock:
-            now = monotonic()
-            while (found := self.scheduler.dispatch(now)) is not None:
-                waiter, lane = found
-                waiter.lane = lane
-                waiter.waiter.set()
-            waiting = self.scheduler.waiting
-            if waiting and self._wanted() > 0:
-                waiting[0].waiter.set()  # he shall open one
+        given: list[tuple[Any, Bell]] = []
+        try:
+            with self._lock:
+                now = monotonic()
+                while (found := self.scheduler.dispatch(now)) is not None:
+                    waiter, lane = found
+                    waiter.lane = lane
+                    given.append((waiter, waiter.waiter))
+                    waiter.waiter = None
+                waiting = self.scheduler.waiting
+                if waiting and self._wanted() > 0:
+                    waiting.first().waiter.set()  # he shall open one
+            for waiter, _ in given:
+                if type(waiter) is Request:
+                    self._send_for(waiter)
+        finally:
+            for _, bell in given:
+                bell.give()
+
+    def _send_for(self, request: Request) -> None:
+        """Send what another thread has waited to send: the server works on it while that thread wakes up.
+
+        Not where the connection has to be looked at first, and not in the main thread: what a signal interrupts there
+        must not be another's. Then its own thread sends.
+        """
+        lane: Lane = request.lane
+        link: Link = lane.link
+        if lane.rested or link.joinable or threading.get_ident() == threading.main_thread().ident:
+            return
+        try:  # noqa: SIM105  # as above
+            link.submit(request)
+        except UsageError:
+            pass  # its own thread gets it when it tries
 
     def _spawn(self, function: Callable[..., None], link: Link, *args: Any) -> None:
         """Run something for its caller, who must not be kept by a server that does not answer."""
@@ -333,10 +384,10 @@ class Traffic(Keeper):
 
     # Exclusive use ----------------------------------------------------------------------------------------------------
 
-    def hold(self, timeout: float | None, patient: bool) -> Link:
+    def hold(self, timeout: float | None, patient: bool, since: float = 0.0) -> Link:
         """Take a connection for oneself, drained; ``timeout`` seconds at most. Raises as ``run``.
 
-        ``patient``: the caller has said how long he waits.
+        ``patient``: the caller has said how long he waits. ``since``: when he began to wait, here always now.
         """
         if self._refusal is not None:
             raise self._refusal()
@@ -357,7 +408,7 @@ class Traffic(Keeper):
                 if lane is None:
                     raise UsageError("a ticket without a lane")
             link: Link = lane.link
-            if link.alive():
+            if not lane.rested or link.alive():
                 link.machine.shared = False
                 self._take(lane)
                 return link
@@ -389,16 +440,20 @@ class Traffic(Keeper):
 
     def answered(self, lane: Lane, requests: list[Request]) -> None:
         """Requests of a connection were answered."""
+        machine = lane.link.machine
         with self._lock:
-            if self.scheduler.answered(lane, requests, monotonic()):
-                self._dispatch()
+            now = monotonic()
+            waiting = self.scheduler.answered(lane, requests, now)
+            if waiting and self.scheduler.may_overtake(now):
+                self.scheduler.waiting.first().waiter.set()  # he takes it, if nobody who runs does
+                waiting = False
+            if machine.changed:  # a function has changed a setting: others should not meet with it
+                machine.changed = False
+                self.scheduler.retire(lane)
+        if waiting:
+            self._dispatch()
         if self._target != "any" and self._strayed(lane, requests):
             self._leave_all()
-        machine = lane.link.machine
-        if machine.changed:  # a function has changed a setting: others should not meet with it
-            machine.changed = False
-            with self._lock:
-                self.scheduler.retire(lane)
         if lane.retired:
             self._settle(lane)
 
