@@ -30,6 +30,7 @@ from stretto.runtime.base import (
     RECEIVE,
     fail_all,
     lost,
+    may_wait,
     release,
     unfinished,
     why_lost,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from stretto.runtime.atraffic import Traffic
 
 Flow: TypeAlias = Generator[Request, Any, Any]
-_PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
+_PAUSE_AT = 1 << 20  # bytes of a COPY or stream that wait for a slow consumer before we stop reading
 
 
 class Watch:
@@ -249,6 +250,8 @@ class Link:
                     request.hurry = False
                 else:
                     while not request.ready():
+                        if self._paused:
+                            self._resume()  # a stream that was left open is over now
                         waiter = request.waiter = self._loop.create_future()
                         try:
                             if deadline is None:
@@ -331,7 +334,7 @@ class Link:
         if self._event is not None and machine.notifications:
             wake(self._event)
         head = machine.head()
-        if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
+        if head is not None and head.buffered >= _PAUSE_AT and may_wait(head):
             self._paused = True
             self._watch.stop()
 
