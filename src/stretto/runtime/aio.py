@@ -29,7 +29,6 @@ from stretto.runtime.base import (
     REAP_EVERY,
     RECEIVE,
     fail_all,
-    lost,
     may_wait,
     release,
     unfinished,
@@ -189,7 +188,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = lost(None, "not_sent")
+                request.failure = why_lost(machine)
                 request.done = True
                 return
             busy = machine.submit(request)
