@@ -137,8 +137,14 @@ VERSIONS: dict[str, tuple[dict[str, str], list[list[Reply]], list[int], Any]] = 
 
 # What the server may report of the session that nothing can be read with, when it does, and what the error says.
 UNREADABLE = {
-    "client_encoding": ("LATIN1", "client_encoding is LATIN1 in this session, .* only speaks with UTF8: .* login event"),
-    "integer_datetimes": ("off", "integer_datetimes is off in this session, .* only speaks with on: .* build it without"),
+    "client_encoding": (
+        "LATIN1",
+        "client_encoding is LATIN1 in this session, .* only speaks with UTF8: .* login event",
+    ),
+    "integer_datetimes": (
+        "off",
+        "integer_datetimes is off in this session, .* only speaks with on: .* build it without",
+    ),
 }
 
 

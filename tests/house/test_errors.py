@@ -140,7 +140,9 @@ def test_each_class_knows_its_sqlstate() -> None:
 
 
 PSYCOPG = [
-    cls for cls in vars(psycopg.errors).values() if isinstance(cls, type) and isinstance(getattr(cls, "sqlstate", None), str)
+    cls
+    for cls in vars(psycopg.errors).values()
+    if isinstance(cls, type) and isinstance(getattr(cls, "sqlstate", None), str)
 ]
 
 

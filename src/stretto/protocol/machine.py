@@ -562,7 +562,9 @@ def check_parameter(name: str, value: str) -> None:
     """Raise ProtocolError where the server reports a parameter that texts or dates cannot be read with."""
     required = _REQUIRED.get(name)
     if required is not None and value != required[0]:
-        raise ProtocolError(f"{name} is {value} in this session, and stretto only speaks with {required[0]}: {required[1]}")
+        raise ProtocolError(
+            f"{name} is {value} in this session, and stretto only speaks with {required[0]}: {required[1]}"
+        )
 
 
 def _name(kind: int) -> str:
