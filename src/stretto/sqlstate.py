@@ -23,6 +23,18 @@ from stretto.errors import (
 )
 
 
+class NoData(DatabaseError):
+    """02000 no_data"""
+
+    sqlstate = "02000"
+
+
+class NoAdditionalDynamicResultSetsReturned(DatabaseError):
+    """02001 no_additional_dynamic_result_sets_returned"""
+
+    sqlstate = "02001"
+
+
 class SqlStatementNotYetComplete(DatabaseError):
     """03000 sql_statement_not_yet_complete"""
 
@@ -1529,7 +1541,15 @@ class IndexCorrupted(InternalError):
     sqlstate = "XX002"
 
 
+class SnapshotTooOld(DatabaseError):
+    """72000 snapshot_too_old"""
+
+    sqlstate = "72000"
+
+
 CLASSES: dict[str, type[DatabaseError]] = {
+    "02000": NoData,
+    "02001": NoAdditionalDynamicResultSetsReturned,
     "03000": SqlStatementNotYetComplete,
     "08000": ConnectionException,
     "08003": ConnectionDoesNotExist,
@@ -1781,6 +1801,7 @@ CLASSES: dict[str, type[DatabaseError]] = {
     "XX000": SqlInternalError,
     "XX001": DataCorrupted,
     "XX002": IndexCorrupted,
+    "72000": SnapshotTooOld,
 }
 
 GROUPS: dict[str, type[DatabaseError]] = {

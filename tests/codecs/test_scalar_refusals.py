@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,6 +45,17 @@ TOO_FAR = [
     ("float4", 3.5e38),
     ("float4", -(10**39)),
     ("float8", 10**400),
+    ("float8", Decimal("1e400")),
+    ("float8", Decimal("-1e400")),
+    ("float8", Decimal("1e-400")),
+    ("float8", Fraction(1, 10**400)),
+    ("float4", Decimal("1e400")),
+    ("float4", Decimal("1e-400")),
+    ("float4", 1e-60),
+    ("float4", -1e-60),
+    ("float4", 2.0**-150),
+    ("point", (Decimal("1e400"), 0)),
+    ("circle", ((0, 0), Decimal("1e-400"))),
     ("numeric", LONG),
     ("numeric", Decimal("1E+131072")),
     ("numeric", Decimal("1E+999999")),
@@ -135,6 +147,11 @@ REFUSED = [
     ("inet", 5, "an ipaddress address or interface, or a str, not int"),
     ("inet", ip_network("10.0.0.0/8"), "not IPv4Network"),
     ("inet", ip_address("fe80::1%eth0"), "no scope"),
+    ("inet", "fe80::1%eth0", "no scope"),
+    ("inet", "fe80::1%eth0/64", "no scope"),
+    ("inet", ip_interface("fe80::1%eth0/64"), "no scope"),
+    ("cidr", "fe80::%eth0/64", "no scope"),
+    ("cidr", ip_network("fe80::%eth0/64"), "no scope"),
     ("cidr", "10.0.0.1/8", "this str is none"),
     ("cidr", ip_interface("10.0.0.1/8"), "not IPv4Interface"),
     ("macaddr", "08:00:2b:01:02", "12 hexadecimal digits"),

@@ -189,7 +189,7 @@ SPECS: dict[str, Spec] = {
     "int8": ints(-(2**63), 2**63 - 1),
     "money": Spec(int64, int, lambda t: int(re.sub(r"[^\d-]", "", t))),
     "float4": Spec(
-        st.floats(width=32) | st.floats(-3.4e38, 3.4e38),
+        st.floats(width=32) | st.floats(-3.4e38, 3.4e38).filter(lambda v: v == 0 or single(v) != 0),
         lambda v: repr(single(v)),
         lambda t: repr(single(float(t))),
         single,

@@ -135,6 +135,38 @@ VERSIONS: dict[str, tuple[dict[str, str], list[list[Reply]], list[int], Any]] = 
 }
 
 
+# What the server may report of the session that nothing can be read with, when it does, and what the error says.
+UNREADABLE = {
+    "client_encoding": (
+        "LATIN1",
+        "client_encoding is LATIN1 in this session, .* only speaks with UTF8: .* login event",
+    ),
+    "integer_datetimes": (
+        "off",
+        "integer_datetimes is off in this session, .* only speaks with on: .* build it without",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("when", ["greeting", "answer to a question"])
+def test_a_session_in_which_values_would_be_wrong_is_no_session(name: str, when: str) -> None:
+    value, says = UNREADABLE[name]
+    bad = parameter(name, value)
+    asked = {"greeting": [OK + bad + READY], "answer to a question": [OK + READY, bad + answer(b"off")]}[when]
+    target = "any" if when == "greeting" else "read-write"
+    with pytest.raises(ProtocolError, match=says):
+        play([list(asked)], target_session_attrs=target)
+    _, greeting = play([list(asked), [WELCOME, answer(b"off")]], hosts=(A, B), target_session_attrs=target)
+    assert greeting.host == B
+
+
+def test_a_session_that_comes_to_the_right_parameters_is_one() -> None:
+    parameters = {"client_encoding": "UTF8", "integer_datetimes": "on"}
+    said = parameter("client_encoding", "LATIN1") + b"".join(parameter(*item) for item in parameters.items())
+    assert play([[OK + said + READY]])[1].parameters == parameters
+
+
 @pytest.mark.parametrize("name", VERSIONS)
 def test_the_protocol_version_is_found(name: str) -> None:
     limits, connections, asked, outcome = VERSIONS[name]

@@ -6,6 +6,7 @@ import datetime
 import os
 import ssl
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,51 @@ def test_a_revoked_certificate_is_refused(revoked: bool, ca: trustme.CA, roots: 
             return
         with pytest.raises(TLSError, match="revoked"):
             attempt(server, **settings)
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_revocation_lists_are_found_in_their_directory(
+    revoked: bool, ca: trustme.CA, roots: str, tmp_path: Path
+) -> None:
+    good, bad = ca.issue_cert(NAME), ca.issue_cert(NAME)
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "root.crl").write_bytes(revocation_list(ca, bad))
+    command = ["openssl", "crl", "-hash", "-noout", "-in", str(lists / "root.crl")]
+    issuer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    (lists / "root.crl").rename(lists / f"{issuer}.r0")  # as openssl rehash names it
+    settings = {"sslmode": "verify-ca", "sslrootcert": roots, "sslcrldir": str(lists)}
+    with TLSServer(server_context(bad if revoked else good, tmp_path)).serve() as server:
+        if not revoked:
+            assert attempt(server, **settings).tls
+            return
+        with pytest.raises(TLSError, match="revoked"):
+            attempt(server, **settings)
+
+
+def test_a_directory_without_the_issuer_s_list_accepts_nothing(ca: trustme.CA, roots: str, tmp_path: Path) -> None:
+    settings = {"sslmode": "verify-ca", "sslrootcert": roots, "sslcrldir": str(tmp_path)}
+    with (
+        TLSServer(server_context(ca.issue_cert(NAME), tmp_path)).serve() as server,
+        pytest.raises(TLSError, match="unable to get certificate CRL"),
+    ):
+        attempt(server, **settings)
+
+
+IDN, IDN_ON_THE_WIRE = "bücher.example.com", "xn--bcher-kva.example.com"
+
+
+@pytest.mark.parametrize("sslsni", [1, 0])
+@pytest.mark.parametrize("host", [IDN, IDN_ON_THE_WIRE])
+def test_an_international_name_is_sent_and_checked_as_certificates_have_it(
+    host: str, sslsni: int, ca: trustme.CA, roots: str, tmp_path: Path
+) -> None:
+    settings = {"sslmode": "verify-full", "sslrootcert": roots, "sslsni": sslsni}
+    with TLSServer(server_context(ca.issue_cert(IDN), tmp_path)).serve() as server:
+        assert attempt(server, host, **settings).tls
+        assert server.names == [IDN_ON_THE_WIRE if sslsni else None]
+        with pytest.raises(TLSError):
+            attempt(server, "bucher.example.com", **settings)
 
 
 def test_a_server_that_speaks_only_old_tls_is_refused(ca: trustme.CA, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -18,15 +20,19 @@ from benchmarks import cases, contenders, load, programs, report
 from benchmarks.__main__ import main, parse, sizes_of
 from benchmarks.bars import AtLeast, AtMost, Bar, NotSlower
 from benchmarks.cases import Case, Column, web
+from benchmarks.cases import codecs as codecs_case
 from benchmarks.contenders import Contender, pg_dump, pgbench, psql
 from benchmarks.measure import WrongAnswer, drive, expect
 from benchmarks.runner import ROOT, Outcome, describe
 from benchmarks.sizes import QUICK, Sizes
 from tests.builds import once
 
+import stretto.codecs
 from stretto._core import compiled_modules
 from stretto.cli import urls
 from stretto.cli.race.workloads import mixed
+from stretto.codecs.base import Codec, decode_value, encode_value
+from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 BOTH_BUILDS = pytest.mark.skipif(not compiled_modules(), reason="compares the compiled core with the other")
 
@@ -45,6 +51,33 @@ def expected(case: Case, found: list[Contender]) -> set[tuple[str, str]]:
         if each.case == case.name and case.takes(each, variant)
         if any(part in describe(variant) for part in TABLES.get(case.name, ("",)))
     }
+
+
+# Codecs without a figure of their own, and why.
+UNMEASURED = {
+    "Nested": "measured with the objects that it makes, by the case graph",
+    "Temporal": "what temporal codecs have in common",
+    "Void": "has no values",
+}
+
+
+def codec_classes(cls: type[Codec]) -> Iterator[type[Codec]]:
+    for each in cls.__subclasses__():
+        if each.__module__.startswith("stretto."):
+            yield each
+        yield from codec_classes(each)
+
+
+def test_every_codec_is_measured_and_gives_its_value_back() -> None:
+    subjects = codecs_case.subjects()
+    measured = {type(subject.codec).__name__ for subject in subjects.values()}
+    for module in pkgutil.iter_modules(stretto.codecs.__path__):
+        importlib.import_module(f"stretto.codecs.{module.name}")
+    assert {cls.__name__ for cls in codec_classes(Codec)} - measured == UNMEASURED.keys()
+    for name, (codec, value, written_by) in subjects.items():
+        buf = WriteBuffer()
+        encode_value(written_by or codec, buf, value)
+        assert decode_value(codec, ReadBuffer(buf.getvalue())) == value, name
 
 
 @once

@@ -624,6 +624,17 @@ def test_a_service_is_found_by_name(tmp_path: Path, text: bytes, user: str) -> N
     assert parse(f"service=s servicefile={path}").user == user
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
+def test_a_service_file_is_read_whoever_may_write_it(tmp_path: Path, mode: int) -> None:
+    """As libpq does; a password file is not (see docs/design/connecting.md)."""
+    path = tmp_path / "services"
+    path.write_text("[s]\nuser=found\npassword=hunter2\n")
+    path.chmod(mode)
+    read = parse(service="s", servicefile=path)
+    assert (read.user, read.password) == ("found", "hunter2")
+    assert "hunter2" not in repr(read)
+
+
 def test_the_system_s_service_file_comes_after_the_user_s(tmp_path: Path) -> None:
     mine, system = tmp_path / "home", tmp_path / "etc"
     mine.mkdir()

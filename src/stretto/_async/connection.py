@@ -159,6 +159,8 @@ class AsyncConnection(AsyncTransacting):
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory: ``batch`` of them at a time, and the next on their way.
 
+        ``batch`` is what the server is asked for at a time. Wide rows are read in parts of some 100 kB (one row, where
+        it is wider) as they are used; the rest waits with the server.
         ``timeout`` is for each batch. Another statement on this connection ends the stream, which then raises
         UsageError instead of further rows. DecodeError: an anonymous record with a type that is not known yet.
         """

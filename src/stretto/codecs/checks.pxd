@@ -6,6 +6,7 @@ from stretto.codecs.base cimport Codec
 cdef Py_ssize_t _MAX_MESSAGE
 
 cpdef as_int(Codec codec, value)
+@cython.locals(number=double)
 cpdef double as_float(Codec codec, value) except? -1
 @cython.locals(number=int64_t)
 cpdef int64_t bounded(Codec codec, value, int64_t low, int64_t high) except? -1

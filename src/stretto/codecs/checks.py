@@ -28,13 +28,19 @@ def as_int(codec: Codec, value: Any) -> int:
 
 
 def as_float(codec: Codec, value: Any) -> float:
-    """Turn an int or an object with ``__float__`` (Decimal, Fraction, numpy's) into the nearest float; refuse bool."""
+    """Turn an int or an object with ``__float__`` (Decimal, Fraction, numpy's) into the nearest float; refuse bool.
+
+    What is finite becomes no infinity, and what is not 0 no 0: as PostgreSQL's 22003.
+    """
     if is_bool(value) or not hasattr(value, "__float__"):
         raise wrong_type(codec, "a float", value)
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
         raise out_of_range(codec) from None
+    if (number == 0 or number - number != 0) and number == number and value != number:
+        raise out_of_range(codec)
+    return number
 
 
 def bounded(codec: Codec, value: Any, low: int, high: int) -> int:

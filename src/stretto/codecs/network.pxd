@@ -25,4 +25,5 @@ cdef class MacAddress(Codec):
 
 @cython.locals(size=int)
 cdef bytes read_address(Codec codec, ReadBuffer buf, int family, int prefix, Py_ssize_t count)
+cdef no_scope(Codec codec, address)
 cdef write_address(Codec codec, WriteBuffer buf, address, int prefix, int is_cidr)

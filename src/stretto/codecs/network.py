@@ -36,8 +36,10 @@ class Inet(Codec):
         if isinstance(value, str):
             value = parse(self, ip_interface, value)
         if isinstance(value, (IPv4Interface, IPv6Interface)):
+            no_scope(self, value)  # its ip has none any more
             write_address(self, buf, value.ip, value.network.prefixlen, 0)
         elif isinstance(value, (IPv4Address, IPv6Address)):
+            no_scope(self, value)
             write_address(self, buf, value, value.max_prefixlen, 0)
         else:
             raise wrong_type(self, "an ipaddress address or interface, or a str", value)
@@ -58,6 +60,7 @@ class Cidr(Codec):
         if isinstance(value, str):
             value = parse(self, ip_network, value)
         if isinstance(value, (IPv4Network, IPv6Network)):
+            no_scope(self, value.network_address)
             write_address(self, buf, value.network_address, value.prefixlen, 1)
         else:
             raise wrong_type(self, "an ipaddress network, or a str", value)
@@ -108,9 +111,13 @@ def read_address(codec: Codec, buf: ReadBuffer, family: int, prefix: int, count:
     return buf.read_bytes(size)
 
 
-def write_address(codec: Codec, buf: WriteBuffer, address: Any, prefix: int, is_cidr: int) -> None:
+def no_scope(codec: Codec, address: Any) -> None:
+    """Refuse what PostgreSQL has no place for, rather than drop it."""
     if getattr(address, "scope_id", None) is not None:
         raise EncodeError(f"{codec.name} takes no scope (%eth0)")
+
+
+def write_address(codec: Codec, buf: WriteBuffer, address: Any, prefix: int, is_cidr: int) -> None:
     data = address.packed
     buf.write_uint8(_FAMILY[address.version])
     buf.write_uint8(prefix)

@@ -35,6 +35,7 @@ from stretto.flows.authenticate import authenticate
 from stretto.flows.conversation import Conversation, Site, name_of, unexpected
 from stretto.flows.steps import Close, Compute, Open, PeerUser, Resolve, Step, Write
 from stretto.flows.tls import handshake, request_tls
+from stretto.protocol.machine import check_parameter
 from stretto.wire import startup
 from stretto.wire.buffer import ReadBuffer
 
@@ -205,6 +206,8 @@ def _open_session(
     talk.stage = "session"
     greeting = yield from _greet(talk, version)
     yield from _check_target(talk, greeting, target)
+    for name, value in greeting.parameters.items():
+        check_parameter(name, value)
     greeting.leftover = talk.leftover()
     return greeting
 

@@ -1,6 +1,7 @@
 """Streaming: a portal that is executed a batch of rows at a time, the next batch on its way while one is used.
 
-The statement runs once; memory holds two batches. The connection is reserved for it until the Sync.
+The statement runs once. Memory holds two batches, and of wide rows less: what has come of a batch is taken in parts of
+some 100 kB, and nothing more is read while parts wait. The connection is reserved for it until the Sync.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Portal:
         self._into = into
         self._batch = batch
         self._begun = False  # an answer was had
+        self._in_parts = False  # some rows of a batch were had
         self._ended = False  # the Sync was said
         buf = WriteBuffer()
         frontend.execute(buf, b"", batch)
@@ -54,11 +56,12 @@ class Portal:
         self._request = self._statement.bind_portal(self._args, self._batch)
         self._maker = maker_for(self._statement, self._into)
         self._ended = False
+        self._request.partial = True
         self._request.hurry = True
         yield self._request
 
     def more(self) -> Flow:
-        """Return the next batch of rows; the empty list at the end. Raises the server's error.
+        """Return the next batch of rows, or a part of it; the empty list at the end. Raises the server's error.
 
         A stale statement outside a transaction is prepared anew; nothing of it has run.
         """
@@ -73,11 +76,17 @@ class Portal:
         if request.described is not None and request.error is None:
             yield from self._adapt(request.described)
         slices = request.take()
+        if not request.suspended and not request.done:
+            self._begun = self._in_parts = True
+            return self._decode(slices)
         suspended = request.tag is None and request.error is None and request.failure is None
         if suspended and not request.done:
             request.say(self._again, b"E")
             request.hurry = True
             yield request
+            if not slices and self._in_parts:  # all of the batch was taken
+                self._forget()
+                return (yield from self.more())
         else:
             yield from self._finish()
             if not self._begun and (request.error is not None or request.failure is not None):
@@ -87,6 +96,11 @@ class Portal:
                 return (yield from self.more())
             check(request, self._sql)
         self._begun = True
+        rows = self._decode(slices)
+        self._forget()
+        return rows
+
+    def _decode(self, slices: list[Any]) -> list[Any]:
         rows: list[Any] = []
         try:
             decode_rows(slices, self._statement.codecs, self._maker, rows)
@@ -95,10 +109,14 @@ class Portal:
                 f"a record has types that are not known yet (OIDs {unknown.oids}), and nothing can be asked during a "
                 "stream: fetch() such a record once before, or cast it to a type of its own"
             ) from None
-        if type(self._into) is Growing:  # what belongs to several objects is one object in each batch
+        return rows
+
+    def _forget(self) -> None:
+        """A batch has ended: what belongs to several objects is one object in each."""
+        self._in_parts = False
+        if type(self._into) is Growing:
             self._into.forget()
             self._maker = maker_for(self._statement, self._into)
-        return rows
 
     def _adapt(self, described: dict[bytes, bytes | None]) -> Generator[Request, Any, None]:
         """The statement has other columns on this connection than where it was described: read its rows by those."""

@@ -146,10 +146,18 @@ def is_address(name: str) -> bool:
     return True
 
 
+def _ascii(name: str) -> str:
+    """Write an international name as certificates have it; what is no such name is left as it is."""
+    try:
+        return name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        return name
+
+
 def _same(pattern: str, name: str) -> bool:
     if is_address(name):
         return is_address(pattern) and ipaddress.ip_address(pattern) == ipaddress.ip_address(name)
-    pattern, name = pattern.lower(), name.lower()
+    pattern, name = pattern.lower(), _ascii(name).lower()
     label, _, rest = pattern.partition(".")
     if label == "*":
         return "." in rest and name.partition(".")[2] == rest and not name.startswith(".")

@@ -33,8 +33,19 @@ _PARSE = ord(states.PARSE)
 _PARAMETERS = ord(states.PARAMETERS)
 _COLUMNS = ord(states.COLUMNS)
 
-# What a session must not change: texts and dates would be read wrongly.
-_REQUIRED = {"client_encoding": "UTF8", "integer_datetimes": "on"}
+# What a session must have and keep, or texts and dates would be written and read wrongly; and what to do about it.
+_REQUIRED = {
+    "client_encoding": (
+        "UTF8",
+        "nothing may set it on the server's side: look at login event triggers, at functions with set_config, at the "
+        "connect query of a pooler",
+    ),
+    "integer_datetimes": (
+        "on",
+        "the server keeps dates as floating-point numbers: build it without --disable-integer-datetimes (since "
+        "PostgreSQL 10 there is no such choice)",
+    ),
+}
 # Command tags of what would stay with a session that others use.
 # (SET is told by the lexer: SET LOCAL has the same tag and leaves nothing.)
 _SESSION_TAGS = {b"LISTEN\0", b"UNLISTEN\0", b"PREPARE\0", b"DECLARE CURSOR\0", b"LOAD\0"}
@@ -517,8 +528,7 @@ class Machine:
             self.parameters[name] = value
             if len(self.parameters) > PARAMETERS_KEPT:
                 raise ProtocolError(f"the server reports more than {PARAMETERS_KEPT} parameters")
-            if value != _REQUIRED.get(name, value):
-                raise ProtocolError(f"{name} is now {value}, and stretto can only speak with {_REQUIRED[name]}")
+            check_parameter(name, value)
         elif kind == 0x4E:
             self._notice(body)
         else:
@@ -546,6 +556,15 @@ class Machine:
         self.inflight.clear()
         self._outgoing.clear()
         return requests
+
+
+def check_parameter(name: str, value: str) -> None:
+    """Raise ProtocolError where the server reports a parameter that texts or dates cannot be read with."""
+    required = _REQUIRED.get(name)
+    if required is not None and value != required[0]:
+        raise ProtocolError(
+            f"{name} is {value} in this session, and stretto only speaks with {required[0]}: {required[1]}"
+        )
 
 
 def _name(kind: int) -> str:

@@ -29,7 +29,7 @@ from stretto.runtime.base import (
     REAP_EVERY,
     RECEIVE,
     fail_all,
-    lost,
+    may_wait,
     release,
     unfinished,
     why_lost,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from stretto.runtime.atraffic import Traffic
 
 Flow: TypeAlias = Generator[Request, Any, Any]
-_PAUSE_AT = 1 << 20  # bytes of a COPY that wait for a slow consumer before we stop reading
+_PAUSE_AT = 1 << 20  # bytes of a COPY or stream that wait for a slow consumer before we stop reading
 
 
 class Watch:
@@ -188,7 +188,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = lost(None, "not_sent")
+                request.failure = why_lost(machine)
                 request.done = True
                 return
             busy = machine.submit(request)
@@ -249,6 +249,8 @@ class Link:
                     request.hurry = False
                 else:
                     while not request.ready():
+                        if self._paused:
+                            self._resume()  # a stream that was left open is over now
                         waiter = request.waiter = self._loop.create_future()
                         try:
                             if deadline is None:
@@ -331,7 +333,7 @@ class Link:
         if self._event is not None and machine.notifications:
             wake(self._event)
         head = machine.head()
-        if head is not None and head.allow_copy and head.buffered >= _PAUSE_AT:
+        if head is not None and head.buffered >= _PAUSE_AT and may_wait(head):
             self._paused = True
             self._watch.stop()
 

@@ -126,6 +126,11 @@ def unfinished(request: Request) -> bool:
     return request.queued and not request.done and not request.allow_copy and request.script.endswith(b"Y")
 
 
+def may_wait(request: Request) -> bool:
+    """Tell whether the rest of a reply may wait with the server: of a COPY, and of a stream before its Sync."""
+    return request.allow_copy != 0 or (request.partial and not request.script.endswith(b"Y"))
+
+
 def may_cancel(machine: Machine) -> bool:
     """Tell whether something runs that may be cancelled: not where the end of a transaction is under way."""
     head = machine.head()

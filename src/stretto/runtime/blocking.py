@@ -19,7 +19,7 @@ from stretto.errors import Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, lost, release, remaining, unfinished, why_lost
+from stretto.runtime.base import CANCEL_GRACE, release, remaining, unfinished, why_lost
 from stretto.runtime.pump import Pump
 from stretto.runtime.slow import follow, note, start
 from stretto.runtime.tracing import tap
@@ -171,7 +171,7 @@ class Link(Pump):
         try:
             if not request.queued:
                 if machine.closed:
-                    request.failure = lost(None, "not_sent")
+                    request.failure = why_lost(machine)
                     request.done = True
                     return
                 machine.submit(request)

@@ -60,6 +60,7 @@ cdef class WriteBuffer:
     @cython.locals(data="unsigned char *", pos=Py_ssize_t)
     cpdef int write_uint32(self, int64_t value) except -1
     cpdef int write_int64(self, int64_t value) except -1
+    @cython.locals(bits=uint64_t)
     cpdef int write_float4(self, double value) except -1
     @cython.locals(bits=uint64_t)
     cpdef int write_float8(self, double value) except -1

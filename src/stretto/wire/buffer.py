@@ -217,7 +217,10 @@ class WriteBuffer:
     def write_float4(self, value: float) -> None:
         if value - value == 0 and (value >= _FLOAT4_LIMIT or value <= -_FLOAT4_LIMIT):
             raise EncodeError("the value is out of range for float4")
-        self.write_uint32(capi.bits_from_float4(value))
+        bits = capi.bits_from_float4(value)
+        if value != 0 and bits & 0x7FFFFFFF == 0:
+            raise EncodeError("the value is out of range for float4: it would become 0")
+        self.write_uint32(bits)
 
     def write_float8(self, value: float) -> None:
         bits = capi.bits_from_float8(value)

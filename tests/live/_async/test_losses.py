@@ -64,11 +64,28 @@ async def test_a_reserved_connection_that_is_ended_says_so_each_time(
     async with one.connection() as connection:
         kill(outside, connection.pid)
         for _ in range(3):
-            with pytest.raises(ConnectionLost):
+            with pytest.raises(ConnectionLost, match="terminating connection") as caught:
                 await connection.fetchval("select 1")
+            assert isinstance(caught.value.__cause__, AdminShutdown)
+        assert caught.value.outcome == "not_sent"
         assert connection.closed
         assert "closed" in repr(connection)
     assert await one.fetchval("select 1") == 1
+
+
+async def test_a_reserved_connection_that_is_found_ended_has_the_server_s_last_words(
+    one: AsyncDatabase, db: AsyncDatabase, outside: psycopg.Connection[Any]
+) -> None:
+    """Where an event loop has heard them before anything was asked, too."""
+    async with one.connection() as connection:
+        kill(outside, connection.pid)
+        while connection._link.machine.farewell is None:
+            await db.fetchval("select 1")
+            connection._link.alive()
+        with pytest.raises(ConnectionLost, match="terminating connection") as caught:
+            await connection.fetchval("select 1")
+        assert isinstance(caught.value.__cause__, AdminShutdown)
+        assert caught.value.outcome == "not_sent"
 
 
 async def test_all_connections_may_be_ended_at_once(

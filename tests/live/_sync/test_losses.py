@@ -61,11 +61,28 @@ def test_a_reserved_connection_that_is_ended_says_so_each_time(one: Database, ou
     with one.connection() as connection:
         kill(outside, connection.pid)
         for _ in range(3):
-            with pytest.raises(ConnectionLost):
+            with pytest.raises(ConnectionLost, match="terminating connection") as caught:
                 connection.fetchval("select 1")
+            assert isinstance(caught.value.__cause__, AdminShutdown)
+        assert caught.value.outcome == "not_sent"
         assert connection.closed
         assert "closed" in repr(connection)
     assert one.fetchval("select 1") == 1
+
+
+def test_a_reserved_connection_that_is_found_ended_has_the_server_s_last_words(
+    one: Database, db: Database, outside: psycopg.Connection[Any]
+) -> None:
+    """Where an event loop has heard them before anything was asked, too."""
+    with one.connection() as connection:
+        kill(outside, connection.pid)
+        while connection._link.machine.farewell is None:
+            db.fetchval("select 1")
+            connection._link.alive()
+        with pytest.raises(ConnectionLost, match="terminating connection") as caught:
+            connection.fetchval("select 1")
+        assert isinstance(caught.value.__cause__, AdminShutdown)
+        assert caught.value.outcome == "not_sent"
 
 
 def test_all_connections_may_be_ended_at_once(

@@ -248,6 +248,16 @@ def test_a_stream_and_a_batch_take_the_strategy_of_one_statement(db: Any) -> Non
             pass
 
 
+def test_what_a_batch_of_a_stream_shares_it_shares_over_its_parts(db: Any) -> None:
+    prepare(db)
+    db.execute("update book set title = rpad(title, 300000, 'x')")
+    query = select(Book).include(Book.author).where(Book.author.name == "Ann").order_by(Book.id)
+    for batch, authors in ((1000, 1), (1, 3)):
+        books = [book for book in db.stream(query, batch=batch)]
+        assert [book.title[:2] for book in books] == ["A1", "A2", "A3"]
+        assert len({id(book.author) for book in books}) == authors
+
+
 WRONG: list[tuple[Any, str]] = [
     (lambda: select(Author).include(Book.tags), r"Book\.tags is no relation of Author: nest it"),
     (lambda: select(Author).include(Author.name), r"include\(\) takes relations of Author .* it has: Author\.books"),

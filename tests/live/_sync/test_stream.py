@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -27,6 +28,53 @@ def test_what_is_no_query_streams_no_rows(one: Database) -> None:
     assert [row for row in one.stream("insert into t values (1), (2) returning id", batch=1)] == [(1,), (2,)]
     assert [row for row in one.stream("")] == []
     assert one.fetchval("select count(*) from t") == 2
+
+
+# Rows of which some are wide: a batch of them comes in parts.
+WIDE = "select i, repeat('x', case when i % 10 = 0 then 300000 else i end) as t from generate_series(1, $1::int) i"
+
+
+@pytest.mark.parametrize("batch", [1, 7, 10, 50, 1000])
+def test_wide_rows_come_in_order_whatever_the_batch(one: Database, batch: int) -> None:
+    seen = [(row.i, len(row.t)) for row in one.stream(WIDE, 100, batch=batch)]
+    assert seen == [(i, 300_000 if i % 10 == 0 else i) for i in range(1, 101)]
+    assert one.fetchval("select 1") == 1
+
+
+@pytest.mark.parametrize("batch", [7, 1000])
+def test_an_error_behind_wide_rows_is_raised_behind_them(one: Database, batch: int) -> None:
+    sql = "select 100 / (31 - i) as q, i, repeat('x', 200000) from generate_series(1, 100) i"
+    seen = []
+    with pytest.raises(DivisionByZero):
+        for row in one.stream(sql, batch=batch):
+            seen.append(row.i)
+    assert 20 < len(seen) <= 30
+    assert seen == list(range(1, len(seen) + 1))
+    assert one.fetchval("select 2") == 2
+
+
+def test_a_stream_of_wide_rows_may_be_left_early_and_its_connection_used(one: Database) -> None:
+    with one.connection() as connection:
+        for taken in (1, 10, 25):
+            for row in connection.stream(WIDE, 60):
+                if row.i == taken:
+                    break
+            assert connection.fetchval("select 3") == 3
+
+
+def test_a_transaction_ends_although_wide_rows_of_a_stream_wait_in_it(one: Database, db: Database) -> None:
+    """What nobody reads waits with the server, and is out of the way when the transaction ends."""
+    for end in (None, Broken):
+        with suppress(Broken):
+            with one.transaction():
+                one.fetchval("select 1")
+                stream = one.stream(WIDE, 100)
+                assert (next(stream)).i == 1
+                for _ in range(20):
+                    db.fetchval("select 1")  # an event loop reads meanwhile, until it has enough
+                if end is not None:
+                    raise end
+        assert one.fetchval("select 4") == 4
 
 
 @pytest.mark.parametrize("taken", [1, 2, 3, 999])
