@@ -22,7 +22,7 @@ from stretto.model.plan import plan_for
 from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
-from stretto.protocol.statement import Statement, check_count, close_request, describe_request, mark
+from stretto.protocol.statement import Statement, check_count, close_request, describe_request, mark, rows_of
 from stretto.sqlstate import error_from_fields
 from stretto.wire import backend
 
@@ -385,14 +385,14 @@ def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
 
 def executemany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]]) -> Flow:
     """Execute for each row under one Sync: all or nothing, outside a transaction too. Round trips as perform."""
-    arguments = list(rows)
+    arguments = rows_of(rows)
     if arguments:
         yield from perform(shared, sql, arguments, None, None, True)
 
 
 def fetchmany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]], into: Any = None) -> Flow:
     """As executemany, and return the rows of all executions as one list."""
-    arguments = list(rows)
+    arguments = rows_of(rows)
     found: list[Any] = []
     if arguments:
         yield from perform(shared, sql, arguments, into, found, True)
