@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from os import PathLike
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
+from stretto._habits import DATABASE, names_elsewhere
+from stretto._numbers import check_counts, check_seconds
 from stretto._sync.bulk import load
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.moving import Move
 from stretto._sync.pool import Pool
+from stretto._sync.reserving import block
 from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
@@ -43,6 +45,7 @@ T = TypeVar("T")
 CLOSING = 10.0  # seconds for what runs to end by itself when all is closed
 
 
+@names_elsewhere(DATABASE)
 class Database(Transacting):
     """A PostgreSQL database, for blocking code, threads and gevent.
 
@@ -81,10 +84,9 @@ class Database(Transacting):
         trace: str | PathLike[str] | TextIO | None = None,
         **keywords: Any,
     ) -> None:
-        if connections < 1:
-            raise UsageError(f"connections={connections}: at least one")
-        if queue < 1:
-            raise UsageError(f"queue={queue}: at least one, who waits for the first connection")
+        check_counts(connections=connections, queue=queue)
+        check_seconds(timeout=timeout, acquire_timeout=acquire_timeout, slow=slow)
+        check_seconds(max_idle=max_idle, max_lifetime=max_lifetime)
         if infinity not in ("error", "sentinel") or intervals not in ("timedelta", "interval"):
             raise UsageError("infinity= is 'error' or 'sentinel', intervals= is 'timedelta' or 'interval'")
         self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)
@@ -119,6 +121,7 @@ class Database(Transacting):
         take). What runs then is cancelled on the server and gets ConnectionLost, and who still waits PoolClosed.
         Leaving ``with`` by an exception closes at once.
         """
+        check_seconds(timeout=timeout)
         self._pool.close(timeout)
         if self._shared.trace is not None:
             self._shared.trace.close()
@@ -133,6 +136,8 @@ class Database(Transacting):
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
+        elif not isinstance(timeout, (float, int)):
+            check_seconds(timeout=timeout)  # type: ignore[unreachable]  # for those who check no types
         now = ambient()
         if now is not None:
             return self._within(now, flow, timeout, exclusive, since)
@@ -166,7 +171,7 @@ class Database(Transacting):
     ) -> Any:
         return self._pool.run(flow, timeout, exclusive, since)
 
-    @contextmanager
+    @block
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = self._acquire()

@@ -11,9 +11,11 @@ from typing import Any
 
 from stretto.codecs import catalog
 from stretto.codecs.base import Codec, UnknownTypes
-from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
+from stretto.errors import DatabaseError, DecodeError, EncodeError
+from stretto.flows.placeholders import hinted
 from stretto.flows.shared import Shared
 from stretto.flows.simple import simple
+from stretto.flows.single import first_value, value_at
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
 from stretto.model.grown import Going, Growing
@@ -31,7 +33,7 @@ Flow = Generator[Request, Any, Any]
 
 def server_error(request: Request, sql: str | None) -> DatabaseError:
     """Make the error that the server answered a request with."""
-    return error_from_fields(backend.fields(request.error or b""), sql)
+    return hinted(error_from_fields(backend.fields(request.error or b""), sql))
 
 
 def check(request: Request, sql: str | None) -> None:
@@ -352,19 +354,7 @@ def _first(rows: list[Any]) -> Any:
 
 def fetchval(shared: Shared, sql: Any, args: tuple[Any, ...], column: int = 0) -> Flow:
     """Return one value of the first row, or None without one. Round trips as perform."""
-    return fetch(shared, sql, args, tuple, _first_value if column == 0 else lambda rows: _value(rows, column))
-
-
-def _first_value(rows: list[Any]) -> Any:
-    return _value(rows, 0)
-
-
-def _value(rows: list[Any], column: int) -> Any:
-    if not rows:
-        return None
-    if not -len(rows[0]) <= column < len(rows[0]):
-        raise UsageError(f"column={column}, but the statement gives {len(rows[0])} columns")
-    return rows[0][column]
+    return fetch(shared, sql, args, tuple, first_value if column == 0 else value_at(column))
 
 
 def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
