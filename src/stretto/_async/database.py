@@ -332,10 +332,12 @@ class AsyncDatabase(AsyncTransacting):
     ) -> None:
         """Set the codec of a type by its name, once for this Database; as asyncpg's of the same name.
 
-        Without ``schema`` a type of this name in any schema is meant.
+        Without ``schema`` a type of this name in any schema is meant. One that the database has not, when it is first
+        asked about a statement, is logged as a warning (``stretto``).
 
-        ``format``: ``text`` (encoder gives str, decoder takes str) or ``binary`` (bytes). Statements that were already
-        prepared are described anew.
+        ``format``: ``text`` (encoder gives str, decoder takes str) or ``binary`` (bytes); asyncpg's ``tuple`` is not
+        there. Statements that were already prepared are described anew. Raises UsageError for a name with a dot (say
+        ``schema=``), an array's name, another format.
         """
         self._shared.codecs.set_type_codec(typename, schema=schema, encoder=encoder, decoder=decoder, format=format)
         self._shared.statements.clear()

@@ -112,6 +112,8 @@ def _codecs(shared: Shared, oids: Iterable[int]) -> list[Codec]:
 
 def resolve(shared: Shared, oids: Iterable[int], again: bool = False) -> Generator[Request, Any, None]:
     """Ask the catalogue about the types that are not known yet (``again``: about all), level by level, in bulk."""
+    if shared.codecs.unchecked:
+        yield from _check_names(shared)
     missing = set(oids) if again else shared.codecs.missing(oids)
     version = shared.codecs.version
     asked: set[int] = set()
@@ -122,6 +124,13 @@ def resolve(shared: Shared, oids: Iterable[int], again: bool = False) -> Generat
         missing = shared.codecs.define(rows)
     if version != shared.codecs.version:
         shared.statements.clear()  # they hold codecs that may have become others
+
+
+def _check_names(shared: Shared) -> Generator[Request, Any, None]:
+    names, shared.codecs.unchecked = shared.codecs.unchecked, set()
+    rows: list[Any] = []
+    yield from perform(shared, catalog.NAMES, ([name for _, name in names],), tuple, rows)
+    shared.codecs.check_names(names, rows)
 
 
 def _shape(statement: Statement) -> tuple[tuple[str, Codec], ...]:
