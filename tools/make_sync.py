@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TWINS = {ROOT / "src/stretto/_async": ROOT / "src/stretto/_sync", ROOT / "tests/live/_async": ROOT / "tests/live/_sync"}
 DROPPED = ("async", "await")
 WORDS = {
+    "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncBatch": "Batch",
     "AsyncConnection": "Connection",
     "AsyncDatabase": "Database",
@@ -34,6 +35,7 @@ WORDS = {
     "AsyncVerbs": "Verbs",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
+    "_AsyncGeneratorContextManager": "_GeneratorContextManager",
     "_async": "_sync",
     "_bridge": "runtime",
     "acall": "call",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _core.choose()
 
-from stretto import errors, sqlstate  # noqa: E402  # which core runs is settled before any module of it is loaded
+from stretto import _habits, errors, sqlstate  # noqa: E402  # which core runs is settled before any module of it is loaded
 from stretto._core import core_info  # noqa: E402
 from stretto._sync.connection import Connection  # noqa: E402
 from stretto._sync.database import Database  # noqa: E402
@@ -168,11 +168,20 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     module = _LATER.get(name)
     if module is None:
-        raise AttributeError(f"module 'stretto' has no attribute {name!r}")
+        raise AttributeError(f"module 'stretto' has no attribute {name!r}{_elsewhere(name)}")
     import importlib
 
     value = globals()[name] = getattr(importlib.import_module(f"stretto.{module}"), name)
     return value
+
+
+def _elsewhere(name: str) -> str:
+    for module in (errors, sqlstate):
+        found = getattr(module, name, None)
+        if isinstance(found, type) and issubclass(found, Error):
+            return f": it is {module.__name__}.{name}"
+    remedy = _habits.MODULE.get(name)
+    return f": {remedy}" if remedy else ""
 
 
 def __dir__() -> list[str]:

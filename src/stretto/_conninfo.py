@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, ParamSpec, TypeVar
 from urllib.parse import unquote_to_bytes
 
+from stretto._habits import remedy_for
 from stretto.errors import ConfigError
 
 _log = logging.getLogger("stretto.config")
@@ -128,7 +129,9 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 def unknown_keyword(keyword: str, where: str, *, show: bool) -> ConfigError:
     """Make the error for a keyword that libpq has not. ``show`` says that it can't be a piece of a password."""
     if show and _IDENTIFIER.fullmatch(keyword):
-        return ConfigError(f'unknown keyword "{keyword}" in {where}{suggestion(keyword, OPTIONS)}')
+        return ConfigError(
+            f'unknown keyword "{keyword}" in {where}{remedy_for(keyword) or suggestion(keyword, OPTIONS)}'
+        )
     return ConfigError(f"unknown keyword in {where} (not shown, as it may be a piece of a password that needs quoting)")
 
 

@@ -157,7 +157,7 @@ class Config:
     @classmethod
     @without_locals
     def parse(
-        cls, dsn: str | None = None, *, environ: Mapping[str, str] | None = None, **keywords: KeywordValue
+        cls, dsn: str | None = None, /, *, environ: Mapping[str, str] | None = None, **keywords: KeywordValue
     ) -> Config:
         """Resolve a connection string (a URL or ``keyword=value`` pairs) and keyword arguments.
 

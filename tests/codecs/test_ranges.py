@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import psycopg.types.range
 import pytest
 from tests.codecs.containers import decode, encode, ints
@@ -161,3 +163,21 @@ def test_repr_and_pickle(value: Range, text: str) -> None:
 def test_infinite_bounds_are_told_from_an_empty_range() -> None:
     assert (Range().lower_inf, Range().upper_inf) == (True, True)
     assert (Range(empty=True).lower_inf, Range(empty=True).upper_inf) == (False, False)
+
+
+BOUNDS = [None, 1, 2, 3]
+RANGES = [Range(empty=True)] + [
+    Range(low, high, with_low, with_high)
+    for low, high, with_low, with_high in itertools.product(BOUNDS, BOUNDS, (True, False), (True, False))
+    if low is None or high is None or low <= high
+]
+
+
+def test_issubset_and_issuperset_are_asyncpgs() -> None:
+    for one, other in itertools.product(RANGES, RANGES):
+        peers = [
+            asyncpg.Range(r.lower, r.upper, lower_inc=r.lower_inc, upper_inc=r.upper_inc, empty=r.isempty)
+            for r in (one, other)
+        ]
+        assert one.issubset(other) is peers[0].issubset(peers[1]), (one, other)
+        assert one.issuperset(other) is peers[0].issuperset(peers[1]), (one, other)

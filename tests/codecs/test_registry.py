@@ -286,6 +286,10 @@ def test_wrong_use_is_told() -> None:
     for name in ("int4[]", "_int4"):
         with pytest.raises(UsageError, match="its arrays follow"):
             codecs.set_type_codec(name, encoder=str, decoder=str)
+    with pytest.raises(
+        UsageError, match=r"^public\.mood: the name of a type without its schema, for which there is sc"
+    ):
+        codecs.set_type_codec("public.mood", encoder=str, decoder=str)
     with pytest.raises(UsageError, match="'text' or 'binary', not 'tuple'"):
         codecs.set_type_codec("int4", encoder=str, decoder=str, format="tuple")
     codecs.set_type_codec("numeric", encoder=lambda v: v, decoder=str)

@@ -8,9 +8,22 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 
-from stretto.codecs.values import INFINITY, BitString, Box, Circle, Infinity, Interval, Path, Point, Polygon, Snapshot
+from stretto.codecs.values import (
+    INFINITY,
+    BitString,
+    Box,
+    Circle,
+    Infinity,
+    Interval,
+    LineSegment,
+    Path,
+    Point,
+    Polygon,
+    Snapshot,
+)
 
 ALL: list[Any] = [
     INFINITY,
@@ -143,3 +156,29 @@ def test_a_path_is_a_sequence_of_points() -> None:
     assert path[1].y == 4
     assert repr(path) == "Path((1, 2), (3, 4), is_closed=False)"
     assert Polygon((1, 2)).is_closed
+
+
+FIGURES: list[tuple[type[Any], tuple[Any, ...], str, type[Any]]] = [
+    (Box, ((1, 2), (3, 4)), "high low", asyncpg.Box),
+    (LineSegment, ((1, 2), (3, 4)), "p1 p2", asyncpg.LineSegment),
+    (Circle, ((1, 2), 3.0), "center radius", asyncpg.Circle),
+]
+
+
+@pytest.mark.parametrize(("cls", "args", "names", "peer"), FIGURES, ids=[case[0].__name__ for case in FIGURES])
+def test_figures_make_points_of_pairs_as_asyncpgs_do(
+    cls: type[Any], args: tuple[Any, ...], names: str, peer: type[Any]
+) -> None:
+    name, other = names.split()
+    made, twin = cls(*args), peer(*args)
+    assert cls.__match_args__ == cls._fields == (name, other)
+    assert type(getattr(made, name)) is Point
+    assert (getattr(made, name).x, getattr(made, name).y) == (1, 2)
+    assert made == args == tuple(twin)
+    assert made == cls(**{name: args[0], other: args[1]}) == cls._make(args) == copy.deepcopy(made)
+    assert type(pickle.loads(pickle.dumps(made))) is cls
+    changed = made._replace(**{name: (7, 8)})
+    assert (type(changed), getattr(changed, name)) == (cls, Point(7, 8))
+    assert repr(made).startswith(f"{cls.__name__}({name}=Point(x=1, y=2), {other}=")
+    with pytest.raises(TypeError):
+        cls(1, 2)

@@ -23,7 +23,7 @@ from stretto.cli.app import app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-GUIDE = sorted((DOCS / "guide").glob("*.md"))
+GUIDE = [*sorted((DOCS / "guide").glob("*.md")), DOCS / "types.md"]
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, overload
 
 from stretto._async.transacting import AsyncTransacting
+from stretto._habits import CONNECTION, names_elsewhere
+from stretto._numbers import check_seconds
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
@@ -41,6 +43,7 @@ class _GivenBack:
 GIVEN_BACK: Any = _GivenBack()
 
 
+@names_elsewhere(CONNECTION)
 class AsyncConnection(AsyncTransacting):
     """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
 
@@ -117,6 +120,9 @@ class AsyncConnection(AsyncTransacting):
     async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         try:
             return await self._link.run(flow, timeout)
+        except TypeError:
+            check_seconds(timeout=timeout)
+            raise
         finally:
             if self._notice_listener is not None:
                 for notice in read_notices(self._link.machine):

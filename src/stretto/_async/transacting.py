@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from stretto._async.transaction import AsyncFinal, AsyncTransaction
 from stretto._async.verbs import AsyncVerbs
+from stretto._numbers import check_counts, check_seconds
 from stretto.errors import PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import NOTHING, Ambient, ambient, scope_of, surroundings
 from stretto.flows.ending import is_retryable, pause_before
@@ -59,6 +60,8 @@ class AsyncTransacting(AsyncVerbs):
             DatabaseError: on leaving: the first error of the server inside, though it was caught; what COMMIT says.
             ConnectionLost, CommitUnknown: on leaving: it was rolled back, or nobody knows.
         """
+        if timeout is not None:
+            check_seconds(timeout=timeout)
         return AsyncTransaction(self, Options.of(isolation, readonly, deferrable), timeout)
 
     async def transact(
@@ -91,8 +94,8 @@ class AsyncTransacting(AsyncVerbs):
             Exception: the last attempt's error, after ``attempts`` or when the time is up; other errors than those two
                 at once.
         """
-        if attempts < 1:
-            raise UsageError(f"attempts={attempts}: at least one")
+        check_counts(attempts=attempts)
+        check_seconds(timeout=timeout)
         options = Options.of(isolation, readonly, deferrable)
         last = 1 if scope_of(self) is not None else attempts
         attempt = 1

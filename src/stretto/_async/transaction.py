@@ -11,6 +11,8 @@ from typing import Any
 
 from stretto._async.ending import Owner, commit, discard, fate, part
 from stretto._async.verbs import AsyncVerbs
+from stretto._habits import TRANSACTION, names_elsewhere
+from stretto._numbers import check_seconds
 from stretto._places import caller
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
@@ -24,6 +26,7 @@ from stretto.runtime.aturns import Turns, here, later, value_of
 _log = logging.getLogger("stretto")
 
 
+@names_elsewhere(TRANSACTION)
 class AsyncTransaction(AsyncVerbs):
     """One block of a transaction, for asyncio: the outermost or a savepoint.
 
@@ -105,7 +108,11 @@ class AsyncTransaction(AsyncVerbs):
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: use its verbs, or the Database's, until it ends")
-        return await self._limited(self._drive, now, flow, timeout)
+        try:
+            return await self._limited(self._drive, now, flow, timeout)
+        except TypeError:
+            check_seconds(timeout=timeout)
+            raise
 
     async def _limited(self, drive: Any, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a flow with no more time than the deadline leaves."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
@@ -12,6 +11,7 @@ from stretto._bridge.connection import BridgedConnection
 from stretto._bridge.transaction import BridgedTransacting
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.database import CLOSING, Database
+from stretto._sync.reserving import block
 from stretto.flows.listen import Notification
 from stretto.pool.lifetime import Stats
 from stretto.runtime.bridge import Call, await_, drive
@@ -49,7 +49,7 @@ class BridgedDatabase(BridgedTransacting, Database):
     def _turn(self, timeout: float | None, block: bool = False) -> Any:
         return await_(self._there._turn(timeout, block))
 
-    @contextmanager
+    @block
     def connection(self) -> Iterator[Connection]:
         with self._enter(self._there.connection()) as connection:
             bridged = BridgedConnection(connection, self._call)

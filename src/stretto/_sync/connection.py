@@ -8,6 +8,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, overload
 
+from stretto._habits import CONNECTION, names_elsewhere
+from stretto._numbers import check_seconds
 from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
@@ -42,6 +44,7 @@ class _GivenBack:
 GIVEN_BACK: Any = _GivenBack()
 
 
+@names_elsewhere(CONNECTION)
 class Connection(Transacting):
     """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
 
@@ -118,6 +121,9 @@ class Connection(Transacting):
     def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         try:
             return self._link.run(flow, timeout)
+        except TypeError:
+            check_seconds(timeout=timeout)
+            raise
         finally:
             if self._notice_listener is not None:
                 for notice in read_notices(self._link.machine):

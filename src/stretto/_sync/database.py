@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from os import PathLike
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
 from stretto._conninfo import without_locals
+from stretto._habits import DATABASE, names_elsewhere
+from stretto._numbers import check_counts, check_seconds
 from stretto._sync.connection import GIVEN_BACK, Connection
 from stretto._sync.pool import Pool
+from stretto._sync.reserving import block
 from stretto._sync.session import session_of
 from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
@@ -40,6 +42,7 @@ T = TypeVar("T")
 CLOSING = 10.0  # seconds for what runs to end by itself when all is closed
 
 
+@names_elsewhere(DATABASE)
 class Database(Transacting):
     """A PostgreSQL database, for blocking code, threads and gevent.
 
@@ -78,10 +81,9 @@ class Database(Transacting):
         trace: str | PathLike[str] | TextIO | None = None,
         **keywords: Any,
     ) -> None:
-        if connections < 1:
-            raise UsageError(f"connections={connections}: at least one")
-        if queue < 1:
-            raise UsageError(f"queue={queue}: at least one, who waits for the first connection")
+        check_counts(connections=connections, queue=queue)
+        check_seconds(timeout=timeout, acquire_timeout=acquire_timeout, slow=slow)
+        check_seconds(max_idle=max_idle, max_lifetime=max_lifetime)
         if infinity not in ("error", "sentinel") or intervals not in ("timedelta", "interval"):
             raise UsageError("infinity= is 'error' or 'sentinel', intervals= is 'timedelta' or 'interval'")
         self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)
@@ -116,6 +118,7 @@ class Database(Transacting):
         take). What runs then is cancelled on the server and gets ConnectionLost, and who still waits PoolClosed.
         Leaving ``with`` by an exception closes at once.
         """
+        check_seconds(timeout=timeout)
         self._pool.close(timeout)
         if self._shared.trace is not None:
             self._shared.trace.close()
@@ -130,6 +133,8 @@ class Database(Transacting):
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
+        elif not isinstance(timeout, (float, int)):
+            check_seconds(timeout=timeout)  # type: ignore[unreachable]  # for those who check no types
         now = ambient()
         if now is not None:
             return self._within(now, flow, timeout, exclusive, since)
@@ -163,7 +168,7 @@ class Database(Transacting):
     ) -> Any:
         return self._pool.run(flow, timeout, exclusive, since)
 
-    @contextmanager
+    @block
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = self._acquire()
@@ -336,10 +341,12 @@ class Database(Transacting):
     ) -> None:
         """Set the codec of a type by its name, once for this Database; as asyncpg's of the same name.
 
-        Without ``schema`` a type of this name in any schema is meant.
+        Without ``schema`` a type of this name in any schema is meant. One that the database has not, when it is first
+        asked about a statement, is logged as a warning (``stretto``).
 
-        ``format``: ``text`` (encoder gives str, decoder takes str) or ``binary`` (bytes). Statements that were already
-        prepared are described anew.
+        ``format``: ``text`` (encoder gives str, decoder takes str) or ``binary`` (bytes); asyncpg's ``tuple`` is not
+        there. Statements that were already prepared are described anew. Raises UsageError for a name with a dot (say
+        ``schema=``), an array's name, another format.
         """
         self._shared.codecs.set_type_codec(typename, schema=schema, encoder=encoder, decoder=decoder, format=format)
         self._shared.statements.clear()

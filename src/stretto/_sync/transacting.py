@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, TypeVar
 
+from stretto._numbers import check_counts, check_seconds
 from stretto._sync.transaction import Final, Transaction
 from stretto._sync.verbs import Verbs
 from stretto.errors import PoolTimeout, StatementTimeout, UsageError
@@ -60,6 +61,8 @@ class Transacting(Verbs):
             DatabaseError: on leaving: the first error of the server inside, though it was caught; what COMMIT says.
             ConnectionLost, CommitUnknown: on leaving: it was rolled back, or nobody knows.
         """
+        if timeout is not None:
+            check_seconds(timeout=timeout)
         return Transaction(self, Options.of(isolation, readonly, deferrable), timeout)
 
     def transact(
@@ -92,8 +95,8 @@ class Transacting(Verbs):
             Exception: the last attempt's error, after ``attempts`` or when the time is up; other errors than those two
                 at once.
         """
-        if attempts < 1:
-            raise UsageError(f"attempts={attempts}: at least one")
+        check_counts(attempts=attempts)
+        check_seconds(timeout=timeout)
         options = Options.of(isolation, readonly, deferrable)
         last = 1 if scope_of(self) is not None else attempts
         attempt = 1

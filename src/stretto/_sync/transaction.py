@@ -10,6 +10,8 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from stretto._habits import TRANSACTION, names_elsewhere
+from stretto._numbers import check_seconds
 from stretto._places import caller
 from stretto._sync.ending import Owner, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
@@ -25,6 +27,7 @@ from stretto.runtime.turns import Turns, here, later, value_of
 _log = logging.getLogger("stretto")
 
 
+@names_elsewhere(TRANSACTION)
 class Transaction(Verbs):
     """One block of a transaction, for blocking code, threads and gevent: the outermost or a savepoint.
 
@@ -106,7 +109,11 @@ class Transaction(Verbs):
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: use its verbs, or the Database's, until it ends")
-        return self._limited(self._drive, now, flow, timeout)
+        try:
+            return self._limited(self._drive, now, flow, timeout)
+        except TypeError:
+            check_seconds(timeout=timeout)
+            raise
 
     def _limited(self, drive: Any, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a flow with no more time than the deadline leaves."""

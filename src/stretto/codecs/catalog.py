@@ -38,6 +38,13 @@ select asked.oid,
         where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) c on true
 """
 
+# Which of the names in $1, a text[], are types'.
+NAMES = """
+select t.typname::text, n.nspname::text
+  from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+ where t.typname = any($1::text[])
+"""
+
 PARAMETER = 1028
 
 # The columns of the result: name and type OID.

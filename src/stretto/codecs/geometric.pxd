@@ -6,7 +6,7 @@ from stretto.codecs.base cimport Codec
 from stretto.codecs.checks cimport as_float
 from stretto.wire.buffer cimport ReadBuffer, WriteBuffer
 
-cdef object _Point
+cdef object _Point, _Circle
 
 
 cdef class PointCodec(Codec):

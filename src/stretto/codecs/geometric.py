@@ -15,6 +15,7 @@ from stretto.codecs.values import Circle, Line, LineSegment, Path, Point, Polygo
 from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 _Point = Point
+_Circle = Circle
 
 
 class PointCodec(Codec):
@@ -41,7 +42,7 @@ class TwoPoints(Codec):
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         first = read_point(buf)
-        return self.cls(first, read_point(buf))
+        return capi.new_row(self.cls, [first, read_point(buf)])
 
 
 class LineCodec(Codec):
@@ -67,7 +68,7 @@ class CircleCodec(Codec):
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         center = read_point(buf)
-        return Circle(center, buf.read_float8())
+        return capi.new_row(_Circle, [center, buf.read_float8()])
 
 
 class PathCodec(Codec):

@@ -68,6 +68,16 @@ class Range(Generic[_T]):
         above = self.lower is None or value > self.lower or (self.lower_inc and value == self.lower)
         return bool(above and (self.upper is None or value < self.upper or (self.upper_inc and value == self.upper)))
 
+    def issubset(self, other: Range[_T]) -> bool:
+        """Whether all that is in this range is in the other one; the empty range is in every one."""
+        if self.isempty or other.isempty:
+            return self.isempty
+        return _begins_in(self, other) and _ends_in(self, other)
+
+    def issuperset(self, other: Range[_T]) -> bool:
+        """Whether all that is in the other range is in this one."""
+        return other.issubset(self)
+
     def __bool__(self) -> bool:
         return not self.isempty
 
@@ -98,6 +108,20 @@ class Range(Generic[_T]):
 
 def _key(value: Range[Any]) -> tuple[Any, ...]:
     return value.lower, value.upper, value.lower_inc, value.upper_inc, value.isempty
+
+
+def _begins_in(part: Range[Any], whole: Range[Any]) -> bool:
+    if part.lower is None or whole.lower is None:
+        return whole.lower is None
+    included = whole.lower_inc or not part.lower_inc
+    return bool(part.lower > whole.lower or (part.lower == whole.lower and included))
+
+
+def _ends_in(part: Range[Any], whole: Range[Any]) -> bool:
+    if part.upper is None or whole.upper is None:
+        return whole.upper is None
+    included = whole.upper_inc or not part.upper_inc
+    return bool(part.upper < whole.upper or (part.upper == whole.upper and included))
 
 
 _LOWER = capi.slot_of(Range.__dict__["lower"])

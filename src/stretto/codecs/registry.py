@@ -12,9 +12,11 @@ which to ask for next, until there are none.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from stretto._conninfo import suggestion
 from stretto.codecs.arrays import NESTS_ALL, NESTS_LISTS, NESTS_NONE, AnyArray, Array
 from stretto.codecs.arraytext import TextArray, TextMultirange, TextRange
 from stretto.codecs.base import BINARY_FORMAT, Codec
@@ -28,7 +30,9 @@ from stretto.codecs.oids import OID_OF
 from stretto.codecs.ranges import Multirange, RangeCodec
 from stretto.codecs.scalars import scalar_codecs
 from stretto.codecs.text import TextCodec
-from stretto.errors import ProtocolError, UsageError
+from stretto.errors import ProtocolError, UsageError, printable
+
+_log = logging.getLogger("stretto")
 
 RECORD, RECORD_ARRAY, ANYARRAY = OID_OF["record"], 2287, OID_OF["anyarray"]
 JSON, JSONB = OID_OF["json"], OID_OF["jsonb"]
@@ -57,6 +61,7 @@ class CodecMap:
         self._added: dict[int, Codec] = {}
         self._infos: dict[int, TypeInfo] = {}
         self._functions: dict[tuple[str | None, str], Functions] = {}
+        self.unchecked: set[tuple[str | None, str]] = set()  # of _functions: nobody knows whether there is such a type
 
     def get(self, oid: int) -> Codec | None:
         """Return the codec of a type, or None for one that must be asked of the catalogue first."""
@@ -106,7 +111,7 @@ class CodecMap:
 
         ``encoder`` turns a value into str (bytes when ``format`` is "binary"), ``decoder`` does the reverse; None never
         gets to them. Without ``schema`` a type of this name in any schema is meant. Raises UsageError for the name of
-        an array and for another format.
+        an array, for one with its schema in it and for another format.
 
         A composite with a column that travels only as text is itself a str in its literal's syntax: give such a type a
         binary codec to keep the composite whole.
@@ -115,8 +120,28 @@ class CodecMap:
             raise UsageError(f"the format of a codec is 'text' or 'binary', not {format!r}")
         if any(info.name == typename and info.is_array for info in builtin_containers().values()):
             raise UsageError(f"{typename}: a codec is set for the type of the elements, and its arrays follow")
-        self._functions[(schema, canonical(typename))] = Functions(encoder, decoder, format)
+        if schema is None and "." in typename:
+            raise UsageError(
+                f"{printable(typename)}: the name of a type without its schema, for which there is schema="
+            )
+        key = (schema, canonical(typename))
+        self._functions[key] = Functions(encoder, decoder, format)
+        if schema not in (None, "pg_catalog") or key[1] not in self._builtin_names():
+            self.unchecked.add(key)
         self._forget()
+
+    def check_names(self, names: set[tuple[str | None, str]], rows: Iterable[Sequence[Any]]) -> None:
+        """Log which names of ``set_type_codec`` are no type's; ``rows`` are those of ``catalog.NAMES``."""
+        found = {(schema, name) for name, schema in rows}
+        found |= {(None, name) for _, name in found}
+        for schema, name in names - found:
+            full = printable(name if schema is None else f"{schema}.{name}")
+            near = suggestion(name, self._builtin_names() | {name for _, name in found})
+            _log.warning("set_type_codec(): the database has no type %s, whose codec is not used%s", full, near)
+
+    def _builtin_names(self) -> set[str]:
+        names = {codec.name for codec in self.scalars.values()}
+        return names | {str(info.name) for info in builtin_containers().values() if not info.is_array}
 
     def reset_type_codec(self, typename: str, *, schema: str | None = None) -> None:
         """Undo ``set_type_codec`` of the same name and schema; nothing happens where there was none."""

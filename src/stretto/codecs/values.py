@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -187,32 +187,68 @@ class Point(NamedTuple):
 
 
 class Line(NamedTuple):
-    """All points with a*x + b*y + c == 0."""
+    """All points with a*x + b*y + c == 0: PostgreSQL's ``line``, which it writes as ``{a,b,c}``."""
 
     a: float
     b: float
     c: float
 
 
-class LineSegment(NamedTuple):
-    """The way from a point to another one: PostgreSQL's ``lseg``."""
-
+class _Two(NamedTuple):
     p1: Point
     p2: Point
 
 
-class Box(NamedTuple):
-    """PostgreSQL keeps the upper right corner as ``high`` and the lower left one as ``low``, whatever it is given."""
+class LineSegment(_Two):
+    """The way from a point (``p1``) to another one (``p2``): PostgreSQL's ``lseg``. Pairs of numbers become points."""
 
+    __slots__ = ()
+
+    def __new__(cls, p1: tuple[float, float], p2: tuple[float, float]) -> LineSegment:
+        return super().__new__(cls, Point(*p1), Point(*p2))
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> LineSegment:  # type: ignore[override]  # NamedTuple's is of any subclass
+        return cls(*iterable)
+
+
+class _Corners(NamedTuple):
     high: Point
     low: Point
 
 
-class Circle(NamedTuple):
-    """A circle around a point: PostgreSQL's ``circle``."""
+class Box(_Corners):
+    """PostgreSQL keeps the upper right corner as ``high`` and the lower left one as ``low``, whatever it is given.
 
+    Pairs of numbers become points.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, high: tuple[float, float], low: tuple[float, float]) -> Box:
+        return super().__new__(cls, Point(*high), Point(*low))
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Box:  # type: ignore[override]  # NamedTuple's is of any subclass
+        return cls(*iterable)
+
+
+class _Round(NamedTuple):
     center: Point
     radius: float
+
+
+class Circle(_Round):
+    """A circle around a point (``center``) with a ``radius``: PostgreSQL's ``circle``. A pair becomes a point."""
+
+    __slots__ = ()
+
+    def __new__(cls, center: tuple[float, float], radius: float) -> Circle:
+        return super().__new__(cls, Point(*center), radius)
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Circle:  # type: ignore[override]  # NamedTuple's is of any subclass
+        return cls(*iterable)
 
 
 class Path:

@@ -11,9 +11,11 @@ from typing import Any
 
 from stretto.codecs import catalog
 from stretto.codecs.base import Codec, UnknownTypes
-from stretto.errors import DatabaseError, DecodeError, EncodeError, UsageError
+from stretto.errors import DatabaseError, DecodeError, EncodeError
+from stretto.flows.placeholders import hinted
 from stretto.flows.shared import Shared
 from stretto.flows.simple import simple
+from stretto.flows.single import first_value, value_at
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
 from stretto.model.grown import Going, Growing
@@ -22,7 +24,7 @@ from stretto.model.plan import plan_for
 from stretto.model.statements import unpack
 from stretto.protocol.request import Request
 from stretto.protocol.rows import LargeReply, decode_rows
-from stretto.protocol.statement import Statement, check_count, close_request, describe_request, mark
+from stretto.protocol.statement import Statement, check_count, close_request, describe_request, mark, rows_of
 from stretto.sqlstate import error_from_fields
 from stretto.wire import backend
 
@@ -31,7 +33,7 @@ Flow = Generator[Request, Any, Any]
 
 def server_error(request: Request, sql: str | None) -> DatabaseError:
     """Make the error that the server answered a request with."""
-    return error_from_fields(backend.fields(request.error or b""), sql)
+    return hinted(error_from_fields(backend.fields(request.error or b""), sql))
 
 
 def check(request: Request, sql: str | None) -> None:
@@ -110,6 +112,8 @@ def _codecs(shared: Shared, oids: Iterable[int]) -> list[Codec]:
 
 def resolve(shared: Shared, oids: Iterable[int], again: bool = False) -> Generator[Request, Any, None]:
     """Ask the catalogue about the types that are not known yet (``again``: about all), level by level, in bulk."""
+    if shared.codecs.unchecked:
+        yield from _check_names(shared)
     missing = set(oids) if again else shared.codecs.missing(oids)
     version = shared.codecs.version
     asked: set[int] = set()
@@ -120,6 +124,13 @@ def resolve(shared: Shared, oids: Iterable[int], again: bool = False) -> Generat
         missing = shared.codecs.define(rows)
     if version != shared.codecs.version:
         shared.statements.clear()  # they hold codecs that may have become others
+
+
+def _check_names(shared: Shared) -> Generator[Request, Any, None]:
+    names, shared.codecs.unchecked = shared.codecs.unchecked, set()
+    rows: list[Any] = []
+    yield from perform(shared, catalog.NAMES, ([name for _, name in names],), tuple, rows)
+    shared.codecs.check_names(names, rows)
 
 
 def _shape(statement: Statement) -> tuple[tuple[str, Codec], ...]:
@@ -352,19 +363,7 @@ def _first(rows: list[Any]) -> Any:
 
 def fetchval(shared: Shared, sql: Any, args: tuple[Any, ...], column: int = 0) -> Flow:
     """Return one value of the first row, or None without one. Round trips as perform."""
-    return fetch(shared, sql, args, tuple, _first_value if column == 0 else lambda rows: _value(rows, column))
-
-
-def _first_value(rows: list[Any]) -> Any:
-    return _value(rows, 0)
-
-
-def _value(rows: list[Any], column: int) -> Any:
-    if not rows:
-        return None
-    if not -len(rows[0]) <= column < len(rows[0]):
-        raise UsageError(f"column={column}, but the statement gives {len(rows[0])} columns")
-    return rows[0][column]
+    return fetch(shared, sql, args, tuple, first_value if column == 0 else value_at(column))
 
 
 def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
@@ -385,14 +384,14 @@ def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
 
 def executemany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]]) -> Flow:
     """Execute for each row under one Sync: all or nothing, outside a transaction too. Round trips as perform."""
-    arguments = list(rows)
+    arguments = rows_of(rows)
     if arguments:
         yield from perform(shared, sql, arguments, None, None, True)
 
 
 def fetchmany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]], into: Any = None) -> Flow:
     """As executemany, and return the rows of all executions as one list."""
-    arguments = list(rows)
+    arguments = rows_of(rows)
     found: list[Any] = []
     if arguments:
         yield from perform(shared, sql, arguments, into, found, True)

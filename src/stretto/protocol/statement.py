@@ -8,7 +8,7 @@ there names the types that values are encoded for, and a Describe behind it tell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -96,11 +96,12 @@ class Statement:
         return request
 
     def bind_many(self, rows: Iterable[Sequence[Any]]) -> Request:
-        """Make the request that executes it for each row under one Sync."""
+        """Make the request that executes it for each row under one Sync. Raises as bind."""
         buf = WriteBuffer(4096)
         number = 0
         for row in rows:
-            self._bind(buf, tuple(row), number)
+            kind = type(row)
+            self._bind(buf, tuple(row) if kind is tuple or kind is list else values_of(row, number), number)
             buf.write_bytes(_EXECUTE)
             number += 1
         buf.write_bytes(frontend.SYNC)
@@ -165,6 +166,24 @@ def wrong_count(expected: int, given: int, row: int = -1) -> str:
     parameters = "1 parameter" if expected == 1 else f"{expected} parameters"
     arguments = "1 argument was" if given == 1 else f"{given} arguments were"
     return f"{where}the statement has {parameters} ({names}), but {arguments} given"
+
+
+def rows_of(rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+    """The rows of parameters as a list. Raises UsageError for what is no iterable."""
+    try:
+        return list(rows)
+    except TypeError:
+        if hasattr(type(rows), "__iter__"):
+            raise  # from within
+        why = " (collect what an async iterable gives first)" if hasattr(type(rows), "__aiter__") else ""
+        raise UsageError(f"rows: an iterable of lists or tuples, not {type(rows).__name__}{why}") from None
+
+
+def values_of(row: Any, number: int) -> tuple[Any, ...]:
+    """The parameters in a row. Raises UsageError for one that has no order, or other items than its values."""
+    if isinstance(row, (Mapping, str, bytes, bytearray, memoryview)) or not hasattr(type(row), "__getitem__"):
+        raise UsageError(f"row {number}: a list or tuple of parameters, not {type(row).__name__}")
+    return tuple(row)
 
 
 def check_count(args: Sequence[Any]) -> None:

@@ -169,6 +169,37 @@ async def test_set_type_codec_of_an_own_type(db: AsyncDatabase, schema: str) -> 
     assert await db.fetchval("select $1::nest", ((1, "x"), ["SAD"], 1)) == ((1, "x"), ["SAD"], 1)
 
 
+async def test_a_codec_for_a_type_that_there_is_not_is_logged_once(
+    db: AsyncDatabase, schema: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await db.execute(f"{TYPES}; create type \"odd.name\" as enum ('a')")
+    for name, where in (
+        ("jsob", None),
+        ("moood", schema),
+        ("numeric", schema),
+        ("mood", "nowhere"),
+        ("mood", None),
+        ("mood", schema),
+        ("odd.name", schema),
+        ("integer", None),
+        ("int4range", "pg_catalog"),
+    ):
+        db.set_type_codec(name, schema=where, encoder=str, decoder=str)
+    for _ in range(2):
+        assert await db.fetchval("select $1::int4 + 1", "2") == "3"
+        assert await db.fetchval("select 4") == "4"
+    messages = sorted(record.getMessage() for record in caplog.records if record.name == "stretto")
+    told = [message.split()[6].rstrip(",") for message in messages]
+    assert sorted(told) == sorted(["jsob", f"{schema}.moood", "nowhere.mood", f"{schema}.numeric"])
+    assert any(
+        message.endswith("no type jsob, whose codec is not used; did you mean jsonb or json?") for message in messages
+    )
+    caplog.clear()
+    db.set_type_codec("jsob2", encoder=str, decoder=str)
+    assert await db.fetchval("select 5") == "5"
+    assert [record.getMessage().split()[6] for record in caplog.records if record.name == "stretto"] == ["jsob2,"]
+
+
 async def test_a_codec_of_the_users_that_raises_hurts_only_its_caller(one: AsyncDatabase) -> None:
     def refuse(value: Any) -> Any:
         raise ValueError("refused")

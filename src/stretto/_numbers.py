@@ -1,0 +1,31 @@
+"""Numbers that callers give: seconds and counts, and the errors for what is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stretto.errors import UsageError
+
+
+def check_seconds(**given: Any) -> None:
+    """Raise UsageError for what is neither a number nor None."""
+    for name, value in given.items():
+        if value is not None and (isinstance(value, bool) or not _is_real(value)):
+            raise UsageError(f"{name}: a number of seconds, or None, not {type(value).__name__}")
+
+
+def _is_real(value: object) -> bool:
+    if isinstance(value, (int, float)):
+        return True
+    from numbers import Real  # for those of other libraries
+
+    return isinstance(value, Real)
+
+
+def check_counts(**given: Any) -> None:
+    """Raise UsageError for what is no whole number from 1 on."""
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise UsageError(f"{name}: a whole number, not {type(value).__name__}")
+        if value < 1:
+            raise UsageError(f"{name}={value}: at least one")
