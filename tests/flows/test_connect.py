@@ -269,12 +269,13 @@ def taken_options(**settings: Any) -> dict[str, int]:
 
 
 OURS = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
+KEYWORDS = ("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
 OPTIONS: list[tuple[dict[str, int], dict[str, int]]] = [
     ({}, OURS),
     ({"keepalives_idle": 40, "tcp_user_timeout": 9000}, OURS | {"TCP_KEEPIDLE": 40, "TCP_USER_TIMEOUT": 9000}),
     ({"keepalives_interval": 7, "keepalives_count": 2}, OURS | {"TCP_KEEPINTVL": 7, "TCP_KEEPCNT": 2}),
     ({"tcp_user_timeout": 0}, {name: value for name, value in OURS.items() if name != "TCP_USER_TIMEOUT"}),
-    ({"keepalives_idle": 0, "keepalives_interval": 0, "keepalives_count": 0, "tcp_user_timeout": 0}, {"SO_KEEPALIVE": 1}),
+    (dict.fromkeys(KEYWORDS, 0), {"SO_KEEPALIVE": 1}),
     ({"keepalives": 0, "keepalives_idle": 30}, {"TCP_USER_TIMEOUT": 30_000}),
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import copy
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -30,11 +31,15 @@ _JOINING = 1.0  # seconds to wait for each thread that recovers a connection whe
 
 
 class Bell:
-    """One waits, another rings, maybe before. A lock of its own takes half of what a threading.Event does."""
+    """One waits, another rings, maybe before. A lock of its own takes half of what a threading.Event does.
 
-    __slots__ = ("_lock",)
+    ``opening``: who waits is busy with opening a connection, and rings are for others.
+    """
+
+    __slots__ = ("_lock", "opening")
 
     def __init__(self) -> None:
+        self.opening = False
         self._lock = threading.Lock()
         self._lock.acquire()
 
@@ -206,8 +211,9 @@ class Traffic(Keeper):
                 now = monotonic()
                 if until is not None and now >= until:
                     return not self._withdraw(waiter)
-                if self._may_open():
+                if self._may_open(bell):
                     self._open(until)
+                    bell.opening = False
                     continue
                 bell.wait(self._pause(now, until))
         except BaseException:  # an interrupt: nobody is there to take what is given
@@ -237,11 +243,12 @@ class Traffic(Keeper):
             return left
         return again if left is None else min(left, again)
 
-    def _may_open(self) -> bool:
+    def _may_open(self, bell: Bell) -> bool:
         with self._lock:
             if self._wanted() <= 0:
                 return False
             self.scheduler.opening += 1
+            bell.opening = True
             return True
 
     def _withdraw(self, waiter: Any) -> bool:
@@ -286,9 +293,10 @@ class Traffic(Keeper):
                 waiter, lane = found
                 waiter.lane = lane
                 waiter.waiter.set()
-            waiting = self.scheduler.waiting
-            if waiting and self._wanted() > 0:
-                waiting[0].waiter.set()  # he shall open one
+            if self.scheduler.waiting and (wanted := self._wanted()) > 0:
+                free = (one.waiter for one in self.scheduler.waiting if not one.waiter.opening)
+                for bell in islice(free, wanted):
+                    bell.set()  # he shall open one
 
     def _spawn(self, function: Callable[..., None], link: Link, *args: Any) -> None:
         """Run something for its caller, who must not be kept by a server that does not answer."""

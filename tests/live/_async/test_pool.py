@@ -6,12 +6,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from chaos.proxy import Proxy
 from chaos.server import fresh
 from tests.live.support import Broken, kill, until
 
 from stretto._async.database import AsyncDatabase
 from stretto.context import deadline
 from stretto.errors import DatabaseError, PoolTimeout, StatementTimeout, UsageError
+from stretto.pool.lifetime import AT_ONCE
 
 # What a session has that a new one has not. Statements of ours stay prepared, under names that say what they are.
 STATE = """
@@ -95,6 +97,59 @@ async def test_a_connection_in_use_is_never_closed_for_its_age(open_db: Any, one
         pids = {await db.fetchval("select pg_backend_pid() from pg_sleep(0.1)") for _ in range(3)}
         assert len(pids) == 1
     assert await db.fetchval("select 1") == 1
+
+
+async def hold_all(db: Any, beside: Any, count: int) -> set[int]:
+    """So many callers have a connection each at the same time; give the ids of their sessions."""
+
+    async def hold() -> None:
+        async with db.connection() as connection:
+            pids.add(connection.pid)
+            while len(pids) < count:
+                await beside.turn()
+
+    pids: set[int] = set()
+    for each in [beside.start(hold) for _ in range(count)]:
+        await beside.result(each)
+    return pids
+
+
+def count_opening(db: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """For each attempt to connect: how many were under way, this one too, and how many had succeeded before."""
+    seen = []
+    open_one = db._pool._open
+
+    async def counted(until: float | None = None) -> None:
+        stats = db.stats()
+        seen.append((stats.opening, stats.opened))
+        await open_one(until)
+
+    monkeypatch.setattr(db._pool, "_open", counted)
+    return seen
+
+
+async def test_many_who_come_at_once_do_not_connect_at_once(
+    open_db: Any, beside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = open_db(connections=18)
+    seen = count_opening(db, monkeypatch)
+    assert len(await hold_all(db, beside, 18)) == 18
+    assert max(opening for opening, _ in seen) <= AT_ONCE
+
+
+async def test_after_an_outage_one_connects_and_then_more_and_more(
+    open_db: Any, beside: Any, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy.before(server_url) as proxy:
+        proxy.mode = "close"
+        db = open_db(proxy.url(server_url), connections=18)
+        with pytest.raises(PoolTimeout):
+            await db.fetchval("select 1", timeout=0.2)
+        proxy.mode = "forward"
+        seen = count_opening(db, monkeypatch)
+        assert len(await hold_all(db, beside, 18)) == 18
+        assert all(opening <= opened + 1 for opening, opened in seen), seen
+        await db.close()
 
 
 CHANGES = [
