@@ -255,6 +255,16 @@ def test_a_holder_without_a_place_is_described() -> None:
     assert "unknown" in Holder(0.0, ()).describe(1.0)
 
 
+def test_who_holds_for_too_long_is_a_leak_once() -> None:
+    limits = Limits(None, None, leak_detection=60.0)
+    cases = [(99.0, 0.0, False, True), (60.0, 0.0, False, True), (59.9, 0.0, False, False), (99.0, 0.0, True, False)]
+    for now, since, told, leak in cases:
+        assert limits.is_leak(now, Holder(since, (), told)) is leak
+        assert not Limits().is_leak(now, Holder(since, (), told))
+    assert limits.interval() == 6.0
+    assert Limits(None, None).interval() == float("inf")
+
+
 @pytest.mark.parametrize("kind", [Limits, Holder, Stats])
 def test_values_are_frozen(kind: type) -> None:
     assert dataclasses.is_dataclass(kind)

@@ -91,11 +91,13 @@ class Limits:
     """``max_idle``: seconds that a connection may be unused; ``max_lifetime``: that it may live (None: for ever).
 
     Each connection's lifetime is up to ``jitter`` of it shorter, so that those opened together do not end together.
+    ``leak_detection``: seconds that one may be held before its holder is reported (None: as long as he likes).
     """
 
     max_idle: float | None = 600.0
     max_lifetime: float | None = 3600.0
     jitter: float = 0.1
+    leak_detection: float | None = None
 
     def end(self, opened: float, chance: float) -> float:
         """When a connection is too old; ``chance`` (0 to 1) is its share of the jitter."""
@@ -107,18 +109,26 @@ class Limits:
         """Tell whether a connection that was ``used`` last then should be closed."""
         return now >= end or (self.max_idle is not None and now - used >= self.max_idle)
 
+    def is_leak(self, now: float, holder: Holder) -> bool:
+        """Tell whether somebody has had a connection for too long, and it was not told yet."""
+        return self.leak_detection is not None and not holder.told and now - holder.since >= self.leak_detection
+
     def interval(self) -> float:
         """Seconds between looks at the connections."""
-        spans = [span for span in (self.max_idle, self.max_lifetime) if span is not None]
+        spans = [span for span in (self.max_idle, self.max_lifetime, self.leak_detection) if span is not None]
         return max(0.05, min(spans) / 10) if spans else float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has a connection for himself: ``since`` when (of the runtime's clock), and ``where`` it was taken."""
+    """Who has a connection for himself: ``since`` when (of the runtime's clock), and ``where`` it was taken.
+
+    ``told``: that he has had it for too long was reported.
+    """
 
     since: float
     where: tuple[str, ...]
+    told: bool = False
 
     def describe(self, now: float) -> str:
         """One line for an error or a log."""

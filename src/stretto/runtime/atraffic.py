@@ -306,10 +306,12 @@ class Traffic(Entry):
             self._grow()
 
     def _look(self) -> None:
-        """Close the connections that are too old, or were not used for too long."""
+        """Close the connections that are too old, or were not used for too long; report who holds one for too long."""
         self._looking = None
-        for lane in self._expired(monotonic()):
+        now = monotonic()
+        for lane in self._expired(now):
             lane.link.leave()
+        self._report_leaks(self._leaks(now), now)
         self._look_later()
 
     def _look_later(self) -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -72,9 +73,10 @@ class Keeper:
         """The error for who has waited ``seconds`` for a connection: what holds them up."""
         now = monotonic()
         stats = self.stats()
+        waiting = f"{stats.waiting + 1} callers wait" if stats.waiting else "1 caller waits"  # himself, who has left
         text = (
             f"no connection became free within {seconds} seconds: {stats.held} of {stats.size} are held, "
-            f"{stats.shared} carry statements, {stats.opening} are being opened, {stats.waiting} callers wait"
+            f"{stats.shared} carry statements, {stats.opening} are being opened, {waiting}"
         )
         holders = [lane.holder for lane in list(self.scheduler.lanes) if lane.holder is not None]
         if holders:
@@ -132,6 +134,24 @@ class Keeper:
         self._next_look = now + self._limits.interval()
         over = [lane for lane in self.scheduler.lanes if not lane.retired and self._is_over(lane, now)]
         return [lane for lane in over if self.scheduler.retire(lane)]
+
+    def _leaks(self, now: float) -> list[Holder]:
+        """Find who has had a connection for too long; each is found once."""
+        found = []
+        for lane in self.scheduler.lanes:
+            holder = lane.holder
+            if holder is not None and not lane.link.listening and self._limits.is_leak(now, holder):
+                lane.holder = replace(holder, told=True)
+                found.append(holder)
+        return found
+
+    def _report_leaks(self, leaks: list[Holder], now: float) -> None:
+        for holder in leaks:
+            _LOG.warning(
+                "a connection was taken and not given back within %s seconds (leak_detection): %s",
+                self._limits.leak_detection,
+                holder.describe(now),
+            )
 
     def _is_over(self, lane: Lane, now: float) -> bool:
         return self._limits.expired(now, lane.end, lane.since if lane.depth == 0 and not lane.held else now)

@@ -208,6 +208,7 @@ class Traffic(Keeper):
         """Wait for a lane (or a failure), opening a connection meanwhile where one is wanted; False: the time is up."""
         try:
             while waiter.lane is None and waiter.failure is None:
+                self._look()
                 now = monotonic()
                 if until is not None and now >= until:
                     return not self._withdraw(waiter)
@@ -223,25 +224,29 @@ class Traffic(Keeper):
         return True
 
     def _look(self) -> None:
-        """Close the connections that are too old, or were not used for too long, now and then."""
+        """Close the connections that are too old or not used, and report who holds one for too long, now and then."""
         now = monotonic()
         if now < self._next_look:
             return
         with self._lock:
-            over = self._expired(now)
+            over, leaks = self._expired(now), self._leaks(now)
         for lane in over:
             lane.link.leave()
+        self._report_leaks(leaks, now)
 
     def _stop_timers(self) -> None:
         """There are none."""
 
     def _pause(self, now: float, until: float | None) -> float | None:
-        """Seconds until the time is up, or a connection may be tried again after a failure."""
+        """Seconds until the time is up, a connection may be tried again after a failure, or the next look is due."""
         left = None if until is None else until - now
         again = self._backoff.not_before - now
-        if self._backoff.last is None or again <= 0:
+        if self._backoff.last is not None and again > 0:
+            left = again if left is None else min(left, again)
+        look = self._next_look - now  # who waits looks at the others: it may be that nobody else comes any more
+        if look == float("inf"):
             return left
-        return again if left is None else min(left, again)
+        return max(look, 0.0) if left is None else min(left, max(look, 0.0))
 
     def _may_open(self, bell: Bell) -> bool:
         with self._lock:
@@ -372,6 +377,7 @@ class Traffic(Keeper):
 
     def _free(self, lane: Lane) -> None:
         """A connection is as new: share it again."""
+        self._look()  # where one thread is alone, nobody else has told that it was held for too long
         lane.link.machine.shared = True
         with self._lock:
             self.scheduler.release(lane, monotonic())
