@@ -19,7 +19,7 @@ from chaos.server import Killer, Target
 
 Run = Callable[[type[Contender], Target, Sizes, int], Awaitable[Figures]]
 CLOSES_WITHIN = 10.0
-NO_SHAPE: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Late, unsteady, and in pieces that end anywhere in a message.
 POOR_WIRE: Mapping[str, Any] = MappingProxyType({"latency": 0.0005, "jitter": 0.002, "slice": 100})
 POOR_DEADLINE = 0.1
@@ -38,9 +38,11 @@ class Scenario:
 
 
 @asynccontextmanager
-async def opened(kind: type[Contender], url: str, connections: int) -> AsyncIterator[Contender]:
-    """A contender, closed at the end within a while, or left as it is."""
-    contender = await kind.open(url, connections)
+async def opened(
+    kind: type[Contender], url: str, connections: int, keywords: Mapping[str, Any] = NOTHING
+) -> AsyncIterator[Contender]:
+    """A contender, closed at the end within a while, or left as it is; ``keywords`` are for stretto's alone."""
+    contender = await kind.open(url, connections, **keywords)
     try:
         yield contender
     finally:
@@ -76,13 +78,19 @@ def bank_run(isolation: str) -> Run:
 
 
 def storm_run(
-    means: str, tasks: int, *, share: bool, shape: Mapping[str, Any] = NO_SHAPE, killing: bool = False
+    means: str,
+    tasks: int,
+    *,
+    share: bool,
+    shape: Mapping[str, Any] = NOTHING,
+    killing: bool = False,
+    keywords: Mapping[str, Any] = NOTHING,
 ) -> Run:
     """A storm of the size for comparing, or of a ``share`` of all the operations of the command line."""
     deadline = POOR_DEADLINE if shape else storm.deadline_for(tasks)
 
     async def run(kind: type[Contender], target: Target, sizes: Sizes, operations: int) -> Figures:
-        async with shaped(target.url, shape) as url, opened(kind, url, storm.CONNECTIONS) as contender:
+        async with shaped(target.url, shape) as url, opened(kind, url, storm.CONNECTIONS, keywords) as contender:
             with Killer(target.url, random.Random()) if killing else nullcontext():
                 if isinstance(contender, Threads):
                     count = operations if share else sizes.threads_storm
@@ -142,6 +150,8 @@ def storms() -> list[Scenario]:
     found.append(Scenario("storm", "storm: 30 tasks, timeout, a poor wire", STORM_BARS, wire, ("stretto",)))
     killed = storm_run("timeout", 30, share=True, killing=True)
     found.append(Scenario("storm", "storm: 30 tasks, timeout, sessions killed", KILLED_BARS, killed, ("stretto",)))
+    apart = storm_run("timeout", 30, share=True, keywords={"pipelining": False})
+    found.append(Scenario("storm", "storm: 30 tasks, timeout, pipelining=False", STORM_BARS, apart, ("stretto",)))
     threads = storm_run("timeout=", 30, share=True)
     return [*found, Scenario("storm", "storm: 30 threads, timeout=", STORM_BARS, threads, ("threads",))]
 
