@@ -12,7 +12,7 @@ from typing import Any
 
 from chaos.contenders import NAMES, Contender
 from chaos.contenders.threads_ import Threads
-from chaos.measure import FULL_SIZE_BARS, Bar, Figures, Sizes, full_size, none, not_below, told
+from chaos.measure import FULL_SIZE_BARS, OURS, Bar, Figures, Sizes, full_size, none, not_below, told
 from chaos.proxy import Proxy
 from chaos.scenarios import bank, frozen, herd, kills, restart, storm
 from chaos.server import Killer, Target
@@ -51,11 +51,15 @@ async def opened(
                 await contender.close()
 
 
-def simple(run: Callable[[Contender, Target, Sizes], Awaitable[Figures]], connections: int) -> Run:
+def simple(
+    run: Callable[[Contender, Target, Sizes], Awaitable[Figures]],
+    connections: int,
+    keywords: Mapping[str, Any] = NOTHING,
+) -> Run:
     """A scenario that wants a pool on the server itself."""
 
     async def wrapped(kind: type[Contender], target: Target, sizes: Sizes, _: int) -> Figures:
-        async with opened(kind, target.url, connections) as contender:
+        async with opened(kind, target.url, connections, keywords) as contender:
             return await run(contender, target, sizes)
 
     return wrapped
@@ -164,6 +168,10 @@ SCENARIOS: list[Scenario] = [
     ),
     Scenario("t2", "T2 all 8 connections killed at work every 0.5 s", kills.BARS, simple(kills.killed_at_work, 8)),
     Scenario("t2", "T2 the same, 50 tasks, tiny statements", kills.BARS, simple(kills.killed_in_a_stream, 8)),
+    Scenario(
+        "t2", "T2 with reads tried again on request (retry_reads)", kills.RETRIED_BARS,
+        simple(kills.killed_at_work, 8, {"retry_reads": True}), OURS,
+    ),
     Scenario("t2b", "T2b all 8 killed while idle, the next 20", kills.IDLE_BARS, simple(kills.killed_idle, 8)),
     Scenario("t3", "T3 a session frozen, deadline 1 s", frozen.BARS, simple(frozen.one_frozen, 4)),
     Scenario("t3", "T3 the same amid 50 tasks' tiny ones", frozen.STREAM_BARS, simple(frozen.frozen_in_a_stream, 4)),

@@ -44,6 +44,16 @@ def test_a_killed_session_costs_one_statement_and_says_why(target: Target, title
 
 
 @pytest.mark.parametrize("who", OURS)
+def test_a_killed_session_costs_no_error_where_reads_are_tried_again(target: Target, who: str) -> None:
+    found = run("T2 with reads", who, target)
+    assert found["kills"] >= 8
+    assert found["of them at work"] > 0
+    assert found["errors"] == 0, found
+    assert found["foreign"] == 0
+    assert found["ok"] > 0
+
+
+@pytest.mark.parametrize("who", OURS)
 def test_sessions_killed_while_idle_are_noticed_by_nobody(target: Target, who: str) -> None:
     found = run("T2b", who, target)
     assert found["kills"] == 8

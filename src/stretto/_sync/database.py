@@ -55,8 +55,10 @@ class Database(Transacting):
     places where it was taken (None: never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite
     date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an
     Interval, which keeps its months.
-    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. ``slow``: how
-    many seconds make a statement slow: it is logged as ``stretto.slow``, with what they were spent on (None: never).
+    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out.
+    ``retry_reads``: a statement that only reads is sent again where its connection was lost before the answer, up to
+    three times, outside of transactions. ``slow``: how many seconds make a statement slow: it is logged as
+    ``stretto.slow``, with what they were spent on (None: never).
     ``trace``: a path or open text file to which all connections write what they say and hear once they are logged in,
     values included (see Connection.trace). Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which
     may be a function ...). Nothing is connected before first use.
@@ -80,6 +82,7 @@ class Database(Transacting):
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
         track_commit: bool = True,
+        retry_reads: bool = False,
         slow: float | None = 1.0,
         trace: str | PathLike[str] | TextIO | None = None,
         **keywords: Any,
@@ -94,6 +97,7 @@ class Database(Transacting):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._shared.slow = slow
+        self._shared.retry_reads = retry_reads
         self._shared.trace = None if trace is None else Sink(trace)
         self._timeout = timeout
         self._track_commit = track_commit

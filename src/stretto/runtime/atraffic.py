@@ -195,9 +195,11 @@ class Traffic(Entry):
             flow.close()
 
     def _may_resend(self, request: Request) -> bool:
-        """Make a request as new that has certainly not run when its connection was lost."""
+        """Make a request as new that has certainly not run when its connection was lost, or that may run again."""
         failure = request.failure
-        if type(failure) is not ConnectionLost or not failure.safe_to_retry or request.resent >= _RESENT:
+        if type(failure) is not ConnectionLost or request.resent >= _RESENT:
+            return False
+        if not failure.safe_to_retry and not self._may_repeat(request):
             return False
         request.again()
         request.resent += 1

@@ -16,6 +16,7 @@ from stretto.errors import Error, PoolClosed, PoolTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, is_target, transient
 from stretto.pool.scheduler import Lane, Scheduler
+from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.runtime.base import told
 from stretto.runtime.crowd import Crowd
@@ -200,6 +201,10 @@ class Keeper:
             return self._retire_all()
         self.scheduler.wary = monotonic() + _WARY
         return []
+
+    def _may_repeat(self, request: Request) -> bool:
+        """Tell whether a statement may be run again that may have run: it only reads, and nobody has seen its rows."""
+        return self.shared.retry_reads and request.kind == READ and not request.consumed and self._refusal is None
 
     def _forget_parent(self) -> None:
         """This is a child process: the connections are its parent's."""
