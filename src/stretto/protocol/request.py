@@ -18,8 +18,9 @@ LARGE = 1 << 17
 class Request:
     """One unit of work. Which of the fields of the reply are set depends on the script.
 
-    ``partial``: whoever waits takes rows away before the end; ``consumed``: some were taken. ``results``: set to ``[]``, it gets each statement's
-    ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of the COPY that is wanted.
+    ``partial``: whoever waits takes rows away before the end; ``consumed``: some were taken. ``results``: set to
+    ``[]``, it gets each statement's ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of
+    the COPY that is wanted.
     ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
     one that it closes, or closes first if it is there. ``parsing``: the statements that its Parse messages prepare, in
     their order (None: the unnamed one). ``described``: the RowDescriptions (None: no columns), by name, of those that

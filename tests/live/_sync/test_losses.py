@@ -125,9 +125,8 @@ def test_a_read_is_sent_again_three_times_at_most(open_db: Any, server_url: str)
     with Proxy.before(server_url) as proxy:
         db = open_db(proxy.url(server_url), connections=1, retry_reads=True)
         assert db.fetchval("select 'cut me'") == "cut me"
-        cut = proxy.add(
-            Rule(lambda message: message.kind == "B" and message.says("select 'cut me'"), Do.CUT, times=None)
-        )
+        asked = Rule(lambda message: message.kind == "B" and message.says("select 'cut me'"), Do.CUT, times=None)
+        cut = proxy.add(asked)
         with pytest.raises(ConnectionLost):
             db.fetchval("select 'cut me'")
         assert cut.hits == 4
