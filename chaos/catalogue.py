@@ -12,14 +12,14 @@ from typing import Any
 
 from chaos.contenders import NAMES, Contender
 from chaos.contenders.threads_ import Threads
-from chaos.measure import FULL_SIZE_BARS, Bar, Figures, Sizes, full_size, none, not_below, told
+from chaos.measure import FULL_SIZE_BARS, OURS, Bar, Figures, Sizes, full_size, none, not_below, told
 from chaos.proxy import Proxy
 from chaos.scenarios import bank, frozen, herd, kills, restart, storm
 from chaos.server import Killer, Target
 
 Run = Callable[[type[Contender], Target, Sizes, int], Awaitable[Figures]]
 CLOSES_WITHIN = 10.0
-NO_SHAPE: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Late, unsteady, and in pieces that end anywhere in a message.
 POOR_WIRE: Mapping[str, Any] = MappingProxyType({"latency": 0.0005, "jitter": 0.002, "slice": 100})
 POOR_DEADLINE = 0.1
@@ -38,9 +38,11 @@ class Scenario:
 
 
 @asynccontextmanager
-async def opened(kind: type[Contender], url: str, connections: int) -> AsyncIterator[Contender]:
-    """A contender, closed at the end within a while, or left as it is."""
-    contender = await kind.open(url, connections)
+async def opened(
+    kind: type[Contender], url: str, connections: int, keywords: Mapping[str, Any] = NOTHING
+) -> AsyncIterator[Contender]:
+    """A contender, closed at the end within a while, or left as it is; ``keywords`` are for stretto's alone."""
+    contender = await kind.open(url, connections, **keywords)
     try:
         yield contender
     finally:
@@ -49,11 +51,15 @@ async def opened(kind: type[Contender], url: str, connections: int) -> AsyncIter
                 await contender.close()
 
 
-def simple(run: Callable[[Contender, Target, Sizes], Awaitable[Figures]], connections: int) -> Run:
+def simple(
+    run: Callable[[Contender, Target, Sizes], Awaitable[Figures]],
+    connections: int,
+    keywords: Mapping[str, Any] = NOTHING,
+) -> Run:
     """A scenario that wants a pool on the server itself."""
 
     async def wrapped(kind: type[Contender], target: Target, sizes: Sizes, _: int) -> Figures:
-        async with opened(kind, target.url, connections) as contender:
+        async with opened(kind, target.url, connections, keywords) as contender:
             return await run(contender, target, sizes)
 
     return wrapped
@@ -76,13 +82,19 @@ def bank_run(isolation: str) -> Run:
 
 
 def storm_run(
-    means: str, tasks: int, *, share: bool, shape: Mapping[str, Any] = NO_SHAPE, killing: bool = False
+    means: str,
+    tasks: int,
+    *,
+    share: bool,
+    shape: Mapping[str, Any] = NOTHING,
+    killing: bool = False,
+    keywords: Mapping[str, Any] = NOTHING,
 ) -> Run:
     """A storm of the size for comparing, or of a ``share`` of all the operations of the command line."""
     deadline = POOR_DEADLINE if shape else storm.deadline_for(tasks)
 
     async def run(kind: type[Contender], target: Target, sizes: Sizes, operations: int) -> Figures:
-        async with shaped(target.url, shape) as url, opened(kind, url, storm.CONNECTIONS) as contender:
+        async with shaped(target.url, shape) as url, opened(kind, url, storm.CONNECTIONS, keywords) as contender:
             with Killer(target.url, random.Random()) if killing else nullcontext():
                 if isinstance(contender, Threads):
                     count = operations if share else sizes.threads_storm
@@ -142,6 +154,8 @@ def storms() -> list[Scenario]:
     found.append(Scenario("storm", "storm: 30 tasks, timeout, a poor wire", STORM_BARS, wire, ("stretto",)))
     killed = storm_run("timeout", 30, share=True, killing=True)
     found.append(Scenario("storm", "storm: 30 tasks, timeout, sessions killed", KILLED_BARS, killed, ("stretto",)))
+    apart = storm_run("timeout", 30, share=True, keywords={"pipelining": False})
+    found.append(Scenario("storm", "storm: 30 tasks, timeout, pipelining=False", STORM_BARS, apart, ("stretto",)))
     threads = storm_run("timeout=", 30, share=True)
     return [*found, Scenario("storm", "storm: 30 threads, timeout=", STORM_BARS, threads, ("threads",))]
 
@@ -154,6 +168,10 @@ SCENARIOS: list[Scenario] = [
     ),
     Scenario("t2", "T2 all 8 connections killed at work every 0.5 s", kills.BARS, simple(kills.killed_at_work, 8)),
     Scenario("t2", "T2 the same, 50 tasks, tiny statements", kills.BARS, simple(kills.killed_in_a_stream, 8)),
+    Scenario(
+        "t2", "T2 with reads tried again on request (retry_reads)", kills.RETRIED_BARS,
+        simple(kills.killed_at_work, 8, {"retry_reads": True}), OURS,
+    ),
     Scenario("t2b", "T2b all 8 killed while idle, the next 20", kills.IDLE_BARS, simple(kills.killed_idle, 8)),
     Scenario("t3", "T3 a session frozen, deadline 1 s", frozen.BARS, simple(frozen.one_frozen, 4)),
     Scenario("t3", "T3 the same amid 50 tasks' tiny ones", frozen.STREAM_BARS, simple(frozen.frozen_in_a_stream, 4)),

@@ -20,7 +20,7 @@ class Asyncpg:
         self.pool = pool
 
     @classmethod
-    async def open(cls, url: str, connections: int) -> Self:
+    async def open(cls, url: str, connections: int, **_: Any) -> Self:
         return cls(await asyncpg.create_pool(url, min_size=0, max_size=connections))
 
     async def fetchval(self, sql: str, *args: Any, timeout: float | None = None) -> Any:

@@ -40,7 +40,7 @@ class PsycopgPool:
         self.pool = pool
 
     @classmethod
-    async def open(cls, url: str, connections: int) -> Self:
+    async def open(cls, url: str, connections: int, **_: Any) -> Self:
         pool = AsyncConnectionPool(url, min_size=connections, kwargs={"autocommit": True}, open=False)
         await pool.open()
         return cls(pool)

@@ -20,8 +20,8 @@ class Stretto:
         self.db = db
 
     @classmethod
-    async def open(cls, url: str, connections: int) -> Self:
-        return cls(AsyncDatabase(url, connections=connections))
+    async def open(cls, url: str, connections: int, **keywords: Any) -> Self:
+        return cls(AsyncDatabase(url, connections=connections, **keywords))
 
     async def fetchval(self, sql: str, *args: Any, timeout: float | None = None) -> Any:
         return await self.db.fetchval(sql, *args, timeout=timeout)

@@ -25,8 +25,8 @@ class Threads:
         self._threads = ThreadPoolExecutor(THREADS, "chaos")
 
     @classmethod
-    async def open(cls, url: str, connections: int) -> Self:
-        return cls(Database(url, connections=connections))
+    async def open(cls, url: str, connections: int, **keywords: Any) -> Self:
+        return cls(Database(url, connections=connections, **keywords))
 
     def _in_thread(self, call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         async def called(*args: Any, **keywords: Any) -> Any:

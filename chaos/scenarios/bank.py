@@ -7,11 +7,12 @@ itself calls unknown may be either.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,13 +46,25 @@ BARS: tuple[Bar, ...] = (
 
 @dataclass
 class Tally:
-    """What the callers were told of each transfer, by its key, and what the readers saw."""
+    """What the callers were told of each transfer, by its key, and what the readers saw; ``retried`` counts retries."""
 
     ok: set[uuid.UUID] = field(default_factory=set)
     refused: set[uuid.UUID] = field(default_factory=set)
     unknown: set[uuid.UUID] = field(default_factory=set)
     errors: Counter[str] = field(default_factory=Counter)
     sums: Counter[int] = field(default_factory=Counter)
+    retried: Iterator[int] = field(default_factory=itertools.count)
+
+    def counting(self, program: Program) -> Program:
+        """The same program of one transfer: when it is begun once more, that is a retry."""
+        begun = itertools.count()
+
+        def attempt() -> Generator[tuple[Any, ...], Any, Any]:
+            if next(begun):
+                next(self.retried)
+            return program()
+
+        return attempt
 
 
 def transfer(key: uuid.UUID, source: int, target: int, amount: int, lock: str) -> Program:
@@ -107,7 +120,8 @@ async def bank(
         while time.monotonic() < end:
             key, amount = uuid.UUID(int=rng.getrandbits(128)), rng.randint(1, 40)
             source, goal = rng.sample(range(1, ACCOUNTS + 1), 2)
-            await _transfer_once(contender, tally, key, transfer(key, source, goal, amount, lock), isolation)
+            program = tally.counting(transfer(key, source, goal, amount, lock))
+            await _transfer_once(contender, tally, key, program, isolation)
 
     async def read() -> None:
         while time.monotonic() < end:
@@ -150,8 +164,11 @@ def _compare(target: Target, tally: Tally) -> Figures:
           + (select coalesce(sum(amount), 0) from ledger where target = a.id)
           - (select coalesce(sum(amount), 0) from ledger where source = a.id)"""
     tally.sums[target.execute(SUM)[0][0]] += 1
+    retries = next(tally.retried)  # how often it was asked for the next number
     return {
         "transfers": len(tally.ok),
+        "retries": retries,
+        "retries per commit": retries / max(len(tally.ok), 1),
         "unknown, there": len(tally.unknown & ledger.keys()),
         "unknown, not there": len(tally.unknown - ledger.keys()),
         "errors by kind": told(tally.errors),

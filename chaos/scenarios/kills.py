@@ -16,6 +16,7 @@ WORKING = "select $1::bigint from pg_sleep(0.005)"  # sure to be in flight when 
 TINY = "select $1::bigint"
 NEXT = 20
 BARS: tuple[Bar, ...] = (at_most_the("errors", "kills"), none("not ConnectionLost of 57P01"), none("foreign"))
+RETRIED_BARS: tuple[Bar, ...] = (none("errors"), none("foreign"))
 IDLE_BARS: tuple[Bar, ...] = (none("errors"),)
 
 

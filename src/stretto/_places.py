@@ -9,11 +9,18 @@ from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _COMMANDS = os.path.join(_PACKAGE, "cli") + os.sep  # a program like any other that uses stretto
-_OF_THE_LIBRARY = ("contextlib.py", "asyncio/runners.py")
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+# What calls a program's functions, or stands between them and stretto, and says nothing of the program.
+_MACHINERY = (
+    *(_LIBRARY + name + os.sep for name in ("asyncio", "concurrent")),
+    *(_LIBRARY + name + ".py" for name in ("contextlib", "selectors", "threading")),
+    "<frozen ",  # runpy and the importing of modules
+)
+_GEVENT = f"{os.sep}gevent{os.sep}"
 
 
 def places(most: int) -> tuple[str, ...]:
-    """Return the innermost places outside of stretto and the standard library's context managers."""
+    """Return the innermost places outside of stretto, and of what runs event loops, threads and context managers."""
     found: list[str] = []
     frame: Any = sys._getframe(1)
     while frame is not None and len(found) < most:
@@ -41,4 +48,4 @@ def place(filename: str, line: int, function: str = "") -> str:
 @lru_cache(maxsize=4096)
 def _is_outside(filename: str) -> bool:
     ours = filename.startswith(_PACKAGE) and not filename.startswith(_COMMANDS)
-    return not ours and not filename.endswith(_OF_THE_LIBRARY)
+    return not ours and not filename.startswith(_MACHINERY) and _GEVENT not in filename

@@ -71,6 +71,11 @@ class Settings:
         number = self.integer(keyword)
         return number if number is not None and number > 0 else None
 
+    def natural(self, keyword: str) -> int | None:
+        """The value as a number, 0 for less; None when it is empty or not set."""
+        number = self.integer(keyword)
+        return None if number is None else max(number, 0)
+
     def key(self, keyword: str) -> bytes | None:
         """The value as the 32 bytes of a SCRAM key in base64."""
         if keyword not in self.values:

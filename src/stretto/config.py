@@ -96,9 +96,9 @@ class RequireAuth:
 class Config:
     """A connection's configuration; make one with ``Config.parse``. Names are libpq's; None means not set.
 
-    ``hosts`` are to be tried in this order (unless ``load_balance_hosts``). Times are in seconds, but
-    ``tcp_user_timeout`` is in milliseconds. Paths of certificates are libpq's defaults where none was given, whether
-    the files exist or not; ``sslrootcert`` may be ``system``. Protocol versions are as on the wire (3.2 is 196610).
+    ``hosts`` are to be tried in this order (unless ``load_balance_hosts``). Times are in seconds, ``tcp_user_timeout``
+    in milliseconds; 0 there and of keep-alives: the system's own. Paths of certificates are libpq's defaults where none
+    was given, existing or not; ``sslrootcert`` may be ``system``. Protocol versions are as on the wire (3.2: 196610).
     """
 
     hosts: tuple[Host, ...]
@@ -250,10 +250,10 @@ def _build(
         **_tls_versions(settings),
         sslkeylogfile=settings.text("sslkeylogfile"),
         keepalives=settings.integer("keepalives") != 0,
-        keepalives_idle=settings.positive("keepalives_idle"),
-        keepalives_interval=settings.positive("keepalives_interval"),
-        keepalives_count=settings.positive("keepalives_count"),
-        tcp_user_timeout=settings.positive("tcp_user_timeout"),
+        keepalives_idle=settings.natural("keepalives_idle"),
+        keepalives_interval=settings.natural("keepalives_interval"),
+        keepalives_count=settings.natural("keepalives_count"),
+        tcp_user_timeout=settings.natural("tcp_user_timeout"),
     )
 
 

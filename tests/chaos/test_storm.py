@@ -40,10 +40,11 @@ STORMS: dict[str, tuple[str, int, float]] = {
     "cancel": ("cancel", 30, 0.08),
     "wait_for": ("wait_for", 30, 0.05),
     "failing group": ("group", 30, 0.02),
-    "300 tasks": ("timeout", 300, 0.05),
+    "300 tasks": ("timeout", 300, 0.04),
     "3000 tasks": ("timeout", 3000, 0.05),
 }
 THREADS = 0.08
+UNPIPELINED = 0.02  # each statement on a connection for itself
 POOR = 0.01  # over a poor wire
 KILLED = 0.01  # while sessions are killed; the parts of all storms, those above on two loops, are one
 
@@ -63,7 +64,7 @@ def check_size(found: dict[str, Any]) -> None:
 
 
 def test_the_parts_are_the_whole() -> None:
-    assert sum(part for _, _, part in STORMS.values()) * 2 + THREADS + POOR + KILLED == pytest.approx(1)
+    assert sum(part for _, _, part in STORMS.values()) * 2 + THREADS + UNPIPELINED + POOR + KILLED == pytest.approx(1)
 
 
 @pytest.mark.timeout(900)
@@ -74,6 +75,14 @@ def test_nobody_gets_what_is_anothers(target: Target, case: str, loop: str) -> N
     means, tasks, part = STORMS[case]
     with nothing_left(target), asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(run_storm(target, target.url, means, tasks, round(OPERATIONS * part), deadline_for(tasks)))
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.slow
+def test_nor_without_pipelining(target: Target) -> None:
+    operations = round(OPERATIONS * UNPIPELINED)
+    with nothing_left(target):
+        asyncio.run(run_storm(target, target.url, "timeout", 30, operations, deadline_for(30), pipelining=False))
 
 
 @pytest.mark.timeout(900)
@@ -108,8 +117,10 @@ def test_nor_while_sessions_are_killed(target: Target) -> None:
     assert tally.ok > 0
 
 
-async def run_storm(target: Target, url: str, means: str, tasks: int, operations: int, deadline: float) -> None:
-    db = await Stretto.open(url, CONNECTIONS)
+async def run_storm(
+    target: Target, url: str, means: str, tasks: int, operations: int, deadline: float, **keywords: Any
+) -> None:
+    db = await Stretto.open(url, CONNECTIONS, **keywords)
     try:
         tally = await storm(db, target, operations=operations, tasks=tasks, means=means, deadline=deadline)
         check(tally, operations)

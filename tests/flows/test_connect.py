@@ -289,20 +289,45 @@ def test_hostaddr_is_looked_up_in_the_name_s_place() -> None:
     assert stage.taken[0] == steps.Resolve("10.0.0.1", 5432)
 
 
-def test_the_socket_options_are_those_of_the_settings() -> None:
-    stage, _ = play([[WELCOME]], keepalives_idle=30, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=9000)
+def taken_options(**settings: Any) -> dict[str, int]:
+    """The options of the socket that is opened, by the names that Python gives them."""
+    stage, _ = play([[WELCOME]], **settings)
     opened = next(step for step in stage.taken if isinstance(step, steps.Open))
-    assert {option[:2]: option[2] for option in opened.options} == {
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY): 1,
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
-        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 30,
-        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 5,
-        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 3,
-        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 9000,
-    }
-    stage, _ = play([[WELCOME]], keepalives=0, keepalives_idle=30)
+    names = ("SO_KEEPALIVE", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+    levels = {name: socket.SOL_SOCKET if name.startswith("SO") else socket.IPPROTO_TCP for name in names}
+    found = {option[:2]: option[2] for option in opened.options}
+    assert found.pop((socket.IPPROTO_TCP, socket.TCP_NODELAY)) == 1
+    return {name: found[key] for name in names if (key := (levels[name], getattr(socket, name))) in found}
+
+
+OURS = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
+KEYWORDS = ("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+OPTIONS: list[tuple[dict[str, int], dict[str, int]]] = [
+    ({}, OURS),
+    ({"keepalives_idle": 40, "tcp_user_timeout": 9000}, OURS | {"TCP_KEEPIDLE": 40, "TCP_USER_TIMEOUT": 9000}),
+    ({"keepalives_interval": 7, "keepalives_count": 2}, OURS | {"TCP_KEEPINTVL": 7, "TCP_KEEPCNT": 2}),
+    ({"tcp_user_timeout": 0}, {name: value for name, value in OURS.items() if name != "TCP_USER_TIMEOUT"}),
+    (dict.fromkeys(KEYWORDS, 0), {"SO_KEEPALIVE": 1}),
+    ({"keepalives": 0, "keepalives_idle": 30}, {"TCP_USER_TIMEOUT": 30_000}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "options"), OPTIONS)
+def test_the_socket_options_are_those_of_the_settings_and_else_ours(
+    settings: dict[str, int], options: dict[str, int]
+) -> None:
+    assert taken_options(**settings) == options
+
+
+def test_what_a_platform_does_not_have_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = socket.TCP_KEEPIDLE
+    monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE")
+    monkeypatch.setattr(socket, "TCP_KEEPALIVE", number, raising=False)  # its name on macOS
+    stage, _ = play([[WELCOME]])
     opened = next(step for step in stage.taken if isinstance(step, steps.Open))
-    assert opened.options == ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+    assert (socket.IPPROTO_TCP, number, 15) in opened.options
+    assert len(opened.options) == 5
 
 
 def test_requirepeer_asks_who_runs_the_server() -> None:

@@ -63,7 +63,8 @@ READ_CASES: list[tuple[str, dict[str, Any]]] = [
     ("host=h connect_timeout=0", {"connect_timeout": None}),
     ("host=h connect_timeout=-1", {"connect_timeout": None}),
     ("host=h connect_timeout=' 10 '", {"connect_timeout": 10}),
-    ("host=h keepalives=0 keepalives_idle=30 keepalives_count=0", {"keepalives": False, "keepalives_idle": 30}),
+    ("host=h keepalives=0 keepalives_idle=30 keepalives_count=", {"keepalives": False, "keepalives_idle": 30}),
+    ("host=h keepalives_interval=0 tcp_user_timeout=-1", {"keepalives_interval": 0, "tcp_user_timeout": 0}),
     ("host=h tcp_user_timeout=1000", {"tcp_user_timeout": 1000}),
     ("host=h min_protocol_version=3.2", {"min_protocol_version": PROTOCOL_3_2, "max_protocol_version": PROTOCOL_3_2}),
     (

@@ -1,6 +1,7 @@
 """Where else the tests in ``_sync`` run, from the same source: in a thread, in a greenlet of gevent, and inside run().
 
-A place opens a test's databases and calls the test. What is said here of "beside" is for tests of several at once.
+Some tests run with ``pipelining=False``, too. A place opens a test's databases and calls the test. What is said here of
+"beside" is for tests of several at once.
 """
 
 from __future__ import annotations
@@ -104,6 +105,13 @@ class Here:
             database.close()
 
 
+class Unpipelined(Here):
+    """As any function, with databases whose statements have a connection each for themselves."""
+
+    def open(self, url: str, **keywords: Any) -> Any:
+        return super().open(url, **{"pipelining": False, **keywords})
+
+
 class InThread(Here):
     """A test is called in another thread than that in which its databases are made and closed."""
 
@@ -150,6 +158,13 @@ class InUvloop(InTask):
     """As InTask, on the other loop."""
 
     new_loop = staticmethod(uvloop.new_event_loop)
+
+
+class InTaskUnpipelined(InTask):
+    """As InTask, with databases whose statements have a connection each for themselves."""
+
+    def open(self, url: str, **keywords: Any) -> Any:
+        return super().open(url, **{"pipelining": False, **keywords})
 
 
 class InRun(InTask):

@@ -19,7 +19,7 @@ from stretto.errors import (
     TLSError,
     UsageError,
 )
-from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, transient
+from stretto.pool.lifetime import AT_ONCE, Backoff, Holder, Limits, Stats, transient
 
 CAP = 5.0
 chances = st.floats(0, 1)
@@ -73,10 +73,28 @@ def test_which_failures_may_pass(error: Error, passes: bool) -> None:
 # --- back-off
 
 
-def test_who_has_not_failed_may_open_all_that_is_wanted() -> None:
+def test_who_has_not_failed_may_open_some_at_once() -> None:
     backoff = Backoff(lambda: 1.0)
     assert backoff.last is None
-    assert [backoff.allowed(wanted, opening, 0.0) for wanted in (0, 1, 7) for opening in (0, 3)] == [0, 0, 1, 1, 7, 7]
+    cases = [(0, 0, 0), (1, 0, 1), (7, 3, 7), (59, 0, AT_ONCE), (59, 8, AT_ONCE - 8), (3, AT_ONCE, 0), (3, 99, 0)]
+    for wanted, opening, allowed in cases:
+        assert backoff.allowed(wanted, opening, 0.0) == allowed
+    backoff.succeeded()
+    assert backoff.allowed(59, 0, 0.0) == AT_ONCE
+
+
+def test_after_an_outage_each_success_makes_room_for_one_more() -> None:
+    backoff, opening, begun = Backoff(lambda: 0.0), 0, []
+    backoff.failed(0.0, refused())
+    for _ in range(5):
+        opening += backoff.allowed(100, opening, 1.0)
+        begun.append(opening)
+        for _ in range(begun[-1]):  # all of them succeed
+            opening -= 1
+            backoff.succeeded()
+    assert begun == [1, 2, 4, 8, AT_ONCE]
+    backoff.failed(2.0, refused())
+    assert backoff.allowed(100, 0, 3.0) == 1
 
 
 def test_while_it_fails_there_is_one_connector_and_not_before_its_time() -> None:
@@ -95,7 +113,7 @@ def test_success_forgets_the_failures() -> None:
         backoff.failed(float(second), refused())
     long = backoff.not_before - 19.0
     backoff.succeeded()
-    assert (backoff.last, backoff.not_before, backoff.allowed(9, 9, 0.0)) == (None, 0.0, 9)
+    assert (backoff.last, backoff.not_before, backoff.allowed(9, 0, 0.0)) == (None, 0.0, 2)
     backoff.failed(1000.0, refused())
     assert backoff.not_before - 1000.0 < long
 
@@ -235,6 +253,16 @@ def test_a_holder_is_described_by_time_and_place() -> None:
 def test_a_holder_without_a_place_is_described() -> None:
     assert "1.0 s" in Holder(0.0, ()).describe(1.0)
     assert "unknown" in Holder(0.0, ()).describe(1.0)
+
+
+def test_who_holds_for_too_long_is_a_leak_once() -> None:
+    limits = Limits(None, None, leak_detection=60.0)
+    cases = [(99.0, 0.0, False, True), (60.0, 0.0, False, True), (59.9, 0.0, False, False), (99.0, 0.0, True, False)]
+    for now, since, told, leak in cases:
+        assert limits.is_leak(now, Holder(since, (), told)) is leak
+        assert not Limits().is_leak(now, Holder(since, (), told))
+    assert limits.interval() == 6.0
+    assert Limits(None, None).interval() == float("inf")
 
 
 @pytest.mark.parametrize("kind", [Limits, Holder, Stats])

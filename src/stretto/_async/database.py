@@ -49,11 +49,15 @@ class AsyncDatabase(AsyncTransacting):
     defaults. ``connections``: how many at most; statements of concurrent callers share them, unless ``pipelining`` is
     False. ``timeout``: seconds for each call that names none (None: no limit); ``acquire_timeout``: seconds to wait for
     a connection; ``queue``: how many callers may wait for one, further ones get PoolFull. ``max_idle``,
-    ``max_lifetime``: seconds after which one that is not used, or any, is closed (None: never). ``dumps``, ``loads``:
-    for json and jsonb. ``infinity``: what an infinite date or timestamp becomes, a DecodeError or a sentinel;
-    ``intervals="interval"``: every interval becomes an Interval, which keeps its months.
-    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out. ``slow``: how
-    many seconds make a statement slow: it is logged as ``stretto.slow``, with what they were spent on (None: never).
+    ``max_lifetime``: seconds after which one that is not used, or any, is closed (None: never). ``leak_detection``:
+    seconds after which who holds one for himself is reported once, as a warning of the logger ``stretto.pool`` with the
+    places where it was taken (None: never). ``dumps``, ``loads``: for json and jsonb. ``infinity``: what an infinite
+    date or timestamp becomes, a DecodeError or a sentinel; ``intervals="interval"``: every interval becomes an
+    Interval, which keeps its months.
+    ``track_commit``: ask for a transaction's xid, by which a COMMIT whose answer was lost is found out.
+    ``retry_reads``: a statement that only reads is sent again where its connection was lost before the answer, up to
+    three times, outside of transactions. ``slow``: how many seconds make a statement slow: it is logged as
+    ``stretto.slow``, with what they were spent on (None: never).
     ``trace``: a path or open text file to which all connections write what they say and hear once they are logged in,
     values included (see Connection.trace). Further keywords are libpq's (``host=``, ``sslmode=``, ``password=``, which
     may be a function ...). Nothing is connected before first use.
@@ -71,11 +75,13 @@ class AsyncDatabase(AsyncTransacting):
         queue: int = QUEUE,
         max_idle: float | None = 600.0,
         max_lifetime: float | None = 3600.0,
+        leak_detection: float | None = 600.0,
         dumps: Callable[[Any], str | bytes] | None = None,
         loads: Callable[[str], Any] | None = None,
         infinity: Literal["error", "sentinel"] = "error",
         intervals: Literal["timedelta", "interval"] = "timedelta",
         track_commit: bool = True,
+        retry_reads: bool = False,
         slow: float | None = 1.0,
         trace: str | PathLike[str] | TextIO | None = None,
         **keywords: Any,
@@ -89,10 +95,11 @@ class AsyncDatabase(AsyncTransacting):
         if dumps is not None or loads is not None:
             self._shared.codecs.set_json(dumps or json.dumps, loads or json.loads)
         self._shared.slow = slow
+        self._shared.retry_reads = retry_reads
         self._shared.trace = None if trace is None else Sink(trace)
         self._timeout = timeout
         self._track_commit = track_commit
-        limits = Limits(max_idle, max_lifetime)
+        limits = Limits(max_idle, max_lifetime, leak_detection=leak_detection)
         self._pool = AsyncPool(self._shared, connections, acquire_timeout, pipelining, limits, queue)
         self._crowd = self._pool.crowd
         self._loads = Turns()  # of loads that hold a connection while they wait for more

@@ -33,6 +33,7 @@ from stretto.errors import (
 )
 from stretto.flows.authenticate import authenticate
 from stretto.flows.conversation import Conversation, Site, name_of, unexpected
+from stretto.flows.sockets import tcp_options
 from stretto.flows.steps import Close, Compute, Open, PeerUser, Resolve, Step, Write
 from stretto.flows.tls import handshake, request_tls
 from stretto.protocol.machine import check_parameter
@@ -110,22 +111,6 @@ def connect(config: Config, *, random: Random | None = None) -> Generator[Step, 
                 raise _summary(failures)
     yield Close()
     raise _summary(failures)
-
-
-def tcp_options(config: Config) -> tuple[tuple[int, int, int], ...]:
-    """Return the socket options for TCP: no delay, and keep-alives as set (0 and None are the system's own)."""
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    wanted: list[tuple[str, int | None]] = [("TCP_USER_TIMEOUT", config.tcp_user_timeout)]
-    if config.keepalives:
-        options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
-        idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
-        wanted += [
-            (idle, config.keepalives_idle),
-            ("TCP_KEEPINTVL", config.keepalives_interval),
-            ("TCP_KEEPCNT", config.keepalives_count),
-        ]
-    options += [(socket.IPPROTO_TCP, getattr(socket, n), int(v)) for n, v in wanted if v and hasattr(socket, n)]
-    return tuple(options)
 
 
 def open_site(config: Config, site: Site) -> Generator[Step, Any, None]:

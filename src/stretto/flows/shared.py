@@ -19,6 +19,7 @@ class Shared:
 
     ``infinity`` and ``intervals`` are ``scalar_codecs``' options. Composites decode to Rows. ``slow``: seconds from
     which on a statement is logged (None: never). ``trace``: where the runtime writes what connections say and hear.
+    ``retry_reads``: what only reads is sent again where its connection was lost.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Shared:
         scalars = None if plain else scalar_codecs(infinity=infinity, intervals=intervals)
         self.config = config
         self.slow: float | None = None
+        self.retry_reads = False
         self.trace: Any = None
         self.codecs = CodecMap(scalars, _rows_of)
         self.lookup = self.codecs.get  # one bound method for all queries

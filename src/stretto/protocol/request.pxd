@@ -19,6 +19,7 @@ cdef class Request:
     cdef public int copying
     cdef public list slices
     cdef public Py_ssize_t buffered
+    cdef public bint consumed
     cdef public bytes tag
     cdef public list results
     cdef public bytes columns

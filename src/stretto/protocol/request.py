@@ -18,8 +18,9 @@ LARGE = 1 << 17
 class Request:
     """One unit of work. Which of the fields of the reply are set depends on the script.
 
-    ``partial``: whoever waits takes rows away before the end. ``results``: set to ``[]``, it gets each statement's
-    ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of the COPY that is wanted.
+    ``partial``: whoever waits takes rows away before the end; ``consumed``: some were taken. ``results``: set to
+    ``[]``, it gets each statement's ``(tag, slices, columns)`` apart. ``allow_copy``: the message (``G`` or ``H``) of
+    the COPY that is wanted.
     ``statement``: the Statement, or the tuple of them, that must be prepared on the connection. ``forget``: the name of
     one that it closes, or closes first if it is there. ``parsing``: the statements that its Parse messages prepare, in
     their order (None: the unnamed one). ``described``: the RowDescriptions (None: no columns), by name, of those that
@@ -56,6 +57,7 @@ class Request:
         self.copying = 0
         self.slices: list[Any] = []
         self.buffered = 0
+        self.consumed = False
         self.tag: bytes | None = None
         self.results: list[Any] | None = None
         self.columns: bytes | None = None
@@ -132,8 +134,12 @@ class Request:
             self.state = self.script[self.step]
 
     def again(self) -> None:
-        """It was not sent: make it as it was before it was queued."""
+        """Make it as it was before it was queued: it was not sent, or may run once more and nothing was consumed."""
         self.script = self.said
+        self.slices = []
+        self.buffered = 0
+        self.tag = self.columns = self.parameters = None
+        self.results = None if self.results is None else []
         self.step = 0
         self.state = self.script[0]
         self.done = self.queued = self.sent = self.refused = False
@@ -150,4 +156,5 @@ class Request:
         slices = self.slices
         self.slices = []
         self.buffered = 0
+        self.consumed = True
         return slices

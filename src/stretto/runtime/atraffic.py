@@ -195,9 +195,11 @@ class Traffic(Entry):
             flow.close()
 
     def _may_resend(self, request: Request) -> bool:
-        """Make a request as new that has certainly not run when its connection was lost."""
+        """Make a request as new that has certainly not run when its connection was lost, or that may run again."""
         failure = request.failure
-        if type(failure) is not ConnectionLost or not failure.safe_to_retry or request.resent >= _RESENT:
+        if type(failure) is not ConnectionLost or request.resent >= _RESENT:
+            return False
+        if not failure.safe_to_retry and not self._may_repeat(request):
             return False
         request.again()
         request.resent += 1
@@ -316,10 +318,12 @@ class Traffic(Entry):
             self._grow()
 
     def _look(self) -> None:
-        """Close the connections that are too old, or were not used for too long."""
+        """Close the connections that are too old, or were not used for too long; report who holds one for too long."""
         self._looking = None
-        for lane in self._expired(monotonic()):
+        now = monotonic()
+        for lane in self._expired(now):
             lane.link.leave()
+        self._report_leaks(self._leaks(now), now)
         self._look_later()
 
     def _look_later(self) -> None:

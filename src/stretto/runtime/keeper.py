@@ -7,6 +7,7 @@ import os
 import random
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -15,6 +16,7 @@ from stretto.errors import Error, PoolClosed, PoolTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, is_target, transient
 from stretto.pool.scheduler import Lane, Scheduler
+from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.runtime.base import told
 from stretto.runtime.crowd import Crowd
@@ -73,9 +75,10 @@ class Keeper:
         """The error for who has waited ``seconds`` for a connection: what holds them up."""
         now = monotonic()
         stats = self.stats()
+        waiting = f"{stats.waiting + 1} callers wait" if stats.waiting else "1 caller waits"  # himself, who has left
         text = (
             f"no connection became free within {seconds} seconds: {stats.held} of {stats.size} are held, "
-            f"{stats.shared} carry statements, {stats.opening} are being opened, {stats.waiting} callers wait"
+            f"{stats.shared} carry statements, {stats.opening} are being opened, {waiting}"
         )
         holders = [lane.holder for lane in list(self.scheduler.lanes) if lane.holder is not None]
         if holders:
@@ -143,6 +146,24 @@ class Keeper:
         over = [lane for lane in self.scheduler.lanes if not lane.retired and self._is_over(lane, now)]
         return [lane for lane in over if self.scheduler.retire(lane)]
 
+    def _leaks(self, now: float) -> list[Holder]:
+        """Find who has had a connection for too long; each is found once."""
+        found = []
+        for lane in self.scheduler.lanes:
+            holder = lane.holder
+            if holder is not None and not lane.link.listening and self._limits.is_leak(now, holder):
+                lane.holder = replace(holder, told=True)
+                found.append(holder)
+        return found
+
+    def _report_leaks(self, leaks: list[Holder], now: float) -> None:
+        for holder in leaks:
+            _LOG.warning(
+                "a connection was taken and not given back within %s seconds (leak_detection): %s",
+                self._limits.leak_detection,
+                holder.describe(now),
+            )
+
     def _is_over(self, lane: Lane, now: float) -> bool:
         return self._limits.expired(now, lane.end, lane.since if lane.depth == 0 and not lane.held else now)
 
@@ -190,6 +211,10 @@ class Keeper:
             return self._retire_all()
         self.scheduler.wary = monotonic() + _WARY
         return []
+
+    def _may_repeat(self, request: Request) -> bool:
+        """Tell whether a statement may be run again that may have run: it only reads, and nobody has seen its rows."""
+        return self.shared.retry_reads and request.kind == READ and not request.consumed and self._refusal is None
 
     def _forget_parent(self) -> None:
         """This is a child process: the connections are its parent's."""

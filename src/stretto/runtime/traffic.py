@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -31,12 +32,14 @@ _JOINING = 1.0  # seconds to wait for each thread that recovers a connection whe
 class Bell:
     """One waits, another rings, maybe before. A lock of its own takes half of what a threading.Event does.
 
-    ``given``: nothing is to be waited for any more, a lane or a failure was given.
+    ``given``: nothing is to be waited for any more, a lane or a failure was given. ``opening``: who waits is busy with
+    opening a connection, and rings are for others.
     """
 
-    __slots__ = ("_lock", "given")
+    __slots__ = ("_lock", "given", "opening")
 
     def __init__(self) -> None:
+        self.opening = False
         self._lock = threading.Lock()
         self._lock.acquire()
         self.given = False
@@ -193,9 +196,11 @@ class Traffic(Keeper):
                 self.answered(lane, [request])
 
     def _may_resend(self, request: Request) -> bool:
-        """Make a request as new that has certainly not run when its connection was lost."""
+        """Make a request as new that has certainly not run when its connection was lost, or that may run again."""
         failure = request.failure
-        if type(failure) is not ConnectionLost or not failure.safe_to_retry or request.resent >= _RESENT:
+        if type(failure) is not ConnectionLost or request.resent >= _RESENT:
+            return False
+        if not failure.safe_to_retry and not self._may_repeat(request):
             return False
         request.again()
         request.resent += 1
@@ -218,14 +223,16 @@ class Traffic(Keeper):
         """Wait for a lane (or a failure), opening a connection meanwhile where one is wanted; False: the time is up."""
         try:
             while not bell.given:
+                self._look()
                 now = monotonic()
                 if until is not None and now >= until:
                     if self._withdraw(waiter):
                         return False
                     bell.wait_given()
                     break
-                if self._may_open():
+                if self._may_open(bell):
                     self._open(until)
+                    bell.opening = False
                     continue
                 bell.wait(self._pause(now, until))
                 if not bell.given:
@@ -239,31 +246,36 @@ class Traffic(Keeper):
         return True
 
     def _look(self) -> None:
-        """Close the connections that are too old, or were not used for too long, now and then."""
+        """Close the connections that are too old or not used, and report who holds one for too long, now and then."""
         now = monotonic()
         if now < self._next_look:
             return
         with self._lock:
-            over = self._expired(now)
+            over, leaks = self._expired(now), self._leaks(now)
         for lane in over:
             lane.link.leave()
+        self._report_leaks(leaks, now)
 
     def _stop_timers(self) -> None:
         """There are none."""
 
     def _pause(self, now: float, until: float | None) -> float | None:
-        """Seconds until the time is up, or a connection may be tried again after a failure."""
+        """Seconds until the time is up, a connection may be tried again after a failure, or the next look is due."""
         left = None if until is None else until - now
         again = self._backoff.not_before - now
-        if self._backoff.last is None or again <= 0:
+        if self._backoff.last is not None and again > 0:
+            left = again if left is None else min(left, again)
+        look = self._next_look - now  # who waits looks at the others: it may be that nobody else comes any more
+        if look == float("inf"):
             return left
-        return again if left is None else min(left, again)
+        return max(look, 0.0) if left is None else min(left, max(look, 0.0))
 
-    def _may_open(self) -> bool:
+    def _may_open(self, bell: Bell) -> bool:
         with self._lock:
             if self._wanted() <= 0:
                 return False
             self.scheduler.opening += 1
+            bell.opening = True
             return True
 
     def _withdraw(self, waiter: Any) -> bool:
@@ -317,8 +329,9 @@ class Traffic(Keeper):
                     given.append((waiter, waiter.waiter))
                     waiter.waiter = None
                 waiting = self.scheduler.waiting
-                if waiting and self._wanted() > 0:
-                    waiting.first().waiter.set()  # he shall open one
+                if waiting and (wanted := self._wanted()) > 0:
+                    for bell in islice((one.waiter for one in waiting if not one.waiter.opening), wanted):
+                        bell.set()  # he shall open one
             for waiter, _ in given:
                 if type(waiter) is Request:
                     self._send_for(waiter)
@@ -415,6 +428,7 @@ class Traffic(Keeper):
 
     def _free(self, lane: Lane) -> None:
         """A connection is as new: share it again."""
+        self._look()  # where one thread is alone, nobody else has told that it was held for too long
         lane.link.machine.shared = True
         with self._lock:
             self.scheduler.release(lane, monotonic())

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from chaos.proxy import Proxy
 from tests.live.wire import Wire, wire_to
 
 from stretto.errors import ConnectionLost, OperationalError, StatementTimeout
+from stretto.flows import sockets
 
 # Two seconds of silence are enough: a probe after one, and the end after another.
-PROBES = {"keepalives_idle": 1, "keepalives_interval": 1, "keepalives_count": 1, "tcp_user_timeout": 1500}
+PROBES = {"KEEPALIVES_IDLE": 1, "KEEPALIVES_INTERVAL": 1, "KEEPALIVES_COUNT": 1, "USER_TIMEOUT": 1500}
+NAMES = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
 
 
 @pytest.fixture
 def wire(server_url: str) -> Iterator[Wire]:
     with wire_to(server_url) as wire:
         yield wire
+
+
+@pytest.fixture
+def tcp_url(server_url: str) -> Iterator[str]:
+    with Proxy.before(server_url) as proxy:
+        yield proxy.url(server_url)
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -35,9 +45,23 @@ async def test_a_statement_ends_at_its_timeout_and_the_pool_recovers(
     assert await beside.result(beside.start(lambda: db.fetchval("select 3"))) == 3
 
 
-async def test_dead_connections_are_found_by_the_sockets_settings(open_db: Any, beside: Any, wire: Wire) -> None:
+@pytest.mark.parametrize("given", [{}, {"keepalives_idle": 40, "keepalives_count": 4, "tcp_user_timeout": 25000}])
+async def test_a_socket_is_set_to_find_a_dead_peer(open_db: Any, tcp_url: str, given: dict[str, int]) -> None:
+    db = open_db(tcp_url, **given)
+    link = await db._pool.acquire()
+    found = [link._sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in NAMES]
+    assert found == ([40, 5, 4, 25000] if given else [15, 5, 3, 30000])
+    assert link._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    await db._pool.release(link)
+
+
+async def test_dead_connections_are_found_by_the_sockets_settings(
+    open_db: Any, beside: Any, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One waits for an answer, without a timeout, and fails; the other is idle, and nobody notices."""
-    db = open_db(wire.url, connections=2, **PROBES)
+    for name, value in PROBES.items():
+        monkeypatch.setattr(sockets, name, value)
+    db = open_db(wire.url, connections=2)
     async with db.connection() as first, db.connection() as second:
         assert [await each.fetchval("select 1") for each in (first, second)] == [1, 1]
     assert db.stats().connections == 2

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+from chaos.messages import Message
+from chaos.proxy import Do, Proxy, Rule
 from tests.live.support import kill, meanwhile, until
 
 from stretto._async.database import AsyncDatabase
@@ -35,6 +39,99 @@ async def test_a_session_that_is_ended_in_the_middle(one: AsyncDatabase, server_
         assert isinstance(caught.value.__cause__, AdminShutdown)
         assert caught.value.__cause__.sqlstate == "57P01"
         assert await one.fetchval("select 1") == 1
+
+
+ONCE = "pg_sleep(case when pg_backend_pid() = $1 then 60 else 0 end)"  # the session that is ended sleeps, no other
+READS = [
+    (f"select count(*) from done, {ONCE}", 0),
+    (f"with one as (select 7 as n) select n from one, {ONCE}", 7),
+    (f"/* read */ values ((select 8 from {ONCE}))", 8),
+]
+
+
+@pytest.mark.parametrize(("sql", "value"), READS)
+async def test_what_only_reads_is_sent_again_where_that_is_wanted(
+    open_db: Any, server_url: str, schema: str, outside: psycopg.Connection[Any], sql: str, value: int
+) -> None:
+    outside.execute("create table done (id int)")
+    db = open_db(connections=1, retry_reads=True)
+    for verb in ("fetchval", "fetchval", "fetchrow", "fetch"):  # cold, then warm
+        pid = await db.fetchval("select pg_backend_pid()")
+        with meanwhile(server_url, terminate_when_sleeping(schema)):
+            found = await getattr(db, verb)(sql, pid)
+        rows = {"fetchval": [(found,)], "fetchrow": [found], "fetch": found}[verb]
+        assert [tuple(row) for row in rows] == [(value,)]
+    assert db.stats().opened == 5
+
+
+NOT_AGAIN = [
+    "insert into done select 1 from pg_sleep(60)",
+    "with new as (insert into done select 1 from pg_sleep(60) returning id) select * from new",
+    "select nextval('counter') from pg_sleep(60)",
+    "select id from done, pg_sleep(60) for update",
+    "do $$ begin perform pg_sleep(60); end $$",
+]
+
+
+@pytest.mark.parametrize("sql", NOT_AGAIN)
+async def test_what_writes_is_not_sent_again(
+    open_db: Any, server_url: str, schema: str, outside: psycopg.Connection[Any], sql: str
+) -> None:
+    outside.execute("create table done (id int); create sequence counter; insert into done values (0)")
+    db = open_db(connections=1, retry_reads=True)
+    with meanwhile(server_url, terminate_when_sleeping(schema)), pytest.raises(ConnectionLost) as caught:
+        await db.fetch(sql)
+    assert caught.value.outcome == "unknown"
+    assert await db.fetchval("select count(*) from done") == 1
+
+
+async def test_nothing_is_sent_again_in_a_transaction_or_on_a_connection_of_ones_own(
+    open_db: Any, server_url: str, schema: str
+) -> None:
+    db = open_db(connections=1, retry_reads=True)
+    with pytest.raises(ConnectionLost):
+        async with db.transaction():
+            with meanwhile(server_url, terminate_when_sleeping(schema)):
+                await db.fetch("select pg_sleep(60)")
+    async with db.connection() as connection:
+        with meanwhile(server_url, terminate_when_sleeping(schema)), pytest.raises(ConnectionLost):
+            await connection.fetch("select pg_sleep(60)")
+
+
+async def test_rows_of_which_a_part_was_read_are_not_asked_for_again(open_db: Any, server_url: str) -> None:
+    with Proxy.before(server_url) as proxy:
+        db = open_db(proxy.url(server_url), connections=1, retry_reads=True)
+        sql = "select repeat('x', 100000) as text from generate_series(1, 60) i"
+        assert len(await db.fetch(sql)) == 60
+        cut = proxy.add(Rule(row_number(40), Do.CUT))
+        with pytest.raises(ConnectionLost):
+            await db.fetch(sql)
+        assert cut.hits == 1
+        proxy.clear()
+        few = proxy.add(Rule(row_number(2), Do.CUT))
+        assert len(await db.fetch("select 'x' as text from generate_series(1, 3) i")) == 3
+        assert few.hits == 1
+        await db.close()
+
+
+def row_number(number: int) -> Callable[[Message], bool]:
+    """A rule's condition: the n-th row that goes by."""
+    rows = itertools.count(1)
+    return lambda message: message.side == "B" and message.kind == "D" and next(rows) == number
+
+
+async def test_a_read_is_sent_again_three_times_at_most(open_db: Any, server_url: str) -> None:
+    with Proxy.before(server_url) as proxy:
+        db = open_db(proxy.url(server_url), connections=1, retry_reads=True)
+        assert await db.fetchval("select 'cut me'") == "cut me"
+        asked = Rule(lambda message: message.kind == "B" and message.says("select 'cut me'"), Do.CUT, times=None)
+        cut = proxy.add(asked)
+        with pytest.raises(ConnectionLost):
+            await db.fetchval("select 'cut me'")
+        assert cut.hits == 4
+        proxy.clear()
+        assert await db.fetchval("select 'cut me'") == "cut me"
+        await db.close()
 
 
 async def test_a_batch_that_is_ended_in_the_middle_left_nothing(

@@ -7,12 +7,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from chaos.proxy import Proxy
 from chaos.server import fresh
 from tests.live.support import Broken, kill, until
 
 from stretto._sync.database import Database
 from stretto.context import deadline
 from stretto.errors import DatabaseError, PoolTimeout, StatementTimeout, UsageError
+from stretto.pool.lifetime import AT_ONCE
 
 # What a session has that a new one has not. Statements of ours stay prepared, under names that say what they are.
 STATE = """
@@ -34,6 +36,8 @@ def test_a_timeout_names_the_size_and_the_oldest_holder(open_db: Any) -> None:
             db.fetchval("select 1", timeout=0.05)
     text = str(caught.value)
     assert "2 of 2 are held" in text
+    assert "1 caller waits" in text
+    assert not any(f"/{name}/" in text for name in ("asyncio", "concurrent", "gevent"))
     assert "held for" in text
     assert "test_pool.py" in text
     assert "in test_a_timeout_names_the_size_and_the_oldest_holder" in text
@@ -46,6 +50,84 @@ def test_who_waits_for_himself_gets_a_hint(open_db: Any) -> None:
             with db.connection():
                 raise AssertionError("the one connection was given twice")
     assert db.fetchval("select 1") == 1
+
+
+def test_all_who_wait_are_counted(open_db: Any, beside: Any) -> None:
+    db = open_db(connections=1)
+    with db.connection():
+        waiting = [beside.start(db.fetchval, "select 1") for _ in range(2)]
+        while db.stats().waiting < 2:
+            beside.turn()
+        with pytest.raises(PoolTimeout, match="3 callers wait"):
+            db.fetchval("select 1", timeout=0.05)
+    assert [beside.result(each) for each in waiting] == [1, 1]
+
+
+NO_AGE: dict[str, Any] = {"max_idle": None, "max_lifetime": None}
+
+
+def leaks(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged of connections that were held for too long."""
+    texts = [one.getMessage() for one in caplog.records if one.name == "stretto.pool"]
+    return [text for text in texts if "leak_detection" in text]
+
+
+def test_who_holds_a_connection_for_too_long_is_named_once(
+    open_db: Any, beside: Any, one: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = open_db(connections=3, leak_detection=0.1, **NO_AGE)
+    with db.connection(), db.transaction():
+        db.execute("select 1")
+        while len(leaks(caplog)) < 2:
+            assert one.fetchval("select 1") == 1
+            db._pool.release(db._pool.acquire())  # somebody comes: blocking code looks when it is used
+            beside.turn()
+        one.fetchval("select 1 from pg_sleep(0.2)")
+        db._pool.release(db._pool.acquire())
+        assert len(leaks(caplog)) == 2
+    for text in leaks(caplog):
+        assert "not given back within 0.1 seconds (leak_detection): held for" in text
+        assert "test_pool.py" in text
+        assert "in test_who_holds_a_connection_for_too_long_is_named_once" in text
+
+
+def test_who_waits_in_vain_finds_out_who_holds(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
+    db = open_db(connections=1, leak_detection=0.1, **NO_AGE)
+    with db.connection():
+        with pytest.raises(PoolTimeout):
+            db.fetchval("select 1", timeout=0.4)
+        assert len(leaks(caplog)) == 1
+
+
+def test_who_gives_back_late_is_named_though_nobody_else_came(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
+    db = open_db(connections=1, leak_detection=0.1, **NO_AGE)
+    for count in (1, 2):
+        with db.connection() as connection:
+            connection.fetchval("select 1 from pg_sleep(0.3)")
+        while db.stats().held:  # it is being made as new
+            db.fetchval("select 1")
+        assert len(leaks(caplog)) == count
+
+
+@pytest.mark.parametrize("limit", [None, 600.0])
+def test_who_holds_a_connection_for_a_while_is_not_named(
+    open_db: Any, one: Database, caplog: pytest.LogCaptureFixture, limit: float | None
+) -> None:
+    db = open_db(connections=1, leak_detection=limit, max_idle=0.05)
+    with db.connection() as connection:
+        for _ in range(3):
+            connection.fetchval("select 1 from pg_sleep(0.06)")
+    assert leaks(caplog) == []
+
+
+def test_who_listens_is_not_named(open_db: Any, caplog: pytest.LogCaptureFixture) -> None:
+    db = open_db(connections=2, leak_detection=0.05, **NO_AGE)
+    with db.connection() as connection:
+        connection._link.listening = True
+        for _ in range(3):
+            connection.fetchval("select 1 from pg_sleep(0.06)")
+            db.fetchval("select 1")
+    assert leaks(caplog) == []
 
 
 def test_all_hold_one_and_want_another(open_db: Any, beside: Any) -> None:
@@ -96,6 +178,59 @@ def test_a_connection_in_use_is_never_closed_for_its_age(open_db: Any, one: Data
         pids = {db.fetchval("select pg_backend_pid() from pg_sleep(0.1)") for _ in range(3)}
         assert len(pids) == 1
     assert db.fetchval("select 1") == 1
+
+
+def hold_all(db: Any, beside: Any, count: int) -> set[int]:
+    """So many callers have a connection each at the same time; give the ids of their sessions."""
+
+    def hold() -> None:
+        with db.connection() as connection:
+            pids.add(connection.pid)
+            while len(pids) < count:
+                beside.turn()
+
+    pids: set[int] = set()
+    for each in [beside.start(hold) for _ in range(count)]:
+        beside.result(each)
+    return pids
+
+
+def count_opening(db: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """For each attempt to connect: how many were under way, this one too, and how many had succeeded before."""
+    seen = []
+    open_one = db._pool._open
+
+    def counted(until: float | None = None) -> None:
+        stats = db.stats()
+        seen.append((stats.opening, stats.opened))
+        open_one(until)
+
+    monkeypatch.setattr(db._pool, "_open", counted)
+    return seen
+
+
+def test_many_who_come_at_once_do_not_connect_at_once(
+    open_db: Any, beside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = open_db(connections=18)
+    seen = count_opening(db, monkeypatch)
+    assert len(hold_all(db, beside, 18)) == 18
+    assert max(opening for opening, _ in seen) <= AT_ONCE
+
+
+def test_after_an_outage_one_connects_and_then_more_and_more(
+    open_db: Any, beside: Any, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy.before(server_url) as proxy:
+        proxy.mode = "close"
+        db = open_db(proxy.url(server_url), connections=18)
+        with pytest.raises(PoolTimeout):
+            db.fetchval("select 1", timeout=0.2)
+        proxy.mode = "forward"
+        seen = count_opening(db, monkeypatch)
+        assert len(hold_all(db, beside, 18)) == 18
+        assert all(opening <= opened + 1 for opening, opened in seen), seen
+        db.close()
 
 
 CHANGES = [
