@@ -154,7 +154,8 @@ class AsyncTransaction(AsyncVerbs):
             await self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
-            scope.fail(lost)
+            if not link.inherited:
+                scope.fail(lost)
             raise lost
         elif trunk.sent and not trunk.confirmed:
             await link.recover()  # whoever sent BEGIN has given it up

@@ -155,7 +155,8 @@ class Transaction(Verbs):
             self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
-            scope.fail(lost)
+            if not link.inherited:
+                scope.fail(lost)
             raise lost
         elif trunk.sent and not trunk.confirmed:
             link.recover()  # whoever sent BEGIN has given it up
