@@ -1,9 +1,12 @@
-"""Where in a program stretto was called from."""
+"""Where in a program stretto was called from, and by which task or thread."""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import weakref
+from asyncio import _get_running_loop, current_task
 from functools import lru_cache
 from typing import Any
 
@@ -42,3 +45,20 @@ def place(filename: str, line: int, function: str = "") -> str:
 def _is_outside(filename: str) -> bool:
     ours = filename.startswith(_PACKAGE) and not filename.startswith(_COMMANDS)
     return not ours and not filename.endswith(_OF_THE_LIBRARY)
+
+
+class _Thread(threading.local):
+    """``token``: an object of each thread, or greenlet, for a number may be another one's later."""
+
+    def __init__(self) -> None:
+        self.token = object()
+
+
+_thread = _Thread()
+
+
+def me() -> object:
+    """The running task, or thread, or greenlet, to be compared by ``is``."""
+    loop = _get_running_loop()
+    task = None if loop is None else current_task(loop)
+    return _thread.token if task is None else weakref.ref(task)

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, TypeVar, overload
 
 from stretto.errors import UsageError
-from stretto.flows.ambient import NOTHING, ambient, surroundings
+from stretto.flows.ambient import present, surroundings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,7 +24,7 @@ def deadline(seconds: float) -> Iterator[None]:
     """
     if seconds < 0:
         raise UsageError(f"a deadline of {seconds} seconds: it can't be in the past")
-    with surroundings((ambient() or NOTHING).until(seconds, monotonic())):
+    with surroundings(present().until(seconds, monotonic())):
         yield
 
 
@@ -34,7 +34,7 @@ def detached() -> Iterator[None]:
 
     A plain ``with``, on asyncio too: ``with stretto.detached(): asyncio.create_task(...)``. A deadline goes on.
     """
-    with surroundings((ambient() or NOTHING).inside(None)):
+    with surroundings(present().inside(None)):
         yield
 
 

@@ -1,4 +1,4 @@
-"""A fork: the child has its parent's connections too. It closes its copies of their sockets, and says so to their users.
+"""A fork: the child has its parent's connections too. It closes its copies of their sockets, and tells their users so.
 
 Nothing is said to the server and nothing is shut down: the sessions are the parent's, who goes on with them.
 """
