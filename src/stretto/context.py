@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 from stretto.errors import UsageError
 from stretto.flows.ambient import present, surroundings
+from stretto.flows.seconds import check_seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,10 +21,12 @@ def deadline(seconds: float) -> Iterator[None]:
     """Give all that runs inside at most ``seconds``: statements, waits for connections, transactions, in every task.
 
     A plain ``with``, on asyncio too. Of nested deadlines the nearest counts, and a call's ``timeout=`` still narrows.
-    What is late raises StatementTimeout or PoolTimeout, which say that it was the deadline.
+    What is late raises StatementTimeout or PoolTimeout, which say that it was the deadline. UsageError: ``seconds`` is
+    no finite number, or negative.
     """
-    if seconds < 0:
-        raise UsageError(f"a deadline of {seconds} seconds: it can't be in the past")
+    if seconds is None:
+        raise UsageError("a deadline is a number of seconds: without one there is no limit")
+    check_seconds("a deadline", seconds)
     with surroundings(present().until(seconds, monotonic())):
         yield
 

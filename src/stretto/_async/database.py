@@ -26,6 +26,7 @@ from stretto.flows.bulk import Job, Progress, Report
 from stretto.flows.listen import Notification
 from stretto.flows.moved import CopyProgress, TableCopy
 from stretto.flows.moving import Order
+from stretto.flows.seconds import check_seconds
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
 from stretto.pool.lifetime import Limits, Stats
@@ -84,6 +85,8 @@ class AsyncDatabase(AsyncTransacting):
             raise UsageError(f"connections={connections}: at least one")
         if queue < 1:
             raise UsageError(f"queue={queue}: at least one, who waits for the first connection")
+        check_seconds("timeout=", timeout)
+        check_seconds("acquire_timeout=", acquire_timeout)
         if infinity not in ("error", "sentinel") or intervals not in ("timedelta", "interval"):
             raise UsageError("infinity= is 'error' or 'sentinel', intervals= is 'timedelta' or 'interval'")
         self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)

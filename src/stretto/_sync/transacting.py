@@ -13,6 +13,7 @@ from stretto.errors import PoolTimeout, StatementTimeout, UsageError
 from stretto.flows.ambient import Ambient, present, scope_of, surroundings
 from stretto.flows.ending import is_retryable, pause_before
 from stretto.flows.options import Options
+from stretto.flows.seconds import check_seconds
 from stretto.runtime.blocking import Link
 from stretto.runtime.turns import Work, pause, value_of
 
@@ -60,6 +61,8 @@ class Transacting(Verbs):
             DatabaseError: on leaving: the first error of the server inside, though it was caught; what COMMIT says.
             ConnectionLost, CommitUnknown: on leaving: it was rolled back, or nobody knows.
         """
+        if timeout is not None:
+            check_seconds("timeout=", timeout)
         return Transaction(self, Options.of(isolation, readonly, deferrable), timeout)
 
     def transact(
@@ -94,6 +97,7 @@ class Transacting(Verbs):
         """
         if attempts < 1:
             raise UsageError(f"attempts={attempts}: at least one")
+        check_seconds("timeout=", timeout)
         options = Options.of(isolation, readonly, deferrable)
         last = 1 if scope_of(self) is not None else attempts
         attempt = 1

@@ -170,3 +170,19 @@ async def test_statements_behind_the_last_one_of_a_block_are_refused_in_it(open_
         with pytest.raises(TransactionClosed):
             await db.fetchval("select 2")
     assert await db.fetchval("select 3") == 3
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, "1", True, None])
+async def test_what_is_no_number_of_seconds_is_refused(open_db: Callable[..., Any], seconds: Any) -> None:
+    db = open_db()
+    with pytest.raises(UsageError, match="seconds"), stretto.deadline(seconds):
+        raise AssertionError("it was entered")
+    assert ambient() is None
+    if seconds is not None:
+        with pytest.raises(UsageError, match="timeout= "):
+            db.transaction(timeout=seconds)
+        with pytest.raises(UsageError, match="timeout= "):
+            await db.transact(lambda: None, timeout=seconds)
+        for name in ("timeout", "acquire_timeout"):
+            with pytest.raises(UsageError, match=f"^{name}= "):
+                open_db(**{name: seconds})
