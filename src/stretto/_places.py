@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 import weakref
-from asyncio import _get_running_loop, current_task
 from functools import lru_cache
 from typing import Any
 
@@ -59,6 +58,8 @@ _thread = _Thread()
 
 def me() -> object:
     """The running task, or thread, or greenlet, to be compared by ``is``."""
-    loop = _get_running_loop()
-    task = None if loop is None else current_task(loop)
+    asyncio: Any = sys.modules.get("asyncio")  # which an import of stretto does not load
+    task_of = getattr(asyncio, "current_task", None)
+    loop = None if task_of is None else asyncio._get_running_loop()
+    task = None if loop is None else task_of(loop)
     return _thread.token if task is None else weakref.ref(task)
