@@ -56,10 +56,17 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
+_asyncio: list[Any] = []  # two functions of it, once a program has loaded it: an import of stretto does not
+
+
 def me() -> object:
     """The running task, or thread, or greenlet, to be compared by ``is``."""
-    asyncio: Any = sys.modules.get("asyncio")  # which an import of stretto does not load
-    task_of = getattr(asyncio, "current_task", None)
-    loop = None if task_of is None else asyncio._get_running_loop()
+    if not _asyncio:
+        module = sys.modules.get("asyncio")
+        if not hasattr(module, "current_task"):
+            return _thread.token
+        _asyncio[:] = module._get_running_loop, module.current_task  # type: ignore[union-attr]  # private, but exported
+    running, task_of = _asyncio
+    loop = running()
     task = None if loop is None else task_of(loop)
     return _thread.token if task is None else weakref.ref(task)
