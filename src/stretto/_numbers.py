@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from stretto.errors import UsageError
 
 
 def check_seconds(**given: Any) -> None:
-    """Raise UsageError for what is neither a number nor None."""
+    """Raise UsageError for what is neither a finite number nor None. One below zero is a time that has passed."""
     for name, value in given.items():
-        if value is not None and (isinstance(value, bool) or not _is_real(value)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not _is_real(value):
             raise UsageError(f"{name}: a number of seconds, or None, not {type(value).__name__}")
+        if not isfinite(value):
+            raise UsageError(f"{name}: a finite number of seconds, not {value}; None is no limit")
 
 
 def _is_real(value: object) -> bool:

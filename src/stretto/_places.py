@@ -1,9 +1,11 @@
-"""Where in a program stretto was called from."""
+"""Where in a program stretto was called from, and by which task or thread."""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import weakref
 from functools import lru_cache
 from typing import Any
 
@@ -49,3 +51,29 @@ def place(filename: str, line: int, function: str = "") -> str:
 def _is_outside(filename: str) -> bool:
     ours = filename.startswith(_PACKAGE) and not filename.startswith(_COMMANDS)
     return not ours and not filename.startswith(_MACHINERY) and _GEVENT not in filename
+
+
+class _Thread(threading.local):
+    """``token``: an object of each thread, or greenlet, for a number may be another one's later."""
+
+    def __init__(self) -> None:
+        self.token = object()
+
+
+_thread = _Thread()
+
+
+_asyncio: list[Any] = []  # two functions of it, once a program has loaded it: an import of stretto does not
+
+
+def me() -> object:
+    """The running task, or thread, or greenlet, to be compared by ``is``."""
+    if not _asyncio:
+        module = sys.modules.get("asyncio")
+        if not hasattr(module, "current_task"):
+            return _thread.token
+        _asyncio[:] = module._get_running_loop, module.current_task  # type: ignore[union-attr]  # private, but exported
+    running, task_of = _asyncio
+    loop = running()
+    task = None if loop is None else task_of(loop)
+    return _thread.token if task is None else weakref.ref(task)

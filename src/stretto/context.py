@@ -9,8 +9,9 @@ from functools import partial, wraps
 from time import monotonic
 from typing import Any, TypeVar, overload
 
+from stretto._numbers import check_seconds
 from stretto.errors import UsageError
-from stretto.flows.ambient import NOTHING, ambient, surroundings
+from stretto.flows.ambient import present, surroundings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,11 +21,13 @@ def deadline(seconds: float) -> Iterator[None]:
     """Give all that runs inside at most ``seconds``: statements, waits for connections, transactions, in every task.
 
     A plain ``with``, on asyncio too. Of nested deadlines the nearest counts, and a call's ``timeout=`` still narrows.
-    What is late raises StatementTimeout or PoolTimeout, which say that it was the deadline.
+    What is late raises StatementTimeout or PoolTimeout, which say that it was the deadline. UsageError: ``seconds`` is
+    no finite number.
     """
-    if seconds < 0:
-        raise UsageError(f"a deadline of {seconds} seconds: it can't be in the past")
-    with surroundings((ambient() or NOTHING).until(seconds, monotonic())):
+    if seconds is None:
+        raise UsageError("a deadline is a number of seconds: without one there is no limit")
+    check_seconds(deadline=seconds)
+    with surroundings(present().until(seconds, monotonic())):
         yield
 
 
@@ -34,7 +37,7 @@ def detached() -> Iterator[None]:
 
     A plain ``with``, on asyncio too: ``with stretto.detached(): asyncio.create_task(...)``. A deadline goes on.
     """
-    with surroundings((ambient() or NOTHING).inside(None)):
+    with surroundings(present().inside(None)):
         yield
 
 

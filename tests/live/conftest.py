@@ -44,6 +44,7 @@ EVERYWHERE = (
     "test_models_graph",
     "test_objects",
     "test_queries",
+    "test_surroundings",
     "test_tables",
     "test_expect",
     "test_crowd",

@@ -11,13 +11,15 @@ import random  # noqa: E402  # gevent must come first
 import signal  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from contextvars import copy_context  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 
 from stretto._sync.database import Database  # noqa: E402
 from stretto.config import Config  # noqa: E402
-from stretto.errors import ConnectionLost, StatementTimeout  # noqa: E402
+from stretto.context import deadline  # noqa: E402
+from stretto.errors import ConnectionLost, StatementTimeout, TransactionClosed  # noqa: E402
 from stretto.flows import query  # noqa: E402
 from stretto.flows.shared import Shared  # noqa: E402
 from stretto.runtime.blocking import Link  # noqa: E402
@@ -59,6 +61,21 @@ def until_depth(link: Link, depth: int) -> None:
 
 def pid_of(link: Link) -> Any:
     return fetchval(link, "select pg_backend_pid()")
+
+
+def a_greenlet_with_a_copy_of_the_context_is_in_the_block_and_the_deadline(url: str) -> None:
+    with Database(url, connections=2) as db:
+        with db.transaction():
+            pid = db.fetchval("select pg_backend_pid()")
+            work = (db.fetchval, "select pg_backend_pid()")
+            assert gevent.spawn(copy_context().run, *work).get() == pid
+            assert gevent.spawn(*work).get() != pid
+            with deadline(0.0):
+                late = gevent.spawn(copy_context().run, caught, *work).get()
+                assert isinstance(late, StatementTimeout)
+                assert gevent.spawn(*work).get() != pid
+            left = copy_context()
+        assert isinstance(gevent.spawn(left.run, caught, *work).get(), TransactionClosed)
 
 
 def statements_are_in_flight_together(url: str) -> None:

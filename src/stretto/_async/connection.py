@@ -13,7 +13,7 @@ from stretto._numbers import check_seconds
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
-from stretto.flows.ambient import NOTHING, Ambient, ambient
+from stretto.flows.ambient import Ambient, ambient, present
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
@@ -246,7 +246,7 @@ class AsyncConnection(AsyncTransacting):
             self._copying = False
 
     async def _feed(self, request: Request, messages: AsyncIterator[bytes]) -> None:
-        now = ambient() or NOTHING
+        now = present()
         try:
             async for message in messages:
                 if request.done or request.error is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from stretto._async.connection import AsyncConnection
 from stretto._async.transacting import AsyncTransacting
 from stretto.errors import StatementTimeout
-from stretto.flows.ambient import NOTHING, ambient
+from stretto.flows.ambient import present
 from stretto.runtime.aio import Link
 
 _parallel: ContextVar[tuple[Any, ...]] = ContextVar("stretto_parallel_loads", default=())
@@ -35,7 +35,7 @@ class AsyncLane(AsyncTransacting):
         return self._db._alone(flow, timeout, exclusive, since)
 
     def _run(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
-        return self._within(ambient() or NOTHING, flow, timeout, exclusive)
+        return self._within(present(), flow, timeout, exclusive)
 
 
 class AsyncKeptLane(AsyncLane):
@@ -68,7 +68,7 @@ async def turn_of(db: Any) -> AsyncIterator[None]:
 
     Raises StatementTimeout where the deadline passes before.
     """
-    now = ambient() or NOTHING
+    now = present()
     left = now.remaining(None, monotonic())
     try:
         await db._loads.enter(True, left)

@@ -13,7 +13,7 @@ from stretto._async.reserve import AsyncReserve
 from stretto._async.session import session_of
 from stretto.errors import BulkError, CommitUnknown, Error, UsageError
 from stretto.flows import described, moving
-from stretto.flows.ambient import NOTHING, ambient, surroundings
+from stretto.flows.ambient import NOTHING, present, surroundings
 from stretto.flows.described import Column, Leaf, Relation
 from stretto.flows.moved import CopiedPart, TableCopy
 from stretto.flows.moving import Order, Part
@@ -249,7 +249,7 @@ class Move(Parts):
 
     async def _work(self) -> None:
         """One job: part after part, in the snapshot of all."""
-        with surroundings((ambient() or NOTHING).inside(None)):
+        with surroundings(present().inside(None)):
             async with self._snapshot_of_all():
                 await self._source.execute(f"set transaction snapshot {quote_literal(self._snapshot)}")
                 async with self._plainly(self._source):

@@ -10,7 +10,7 @@ from stretto._async.connection import AsyncConnection
 from stretto._async.session import session_of
 from stretto.errors import CopyDiffers, Error
 from stretto.flows import copy, described, moving
-from stretto.flows.ambient import NOTHING, ambient, scope_of, surroundings
+from stretto.flows.ambient import NOTHING, present, scope_of, surroundings
 from stretto.flows.moved import CopiedPart, CopyProgress
 from stretto.flows.moving import Order, Pair, Part
 from stretto.flows.names import quote_table
@@ -56,7 +56,7 @@ class Parts:
             yield
         except BaseException:
             if keep is not None and reading:
-                with suppress(Error), surroundings(NOTHING.inside((ambient() or NOTHING).scope)):  # no deadline
+                with suppress(Error), surroundings(NOTHING.inside(present().scope)):  # no deadline
                     await database.execute(described.SET, *keep, timeout=TIDYING)
             raise
         if keep is not None:

@@ -12,6 +12,7 @@ from stretto.runtime.aio import Link
 from stretto.runtime.atraffic import Traffic
 from stretto.runtime.aturns import pause
 from stretto.runtime.base import may_cancel
+from stretto.runtime.forks import forked
 from stretto.runtime.keeper import closed
 
 CALM = 3  # times in a row that nothing is seen to go on: between two requests of one call nothing is in flight
@@ -101,6 +102,8 @@ class AsyncPool(Traffic):
 
     async def close(self, timeout: float | None) -> None:
         """Refuse new callers, serve those who are there for ``timeout`` seconds (None: to their end), close all."""
+        if self._refusal is forked:
+            return  # in a child process nothing is its own
         self._arrive()
         try:
             try:

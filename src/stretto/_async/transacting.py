@@ -10,7 +10,7 @@ from stretto._async.transaction import AsyncFinal, AsyncTransaction
 from stretto._async.verbs import AsyncVerbs
 from stretto._numbers import check_counts, check_seconds
 from stretto.errors import PoolTimeout, StatementTimeout, UsageError
-from stretto.flows.ambient import NOTHING, Ambient, ambient, scope_of, surroundings
+from stretto.flows.ambient import Ambient, present, scope_of, surroundings
 from stretto.flows.ending import is_retryable, pause_before
 from stretto.flows.options import Options
 from stretto.runtime.aio import Link
@@ -99,7 +99,7 @@ class AsyncTransacting(AsyncVerbs):
         options = Options.of(isolation, readonly, deferrable)
         last = 1 if scope_of(self) is not None else attempts
         attempt = 1
-        with surroundings((ambient() or NOTHING).until(timeout, monotonic())):
+        with surroundings(present().until(timeout, monotonic())):
             while True:
                 transaction = AsyncTransaction(self, options, None)
                 try:
@@ -107,7 +107,7 @@ class AsyncTransacting(AsyncVerbs):
                         return await value_of(function(*args))  # type: ignore[no-any-return]  # what it returns is its own
                 except Exception as error:
                     seconds = pause_before(attempt + 1)
-                    left = (ambient() or NOTHING).limit(None, monotonic())
+                    left = present().limit(None, monotonic())
                     if attempt >= last or not is_retryable(transaction._entered(), error, transaction._inner):
                         raise
                     if left is not None and left <= seconds:
@@ -148,7 +148,7 @@ class AsyncTransacting(AsyncVerbs):
 
     async def _acquire(self) -> Link:
         """Take a connection in the time that the deadline leaves."""
-        now = ambient() or NOTHING
+        now = present()
         since = await self._turn(None, block=True) if self._crowd.shut else 0.0
         try:
             return await self._take(now.remaining(None, monotonic()), since)  # type: ignore[no-any-return]  # a Link
@@ -184,6 +184,7 @@ class AsyncTransacting(AsyncVerbs):
     async def _in_time(
         self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
     ) -> Any:
+        now = present()
         try:
             return await self._joined(now, flow, now.remaining(timeout, since or monotonic()), exclusive, since)
         except (StatementTimeout, PoolTimeout) as error:

@@ -15,7 +15,7 @@ from stretto._habits import TRANSACTION, names_elsewhere
 from stretto._numbers import check_seconds
 from stretto._places import caller
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
-from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
+from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present, surroundings
 from stretto.flows.ending import closing
 from stretto.flows.options import Options
 from stretto.flows.transaction import Scope, Trunk, within
@@ -104,7 +104,7 @@ class AsyncTransaction(AsyncVerbs):
     async def _run(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
     ) -> Any:
-        now = ambient() or NOTHING
+        now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: use its verbs, or the Database's, until it ends")
@@ -163,7 +163,8 @@ class AsyncTransaction(AsyncVerbs):
             await self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
-            scope.fail(lost)
+            if not link.inherited:
+                scope.fail(lost)
             raise lost
         elif trunk.sent and not trunk.confirmed:
             await link.recover()  # whoever sent BEGIN has given it up
@@ -204,7 +205,7 @@ class AsyncTransaction(AsyncVerbs):
         """Run a statement with COMMIT in its flight, and end the transaction."""
         if self._parent is not None:
             return await self._run(flow, timeout)
-        now = ambient() or NOTHING
+        now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: its statements are not the last ones")
@@ -240,8 +241,8 @@ class AsyncTransaction(AsyncVerbs):
     async def __aenter__(self) -> AsyncTransaction:
         if self._scope is not None:
             raise UsageError("a transaction() is for one block: call it again for another one")
+        around = present().until(self._timeout, monotonic())
         before = self._before = ambient()
-        around = (before or NOTHING).until(self._timeout, monotonic())
         outer = around.scope_of(self._owner)
         shut = outer is None and self._owner._crowd.shut
         since = await self._owner._turn(self._timeout, block=True) if shut else 0.0
@@ -256,7 +257,7 @@ class AsyncTransaction(AsyncVerbs):
         scope.opened_by(self)
         self._loop = here()
         self._inside = around.inside(scope)
-        AMBIENT.set(self._inside)
+        enter(self._inside, before)
         return self
 
     async def _join(self, outer: Scope, around: Ambient) -> Trunk:
@@ -282,8 +283,9 @@ class AsyncTransaction(AsyncVerbs):
         return self._scope
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        AMBIENT.set(self._before)
         scope = self._entered()
+        leave(self._inside, self._before)
+        scope.left_by = self._inside.opener
         if self._ended:  # by its last statement
             why = scope.verdict(error)
             if why is not None and why is not error:

@@ -14,7 +14,7 @@ from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
-from stretto.flows.ambient import NOTHING, Ambient, ambient
+from stretto.flows.ambient import Ambient, ambient, present
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
@@ -247,7 +247,7 @@ class Connection(Transacting):
             self._copying = False
 
     def _feed(self, request: Request, messages: Iterator[bytes]) -> None:
-        now = ambient() or NOTHING
+        now = present()
         try:
             for message in messages:
                 if request.done or request.error is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from stretto._sync.connection import Connection
 from stretto._sync.transacting import Transacting
 from stretto.errors import StatementTimeout
-from stretto.flows.ambient import NOTHING, ambient
+from stretto.flows.ambient import present
 from stretto.runtime.blocking import Link
 
 _parallel: ContextVar[tuple[Any, ...]] = ContextVar("stretto_parallel_loads", default=())
@@ -36,7 +36,7 @@ class Lane(Transacting):
         return self._db._alone(flow, timeout, exclusive, since)
 
     def _run(self, flow: Any, timeout: float | None, exclusive: bool = False, since: float = 0.0) -> Any:
-        return self._within(ambient() or NOTHING, flow, timeout, exclusive)
+        return self._within(present(), flow, timeout, exclusive)
 
 
 class KeptLane(Lane):
@@ -69,7 +69,7 @@ def turn_of(db: Any) -> Iterator[None]:
 
     Raises StatementTimeout where the deadline passes before.
     """
-    now = ambient() or NOTHING
+    now = present()
     left = now.remaining(None, monotonic())
     try:
         db._loads.enter(True, left)

@@ -14,7 +14,7 @@ from stretto._sync.reserve import Reserve
 from stretto._sync.session import session_of
 from stretto.errors import BulkError, CommitUnknown, Error, UsageError
 from stretto.flows import described, moving
-from stretto.flows.ambient import NOTHING, ambient, surroundings
+from stretto.flows.ambient import NOTHING, present, surroundings
 from stretto.flows.described import Column, Leaf, Relation
 from stretto.flows.moved import CopiedPart, TableCopy
 from stretto.flows.moving import Order, Part
@@ -250,7 +250,7 @@ class Move(Parts):
 
     def _work(self) -> None:
         """One job: part after part, in the snapshot of all."""
-        with surroundings((ambient() or NOTHING).inside(None)):
+        with surroundings(present().inside(None)):
             with self._snapshot_of_all():
                 self._source.execute(f"set transaction snapshot {quote_literal(self._snapshot)}")
                 with self._plainly(self._source):

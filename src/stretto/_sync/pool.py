@@ -11,6 +11,7 @@ from stretto.errors import Error
 from stretto.flows.query import execute
 from stretto.runtime.base import may_cancel
 from stretto.runtime.blocking import Link
+from stretto.runtime.forks import forked
 from stretto.runtime.keeper import closed
 from stretto.runtime.traffic import Traffic
 from stretto.runtime.turns import pause
@@ -102,6 +103,8 @@ class Pool(Traffic):
 
     def close(self, timeout: float | None) -> None:
         """Refuse new callers, serve those who are there for ``timeout`` seconds (None: to their end), close all."""
+        if self._refusal is forked:
+            return  # in a child process nothing is its own
         self._arrive()
         try:
             try:

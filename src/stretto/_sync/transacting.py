@@ -11,7 +11,7 @@ from stretto._numbers import check_counts, check_seconds
 from stretto._sync.transaction import Final, Transaction
 from stretto._sync.verbs import Verbs
 from stretto.errors import PoolTimeout, StatementTimeout, UsageError
-from stretto.flows.ambient import NOTHING, Ambient, ambient, scope_of, surroundings
+from stretto.flows.ambient import Ambient, present, scope_of, surroundings
 from stretto.flows.ending import is_retryable, pause_before
 from stretto.flows.options import Options
 from stretto.runtime.blocking import Link
@@ -100,7 +100,7 @@ class Transacting(Verbs):
         options = Options.of(isolation, readonly, deferrable)
         last = 1 if scope_of(self) is not None else attempts
         attempt = 1
-        with surroundings((ambient() or NOTHING).until(timeout, monotonic())):
+        with surroundings(present().until(timeout, monotonic())):
             while True:
                 transaction = Transaction(self, options, None)
                 try:
@@ -108,7 +108,7 @@ class Transacting(Verbs):
                         return value_of(function(*args))  # type: ignore[no-any-return]  # what it returns is its own
                 except Exception as error:
                     seconds = pause_before(attempt + 1)
-                    left = (ambient() or NOTHING).limit(None, monotonic())
+                    left = present().limit(None, monotonic())
                     if attempt >= last or not is_retryable(transaction._entered(), error, transaction._inner):
                         raise
                     if left is not None and left <= seconds:
@@ -149,7 +149,7 @@ class Transacting(Verbs):
 
     def _acquire(self) -> Link:
         """Take a connection in the time that the deadline leaves."""
-        now = ambient() or NOTHING
+        now = present()
         since = self._turn(None, block=True) if self._crowd.shut else 0.0
         try:
             return self._take(now.remaining(None, monotonic()), since)  # type: ignore[no-any-return]  # a Link
@@ -185,6 +185,7 @@ class Transacting(Verbs):
     def _in_time(
         self, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float
     ) -> Any:
+        now = present()
         try:
             return self._joined(now, flow, now.remaining(timeout, since or monotonic()), exclusive, since)
         except (StatementTimeout, PoolTimeout) as error:

@@ -16,7 +16,7 @@ from stretto._places import caller
 from stretto._sync.ending import Owner, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
-from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
+from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present, surroundings
 from stretto.flows.ending import closing
 from stretto.flows.options import Options
 from stretto.flows.transaction import Scope, Trunk, within
@@ -105,7 +105,7 @@ class Transaction(Verbs):
     def _run(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
     ) -> Any:
-        now = ambient() or NOTHING
+        now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: use its verbs, or the Database's, until it ends")
@@ -164,7 +164,8 @@ class Transaction(Verbs):
             self._keep(scope, link)
         elif link.closed:
             lost = link.why_lost()
-            scope.fail(lost)
+            if not link.inherited:
+                scope.fail(lost)
             raise lost
         elif trunk.sent and not trunk.confirmed:
             link.recover()  # whoever sent BEGIN has given it up
@@ -205,7 +206,7 @@ class Transaction(Verbs):
         """Run a statement with COMMIT in its flight, and end the transaction."""
         if self._parent is not None:
             return self._run(flow, timeout)
-        now = ambient() or NOTHING
+        now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: its statements are not the last ones")
@@ -241,8 +242,8 @@ class Transaction(Verbs):
     def __enter__(self) -> Transaction:
         if self._scope is not None:
             raise UsageError("a transaction() is for one block: call it again for another one")
+        around = present().until(self._timeout, monotonic())
         before = self._before = ambient()
-        around = (before or NOTHING).until(self._timeout, monotonic())
         outer = around.scope_of(self._owner)
         shut = outer is None and self._owner._crowd.shut
         since = self._owner._turn(self._timeout, block=True) if shut else 0.0
@@ -257,7 +258,7 @@ class Transaction(Verbs):
         scope.opened_by(self)
         self._loop = here()
         self._inside = around.inside(scope)
-        AMBIENT.set(self._inside)
+        enter(self._inside, before)
         return self
 
     def _join(self, outer: Scope, around: Ambient) -> Trunk:
@@ -283,8 +284,9 @@ class Transaction(Verbs):
         return self._scope
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        AMBIENT.set(self._before)
         scope = self._entered()
+        leave(self._inside, self._before)
+        scope.left_by = self._inside.opener
         if self._ended:  # by its last statement
             why = scope.verdict(error)
             if why is not None and why is not error:

@@ -71,6 +71,7 @@ class Portal:
                 "another statement on the connection of this stream has ended it: take a second connection"
             )
         if request.done:
+            check(request, self._sql)
             return []
         yield request
         if request.described is not None and request.error is None:

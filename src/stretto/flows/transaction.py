@@ -13,14 +13,7 @@ from collections.abc import Callable, Generator
 from functools import lru_cache
 from typing import Any
 
-from stretto.errors import (
-    ConnectionLost,
-    DatabaseError,
-    Error,
-    TransactionAborted,
-    TransactionClosed,
-    UsageError,
-)
+from stretto.errors import ConnectionLost, DatabaseError, Error, TransactionAborted, TransactionClosed, UsageError
 from stretto.flows.options import Options
 from stretto.flows.query import Flow, server_error
 from stretto.flows.simple import simple
@@ -184,6 +177,7 @@ class Scope:
     """One block. ``root`` is the first error that failed it; ``door`` the object that runs its statements.
 
     ``enclosing`` is the block around it of whatever Database, ``parent`` the one of the same.
+    ``left_by``: who had opened it, once it was left.
     """
 
     __slots__ = (
@@ -192,6 +186,7 @@ class Scope:
         "door",
         "enclosing",
         "hooks",
+        "left_by",
         "name",
         "owner",
         "parent",
@@ -209,6 +204,7 @@ class Scope:
         self.enclosing = enclosing
         self.name = None if parent is None else trunk.savepoint()
         self.closed = False
+        self.left_by: object = None
         self.root: BaseException | None = None
         self.hooks: tuple[tuple[bool, Callable[[], Any]], ...] = ()
         self.undo: list[Any] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import select
 import socket
 import ssl
@@ -29,11 +28,13 @@ from stretto.runtime.base import (
     REAP_EVERY,
     RECEIVE,
     fail_all,
+    forsake,
     may_wait,
     release,
     unfinished,
     why_lost,
 )
+from stretto.runtime.forks import drop, forked, tell
 from stretto.runtime.slow import follow, note, start
 from stretto.runtime.tracing import tap
 from stretto.wire import frontend
@@ -101,7 +102,7 @@ class Link:
         self.traffic: Traffic | None = None
         self.listening = False
         self._loop = loop
-        self._pid = os.getpid()
+        self.inherited = False  # from a parent process, whose session and loop they are
         self._sock = sock
         self._fd = sock.fileno()
         self._unwritten: memoryview | None = None
@@ -114,6 +115,7 @@ class Link:
         self._sock.setblocking(False)
         self._watch = Watch(loop, self._fd)
         self._watch.start(self._readable)
+        tell(self)
 
     @classmethod
     async def connect(cls, shared: Shared, until: float | None = None) -> Link:
@@ -188,7 +190,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = why_lost(machine)
+                request.failure = forked() if self.inherited else why_lost(machine)
                 request.done = True
                 return
             busy = machine.submit(request)
@@ -459,7 +461,17 @@ class Link:
 
     def _is_ours(self) -> bool:
         """Tell whether the loop is still there, and this is not a child process that has it from its parent."""
-        return self._pid == os.getpid() and not self._loop.is_closed()
+        return not self.inherited and not self._loop.is_closed()
+
+    def _forget_parent(self) -> None:
+        """This is a child process: the loop is its parent's, and what that watches by is common to both."""
+        self.inherited = True
+        self._recovery = self._unwritten = None
+        if self._fd >= 0:
+            self._watch.close(ours=False)
+            self._fd = -1
+        drop(self._sock)
+        forsake(self.machine)
 
     def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more.
@@ -507,6 +519,8 @@ class Link:
 
     async def cancel(self) -> None:
         """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
+        if self.inherited:
+            raise forked()
         await send_cancel(self.shared, self._loop, self.greeting)
 
     async def recover(self) -> None:
@@ -552,7 +566,7 @@ class Link:
 
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
-        return why_lost(self.machine)
+        return why_lost(self.machine, self.inherited)
 
     def abort(self) -> None:
         """Close the socket at once."""

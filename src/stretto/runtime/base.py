@@ -15,6 +15,7 @@ from stretto.protocol import state as states
 from stretto.protocol.classify import CONTROL, COPYING, SESSION
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
+from stretto.runtime.forks import forked
 from stretto.sqlstate import error_from_fields
 from stretto.wire import backend, frontend
 from stretto.wire.buffer import WriteBuffer
@@ -60,10 +61,21 @@ def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
     return requests
 
 
-def why_lost(machine: Machine) -> Error:
-    """Make the error for a connection that is gone while nothing was asked."""
+def why_lost(machine: Machine, inherited: bool) -> Error:
+    """Make the error for a connection that is gone while nothing was asked. ``inherited``: it is a parent process's."""
+    if inherited:
+        return forked()
     farewell = machine.farewell
     return lost(None if farewell is None else told(farewell), "not_sent")
+
+
+def forsake(machine: Machine) -> list[Request]:
+    """This is a child process, and the session its parent's: nothing is sent or heard here any more."""
+    requests = machine.lost()
+    for request in requests:
+        request.failure = forked()
+        request.done = True
+    return requests
 
 
 def told(farewell: bytes) -> Error:

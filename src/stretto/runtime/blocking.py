@@ -7,7 +7,6 @@ have requests in flight on one Link, one of those who wait reads for all, and ha
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE, release, remaining, unfinished, why_lost
+from stretto.runtime.forks import forked
 from stretto.runtime.pump import Pump
 from stretto.runtime.slow import follow, note, start
 from stretto.runtime.tracing import tap
@@ -171,7 +171,7 @@ class Link(Pump):
         try:
             if not request.queued:
                 if machine.closed:
-                    request.failure = why_lost(machine)
+                    request.failure = forked() if self.inherited else why_lost(machine)
                     request.done = True
                     return
                 machine.submit(request)
@@ -375,11 +375,13 @@ class Link(Pump):
         """Send a CancelRequest for what runs here; raises ConnectError, UsageError where there is no key."""
         from stretto.runtime.plug import send_cancel
 
+        if self.inherited:
+            raise forked()
         send_cancel(self.shared, self.greeting)
 
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
-        return why_lost(self.machine)
+        return why_lost(self.machine, self.inherited)
 
     def leave(self) -> None:
         """Say Terminate and close."""
@@ -391,8 +393,12 @@ class Link(Pump):
         if not self.machine.closed and self.machine.idle() and recovery is None:
             self._say_goodbye()
         self.abort()
-        if recovery is not None and self._pid == os.getpid():
+        if recovery is not None:
             recovery.stop()
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._recovery = None
 
 
 def switches_greenlets() -> bool:

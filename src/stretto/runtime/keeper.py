@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 from stretto._places import places
-from stretto.errors import Error, PoolClosed, PoolTimeout, UsageError
+from stretto.errors import Error, PoolClosed, PoolTimeout
 from stretto.flows.shared import Shared
 from stretto.pool.lifetime import Backoff, Holder, Limits, Stats, is_target, transient
 from stretto.pool.scheduler import Lane, Scheduler
@@ -20,12 +18,12 @@ from stretto.protocol.classify import READ
 from stretto.protocol.request import Request
 from stretto.runtime.base import told
 from stretto.runtime.crowd import Crowd
+from stretto.runtime.forks import forked, tell
 
 _LOG = logging.getLogger("stretto.pool")
 logging.getLogger("stretto").addHandler(logging.NullHandler())  # a program that set up no logging is not disturbed
 _WARY = 0.25  # seconds for the end of all sessions to be noticed where the first said nothing of it
 _FRAMES = 3  # places that a holder is remembered by
-_KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
 _FORGOTTEN = PoolClosed("the loop or the process of who waited here is gone")
 _READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 
@@ -50,7 +48,7 @@ class Keeper:
         self._closed = 0
         self._failed = 0
         self.crowd = Crowd()
-        _KEEPERS.add(self)
+        tell(self)
 
     def stats(self) -> Stats:
         """Count what is there, and what was."""
@@ -218,7 +216,7 @@ class Keeper:
 
     def _forget_parent(self) -> None:
         """This is a child process: the connections are its parent's."""
-        self._refusal = _forked
+        self._refusal = forked
         self._over = True
         self._forget_waiting()
 
@@ -235,17 +233,3 @@ class Keeper:
 def closed() -> Error:
     """What a closed pool says."""
     return PoolClosed("the Database is closed")
-
-
-def _forked() -> Error:
-    return UsageError(
-        "this Database was made in the parent process, whose connections it has: make a new one after the fork"
-    )
-
-
-def _after_fork() -> None:
-    for keeper in list(_KEEPERS):
-        keeper._forget_parent()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -19,6 +19,7 @@ from stretto.flows.cancel import cancel
 from stretto.flows.connect import Greeting, connect
 from stretto.flows.shared import Shared
 from stretto.runtime.base import CANCEL_GRACE, peer_user, remaining, shortest
+from stretto.runtime.forks import drop, tell
 
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -32,6 +33,7 @@ class Plug:
         self._deadline: float | None = None
         self._attempt = -1
         self._stopped = False
+        tell(self)
 
     def drive(self, flow: Generator[steps.Step, Any, Any]) -> Any:
         """Run the flow to its end and return its result; the socket is closed where it fails."""
@@ -99,6 +101,12 @@ class Plug:
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def _forget_parent(self) -> None:
+        """This is a child process: a greenlet that connects here goes no further on its parent's socket."""
+        self._stopped = True
+        if self.sock is not None:
+            drop(self.sock)
 
     def close(self) -> None:
         if self.sock is not None:

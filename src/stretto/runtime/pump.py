@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import os
 import select
 import socket
 import sys
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING
 from stretto.errors import ProtocolError, UsageError
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import RECEIVE, fail_all, is_deadline, remaining
+from stretto.runtime.base import RECEIVE, fail_all, forsake, is_deadline, remaining
+from stretto.runtime.forks import drop, tell
 from stretto.wire import frontend
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Pump:
         self.tap: Tap | None = None
         self.traffic: Traffic | None = None
         self.listening = False
-        self._pid = os.getpid()
+        self.inherited = False  # from a parent process, whose session it is
+        tell(self)
 
     @property
     def closed(self) -> bool:
@@ -191,17 +192,28 @@ class Pump:
         self._shut(requests)
 
     def _shut(self, requests: list[Request]) -> None:
-        if self._pid == os.getpid():  # a child must not end the session of its parent
+        if not self.inherited:  # a child must not end the session of its parent
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)  # wakes another thread that reads
         self._sock.close()
+        self._wake_all(requests)
+        if self.traffic is not None:
+            self.traffic.gone(self.lane)
+
+    def _wake_all(self, requests: list[Request]) -> None:
         # Those that were answered by the same bytes that broke the protocol are woken, too.
         for request in (*requests, *self.machine.finished):
             if request.waiter is not None:
                 self._wake(request)
         self.machine.finished.clear()
-        if self.traffic is not None:
-            self.traffic.gone(self.lane)
+
+    def _forget_parent(self) -> None:
+        """This is a child process. Threads are not here, but greenlets are."""
+        self.inherited = True
+        self._unwritten = None
+        self._given_up.clear()
+        drop(self._sock)
+        self._wake_all(forsake(self.machine))
 
     def abort(self) -> None:
         """Close the socket at once."""
@@ -209,7 +221,7 @@ class Pump:
 
     def _say_goodbye(self) -> None:
         """Say Terminate, if the socket takes it."""
-        if self._pid == os.getpid() and self._unwritten is None:
+        if self._unwritten is None:
             if self.tap is not None:
                 self.tap.said(frontend.TERMINATE)
             with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ class Turns:
         self._lock = threading.Lock()
         self._taken = False
         self._waiting: deque[threading.Event] = deque()
+        self._pid = os.getpid()
 
     def try_enter(self, alone: bool) -> bool:
         """Take a turn if there is one now."""
@@ -37,6 +39,8 @@ class Turns:
             if not self._taken:
                 self._taken = True
                 return
+            if self._pid != os.getpid():
+                return  # a child process: whoever had the turn may not be here
             turn = threading.Event()
             self._waiting.append(turn)
         try:

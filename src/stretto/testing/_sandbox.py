@@ -14,7 +14,7 @@ from stretto._async.transaction import AsyncTransaction
 from stretto._sync.database import Database
 from stretto._sync.transaction import Transaction
 from stretto.errors import UsageError
-from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient
+from stretto.flows.ambient import AMBIENT, Ambient, ambient, present
 from stretto.flows.bulk import Report
 from stretto.flows.transaction import Scope
 
@@ -115,7 +115,7 @@ def _stay_inside(self: Ambient, scope: Scope | None) -> Ambient:
 def _join(db: Any) -> None:
     """Take the running context into the sandbox, unless it is in it, or in a block of it, already."""
     sandbox: Scope = object.__getattribute__(db, "_sandbox")
-    now = ambient() or NOTHING
+    now = present()
     scope = now.scope_of(db)
     while scope is not None and scope is not sandbox:
         scope = scope.parent
@@ -124,7 +124,7 @@ def _join(db: Any) -> None:
 
 
 def _is_outermost(db: Any) -> bool:
-    return (ambient() or NOTHING).scope_of(db) is db._sandbox
+    return present().scope_of(db) is db._sandbox
 
 
 def _joining(self: Any, name: str) -> Any:
