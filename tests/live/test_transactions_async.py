@@ -145,6 +145,30 @@ async def test_a_task_that_outlives_its_block_is_told(db: AsyncDatabase, t: str)
     assert await db.fetchval(SEEN) == [1, 4]
 
 
+async def test_a_task_that_joins_ends_a_stream_with_an_error(db: AsyncDatabase, t: str) -> None:
+    """Also while the stream waits for its next batch: its turn comes first, and then theirs."""
+    for _ in ("cold", "warm"):
+        had: list[int] = []
+        with pytest.raises(ExceptionGroup) as caught:
+            async with db.transaction(), asyncio.TaskGroup() as group:
+                seven = asyncio.Event()
+                group.create_task(stream(db, had, seven))
+                await seven.wait()
+                group.create_task(db.execute("insert into t values (1)"))
+        assert caught.group_contains(UsageError, match="another statement")
+        assert had == list(range(1, len(had) + 1))
+        assert len(had) in (10, 15), "the batches that were had, and no more"
+        assert await db.fetchval(SEEN) is None
+
+
+async def stream(db: AsyncDatabase, had: list[int], seven: asyncio.Event) -> None:
+    async for row in db.stream("select generate_series(1, 5000)", batch=5):
+        had.append(row[0])
+        if row[0] == 7:
+            seven.set()
+        await asyncio.sleep(0)
+
+
 async def test_a_statement_under_way_is_waited_for_at_commit(db: AsyncDatabase, t: str) -> None:
     async with db.transaction():
         await put(db, 1)

@@ -27,7 +27,7 @@ from tests.live.test_runtimes import run_program
 import stretto
 from stretto._sync.database import Database
 from stretto._sync.transaction import Transaction
-from stretto.errors import TransactionClosed
+from stretto.errors import TransactionClosed, UsageError
 
 SEEN = "select array_agg(i order by i) from t"
 
@@ -70,6 +70,19 @@ def test_threads_of_one_context_take_turns(db: Database, t: str) -> None:
         assert len(pids) == 1
     kept = [number for number in range(80) if number not in (10, 30, 50, 70)]
     assert db.fetchval(SEEN) == kept
+
+
+def test_a_thread_that_joins_ends_a_stream_with_an_error(db: Database, t: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        for _ in ("cold", "warm"):
+            had: list[int] = []
+            with pytest.raises(UsageError, match="another statement"), db.transaction() as transaction:
+                for row in db.stream("select generate_series(1, 50)", batch=5):
+                    had.append(row[0])
+                    if row[0] == 7:
+                        pool.submit(transaction.execute, "insert into t values (1)").result(30)
+            assert had == list(range(1, 11))
+            assert db.fetchval(SEEN) is None
 
 
 def test_a_thread_that_outlives_the_block_is_told(db: Database, t: str) -> None:
@@ -132,7 +145,7 @@ monkey.patch_all()
 import contextvars, sys
 import gevent
 import stretto
-from stretto.errors import TransactionClosed
+from stretto.errors import TransactionClosed, UsageError
 
 with stretto.Database(sys.argv[1], connections=3) as db:
     db.execute(f"create table {sys.argv[2]} (i int)")

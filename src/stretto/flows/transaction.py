@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator
-from functools import lru_cache
 from typing import Any
 
 from stretto.errors import (
@@ -23,6 +22,7 @@ from stretto.errors import (
 )
 from stretto.flows.options import Options
 from stretto.flows.query import Flow, server_error
+from stretto.flows.ridden import ridden
 from stretto.flows.simple import simple
 from stretto.flows.xid import Xid
 from stretto.protocol.classify import CONTROL
@@ -35,8 +35,6 @@ _IDLE = ord("I")
 _BY_HAND = (
     "inside transaction() leaving the block commits, raising rolls back, and a nested transaction() is a savepoint"
 )
-_NO_VALUES = frontend.bind_head(b"", b"", [])
-_NO_COLUMNS = frontend.format_block([])
 
 
 class Trunk:
@@ -44,6 +42,7 @@ class Trunk:
 
     ``sent``: BEGIN is on its way or answered, so the connection is not clean; ``confirmed``: it was answered.
     ``doom``: why nothing can be done any more but to roll back. ``discard``: the connection's state is not certain.
+    ``portal``: the last stream's request, which may have failed in rows that nobody has read.
     """
 
     __slots__ = (
@@ -59,6 +58,7 @@ class Trunk:
         "failure",
         "options",
         "pending",
+        "portal",
         "results",
         "sent",
         "xid",
@@ -73,6 +73,7 @@ class Trunk:
         self.copying = False
         self.doom: BaseException | None = None
         self.xid = Xid(wanted=track and not options.readonly)
+        self.portal: Request | None = None
         self.committing: Request | None = None
         self.results: list[Any] | None = None
         self.failure: Error | None = None
@@ -262,7 +263,7 @@ class Scope:
 
     def heard(self, request: Request) -> None:
         """Record the server's error, in the order in which it told. Its last words come again, as ConnectionLost."""
-        error = server_error(request, None) if self.root is None else None
+        error = server_error(request, None) if self.root is None and request.error is not None else None
         if error is not None and error.severity not in ("FATAL", "PANIC"):
             self.root, self._root_request = error, request
 
@@ -319,11 +320,17 @@ def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
                     yield from _followed(trunk, request, last)
                 elif trunk.xid.due(request):
                     yield from trunk.xid.behind(request)
+                if not request.script.endswith((b"Y", b"Q")):
+                    trunk.portal = request
+                    request.hurry = request.hurry and trunk.confirmed  # nobody may follow where BEGIN has failed
             yield request
             _look_at(scope, trunk.ahead())
             if request.error is not None:
+                scope.heard(trunk.portal or request)
                 scope.heard(request)
             trunk.heard(request)
+            if request.error is not None and request.before_due and not request.done:
+                raise scope.root or server_error(request, None)  # a stream's flow does not look at it yet
             try:
                 request = flow.send(request)
             except DatabaseError as error:
@@ -383,17 +390,6 @@ def _only_aborted(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_only_aborted(each) for each in error.exceptions)
     return isinstance(error, TransactionAborted)
-
-
-@lru_cache(maxsize=64)
-def ridden(*commands: str) -> tuple[bytes, bytes]:
-    """Parse, Bind and Execute of commands without parameters, on the unnamed statement and portal; their script."""
-    buf = WriteBuffer()
-    for command in commands:
-        frontend.parse(buf, b"", command.encode())
-        frontend.end_bind(buf, frontend.begin_bind(buf, _NO_VALUES), _NO_COLUMNS)
-        buf.write_bytes(frontend.EXECUTE_ALL)
-    return buf.getvalue(), b"PBE" * len(commands)
 
 
 def _no_door() -> None:
