@@ -60,7 +60,7 @@ do $$ declare name text; begin
     for name in select oid::regproc from pg_proc where pronamespace = current_schema()::regnamespace loop
         execute format('drop routine %s cascade', name);
     end loop;
-    for name in select oid::regclass from pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r' loop
+    for name in select tablename from pg_tables where schemaname = current_schema() loop
         if name = 't' then truncate t cascade; else execute format('drop table %s cascade', name); end if;
     end loop;
 end $$

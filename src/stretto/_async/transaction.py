@@ -16,7 +16,7 @@ from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, Statement
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
 from stretto.flows.ending import closing
 from stretto.flows.options import Options
-from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.transaction import Scope, Trunk, left, within
 from stretto.flows.undo import revert
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Turns, here, later, value_of
@@ -178,7 +178,7 @@ class AsyncTransaction(AsyncVerbs):
     def _interrupted(self, link: Link, error: BaseException) -> None:
         scope = self._entered()
         scope.interrupted(error)
-        if scope.trunk.discard:
+        if scope.trunk.discard and (self._outermost or self)._link is link:
             link.abort()
 
     async def _reserve(self) -> Link:
@@ -309,6 +309,9 @@ class AsyncTransaction(AsyncVerbs):
     async def _end_nested(self, scope: Scope, parent: AsyncTransaction, error: BaseException | None) -> None:
         mine, why = await self._stop(scope, error)
         try:
+            link = (self._outermost or self)._link
+            if not mine and link is not None:
+                link.give_up_all(partial(left, why))
             scope.leave(keep=why is None)
         finally:
             self._ended = True

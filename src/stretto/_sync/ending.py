@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
 from stretto.flows.query import fetchrow
 from stretto.flows.shared import Shared
-from stretto.flows.transaction import Scope, Trunk, rolled_back
+from stretto.flows.transaction import Scope, Trunk, left, rolled_back
 from stretto.flows.xid import STATUS, outcome_of
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.blocking import Link
@@ -90,8 +91,13 @@ def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None
 
 
 def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseException | None) -> None:
-    """Roll back what is open and give the connection back. A cancelled task does not wait: the pool rolls back."""
+    """Roll back what is open and give the connection back. A cancelled task does not wait: the pool rolls back.
+
+    What others still run is cancelled, for it would keep its locks; they are told.
+    """
     try:
+        if not mine and trunk.committing is None:
+            link.give_up_all(partial(left, why))
         if trunk.discard or not (mine or link.recovering or link.machine.idle()):
             link.abort()
         elif isinstance(why, Exception):

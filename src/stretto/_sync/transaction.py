@@ -17,7 +17,7 @@ from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, Statement
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient, surroundings
 from stretto.flows.ending import closing
 from stretto.flows.options import Options
-from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.transaction import Scope, Trunk, left, within
 from stretto.flows.undo import revert
 from stretto.runtime.blocking import Link
 from stretto.runtime.turns import Turns, here, later, value_of
@@ -179,7 +179,7 @@ class Transaction(Verbs):
     def _interrupted(self, link: Link, error: BaseException) -> None:
         scope = self._entered()
         scope.interrupted(error)
-        if scope.trunk.discard:
+        if scope.trunk.discard and (self._outermost or self)._link is link:
             link.abort()
 
     def _reserve(self) -> Link:
@@ -310,6 +310,9 @@ class Transaction(Verbs):
     def _end_nested(self, scope: Scope, parent: Transaction, error: BaseException | None) -> None:
         mine, why = self._stop(scope, error)
         try:
+            link = (self._outermost or self)._link
+            if not mine and link is not None:
+                link.give_up_all(partial(left, why))
             scope.leave(keep=why is None)
         finally:
             self._ended = True

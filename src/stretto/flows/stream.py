@@ -99,7 +99,7 @@ class Portal:
 
     def _check_whole(self) -> None:
         """Raise what has ended the stream before its end: what came meanwhile, or another statement."""
-        if self._request.done:
+        if self._request.done or self._request.failure is not None:
             check(self._request, self._sql)
         if self._request.abandoned:
             raise UsageError(

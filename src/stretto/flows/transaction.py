@@ -380,6 +380,15 @@ def aborted(why: BaseException) -> Error:
     return error
 
 
+def left(why: BaseException | None) -> Error:
+    """Make the error for a statement that still ran when its block was left by an exception."""
+    error = TransactionAborted(
+        f"this statement's block was left by {type(why).__name__} while it ran: it was cancelled, and is rolled back"
+    )
+    error.__cause__ = why
+    return error
+
+
 def rolled_back(error: ConnectionLost) -> ConnectionLost:
     """Nothing of the transaction is left: the connection was lost before COMMIT took place."""
     error.outcome = "rolled_back"

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,7 +19,7 @@ from stretto.errors import Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, lost, release, remaining, unfinished, why_lost
+from stretto.runtime.base import CANCEL_GRACE, given_back, lost, release, remaining, unfinished, why_lost
 from stretto.runtime.pump import Pump
 from stretto.runtime.slow import follow, note, start
 from stretto.runtime.tracing import tap
@@ -312,9 +312,11 @@ class Link(Pump):
         self._given_up.add(request)
         self._recover_if_deserted()
 
-    def give_up_all(self) -> None:
-        """Nobody waits for anything here any more."""
+    def give_up_all(self, why: Callable[[], Error] = given_back) -> None:
+        """Nobody shall wait for anything here any more; whoever does is told by an error of his own."""
         for request in self.machine.due():
+            if request not in self._given_up and request.failure is None:
+                request.failure = why()
             self.give_up(request)
 
     def _recover_if_deserted(self) -> None:
