@@ -288,6 +288,31 @@ async def test_no_answer_goes_astray_where_blocks_are_left_at_any_moment(one: As
     assert one.stats().opened == 1
 
 
+async def test_a_task_that_is_cancelled_in_a_hook_calls_the_others(one: AsyncDatabase, t: str) -> None:
+    called: list[str] = []
+    begun = asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def other() -> None:
+        called.append(await one.fetchval("select 'after ' || count(*) from t"))
+
+    async def work() -> None:
+        async with one.transaction() as transaction:
+            transaction.on_commit(slow)
+            transaction.on_commit(other)
+            await put(one, 1)
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert called == ["after 1"]
+
+
 async def test_whoever_still_uses_a_connection_that_was_given_back_is_told(
     one: AsyncDatabase, t: str, outside: psycopg.Connection[Any]
 ) -> None:

@@ -169,7 +169,7 @@ class AsyncDatabase(AsyncTransacting):
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = await self._acquire()
-        connection = AsyncConnection(link, self._shared)
+        connection = AsyncConnection(link, self._shared, self)
         try:
             yield connection
         finally:

@@ -1,22 +1,25 @@
-"""How a transaction ends: COMMIT and what has become of it, ROLLBACK, and the connection given back."""
+"""How a transaction ends: COMMIT and what has become of it, ROLLBACK, the connection given back, hooks."""
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
+from stretto.flows.ambient import NOTHING, Ambient, surroundings
 from stretto.flows.query import fetchrow
 from stretto.flows.shared import Shared
 from stretto.flows.transaction import Scope, Trunk, left, rolled_back
 from stretto.flows.xid import STATUS, outcome_of
 from stretto.runtime.aio import Link
-from stretto.runtime.aturns import pause
+from stretto.runtime.aturns import pause, value_of
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.crowd import Crowd
 
+_log = logging.getLogger("stretto")
 SETTLE = 5.0  # seconds to find out what has become of a COMMIT
 POLL = 0.05
 
@@ -33,6 +36,8 @@ class Owner(Protocol):
     def _take(self, timeout: float | None) -> Any: ...
 
     def _give(self, link: Link) -> Any: ...
+
+    def _elsewhere(self) -> Any: ...
 
 
 async def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:
@@ -81,11 +86,12 @@ async def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str
 
 
 async def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None:
-    link: Link = await owner._take(timeout)
+    other: Owner = owner._elsewhere()
+    link: Link = await other._take(timeout)
     try:
-        row = await link.run(fetchrow(owner._shared, STATUS, (xid,)), timeout)
+        row = await link.run(fetchrow(other._shared, STATUS, (xid,)), timeout)
     finally:
-        await owner._give(link)
+        await other._give(link)
     return outcome_of(row, timeline)
 
 
@@ -108,6 +114,22 @@ async def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseExce
         link.abort()
     finally:
         await owner._give(link)
+
+
+async def call_hooks(scope: Scope, before: Ambient | None, *, committed: bool) -> None:
+    """Call the hooks for how a block has ended, in the surroundings of before it. What interrupts is raised last."""
+    interrupt: BaseException | None = None
+    with surroundings(before or NOTHING):
+        for on_commit, function in scope.hooks:
+            if on_commit is committed:
+                try:
+                    await value_of(function())
+                except Exception:
+                    _log.exception("a hook of the transaction opened at %s has failed", scope.place)
+                except BaseException as error:  # the others are due all the same
+                    interrupt = interrupt or error
+    if interrupt is not None:
+        raise interrupt
 
 
 async def discard(owner: Owner, link: Link) -> None:

@@ -170,7 +170,7 @@ class Database(Transacting):
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = self._acquire()
-        connection = Connection(link, self._shared)
+        connection = Connection(link, self._shared, self)
         try:
             yield connection
         finally:

@@ -14,6 +14,7 @@ from stretto.flows.ambient import NOTHING, Ambient, ambient, scope_of, surroundi
 from stretto.flows.ending import is_retryable, pause_before
 from stretto.flows.options import Options
 from stretto.runtime.blocking import Link
+from stretto.runtime.lazy import refuse_generator
 from stretto.runtime.turns import Work, pause, value_of
 
 T = TypeVar("T")
@@ -31,6 +32,10 @@ class Transacting(Verbs):
 
     def _give(self, link: Link) -> Any:
         raise NotImplementedError
+
+    def _elsewhere(self) -> Any:
+        """Who has another connection, to ask what became of a COMMIT whose answer was lost."""
+        return self
 
     def _alone(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
@@ -88,10 +93,11 @@ class Transacting(Verbs):
             timeout: seconds for all of it.
 
         Raises:
-            UsageError: ``attempts`` below one.
+            UsageError: ``attempts`` below one; a generator function, or a generator that is returned.
             Exception: the last attempt's error, after ``attempts`` or when the time is up; other errors than those two
                 at once.
         """
+        refuse_generator(function)
         if attempts < 1:
             raise UsageError(f"attempts={attempts}: at least one")
         options = Options.of(isolation, readonly, deferrable)
