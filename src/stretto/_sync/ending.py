@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
 from stretto.flows.ambient import NOTHING, Ambient, surroundings
+from stretto.flows.failed import left, rolled_back
 from stretto.flows.query import fetchrow
 from stretto.flows.shared import Shared
-from stretto.flows.transaction import Scope, Trunk, left, rolled_back
+from stretto.flows.transaction import Scope, Trunk
 from stretto.flows.xid import STATUS, outcome_of
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.blocking import Link

@@ -22,8 +22,9 @@ from stretto.errors import (
 )
 from stretto.flows.ambient import AMBIENT, NOTHING, Ambient, ambient
 from stretto.flows.ending import closing
+from stretto.flows.failed import left
 from stretto.flows.options import Options
-from stretto.flows.transaction import Scope, Trunk, left, within
+from stretto.flows.transaction import Scope, Trunk, within
 from stretto.flows.undo import revert
 from stretto.runtime.blocking import Link
 from stretto.runtime.turns import Turns, here, later

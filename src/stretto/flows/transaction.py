@@ -20,6 +20,7 @@ from stretto.errors import (
     TransactionClosed,
     UsageError,
 )
+from stretto.flows.failed import aborted, only_aborted, rolled_back
 from stretto.flows.options import Options
 from stretto.flows.query import Flow, server_error
 from stretto.flows.ridden import ridden
@@ -91,6 +92,8 @@ class Trunk:
 
     def leave_savepoint(self, name: str, *, keep: bool) -> None:
         """End a nested block. One that has sent nothing leaves no trace; what it still had due is void."""
+        if not keep:
+            self.portal = None  # its failure is undone
         begun = f"SAVEPOINT {name}"
         if begun in self.pending:
             del self.pending[self.pending.index(begun) :]
@@ -291,7 +294,7 @@ class Scope:
         why = self.root or self.trunk.doom
         if why is None or error is why:
             return error
-        if error is None or _only_aborted(error):
+        if error is None or only_aborted(error):
             return why if isinstance(why, Exception) else aborted(why)
         return error
 
@@ -368,37 +371,6 @@ def _followed(trunk: Trunk, request: Request, last: Flow) -> Flow:
 def _executes(request: Request) -> bool:
     """Tell the request that runs the statement from those that prepare."""
     return request.allow_copy == 0 and request.script.endswith((b"EY", b"Q"))
-
-
-def aborted(why: BaseException) -> Error:
-    """Make the error for a statement of a transaction that has failed; nothing was sent, or the server has refused."""
-    said = str(why).partition("\n")[0] or type(why).__name__
-    if isinstance(why, TransactionAborted):
-        return why
-    error = TransactionAborted(f"the transaction has failed and can only be rolled back; the first error was: {said}")
-    error.__cause__ = why
-    return error
-
-
-def left(why: BaseException | None) -> Error:
-    """Make the error for a statement that still ran when its block was left by an exception."""
-    error = TransactionAborted(
-        f"this statement's block was left by {type(why).__name__} while it ran: it was cancelled, and is rolled back"
-    )
-    error.__cause__ = why
-    return error
-
-
-def rolled_back(error: ConnectionLost) -> ConnectionLost:
-    """Nothing of the transaction is left: the connection was lost before COMMIT took place."""
-    error.outcome = "rolled_back"
-    return error
-
-
-def _only_aborted(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_only_aborted(each) for each in error.exceptions)
-    return isinstance(error, TransactionAborted)
 
 
 def _no_door() -> None:

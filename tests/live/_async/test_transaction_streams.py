@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ import stretto
 from stretto._async.database import AsyncDatabase
 from stretto.errors import TransactionAborted, UsageError
 from stretto.flows.options import Options
-from stretto.sqlstate import DivisionByZero, SqlSyntaxError
+from stretto.sqlstate import DivisionByZero, SqlSyntaxError, UniqueViolation
 
 ROWS = "select generate_series(1, $1::int)"
 ENDED = "another statement"
@@ -132,6 +133,19 @@ async def test_the_error_of_a_row_that_was_not_read_is_the_first_one(one: AsyncD
             async with one.transaction():
                 async for _row in one.stream(sql, batch=3):
                     break
+
+
+async def test_the_error_of_a_stream_in_a_block_that_was_rolled_back_is_no_cause(one: AsyncDatabase, t: str) -> None:
+    await plainly(one, 1)
+    for _ in ("cold", "warm"):
+        with pytest.raises(UniqueViolation):
+            async with one.transaction():
+                with pytest.raises(DivisionByZero):
+                    async with one.transaction():
+                        async for _row in one.stream("select 1 / (5 - generate_series(1, 9))", batch=3):
+                            pass
+                with suppress(UniqueViolation):
+                    await plainly(one, 1)
 
 
 async def test_a_statement_that_fails_first_is_told_by_the_stream(one: AsyncDatabase) -> None:
