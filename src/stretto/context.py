@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 from stretto._numbers import check_seconds
 from stretto.errors import UsageError
 from stretto.flows.ambient import present, surroundings
+from stretto.runtime.lazy import refuse_generator
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,7 +59,7 @@ def transactional(db: Any = None, **options: Any) -> Any:
 
     ``db``: the Database or AsyncDatabase, or nothing: then the call's first argument that is one, or has one as its
     ``.db``. The other keywords are transact's. Called in a transaction of the same database, the function joins it, as
-    a savepoint. Raises UsageError where there is no database among the arguments.
+    a savepoint. Raises UsageError for a generator function, and where no argument is or has a database.
     """
     if callable(db) and not _is_database(db):
         return _decorated(db, None, options)
@@ -66,6 +67,7 @@ def transactional(db: Any = None, **options: Any) -> Any:
 
 
 def _decorated(function: Callable[..., Any], db: Any, options: dict[str, Any]) -> Callable[..., Any]:
+    refuse_generator(function)
     if inspect.iscoroutinefunction(function):
 
         @wraps(function)

@@ -48,6 +48,7 @@ EVERYWHERE = (
     "test_tables",
     "test_expect",
     "test_crowd",
+    "test_transaction_streams",
 )
 IN_RUN = (
     "test_bulk",
@@ -74,6 +75,21 @@ UNPIPELINED = (
     "test_verbs",
 )
 COMPILED = _core.core_info() == "compiled"
+
+
+# Those whose tests run a second time on the same databases, with the same tables, empty: what was cold is warm then.
+TWICE = ("test_transactions", "test_transact", "test_transactions_async")
+ONCE = ("caplog", "monkeypatch", "open_db")  # what is done by these is not undone between, or is never warm
+EMPTY = """
+do $$ declare name text; begin
+    for name in select oid::regproc from pg_proc where pronamespace = current_schema()::regnamespace loop
+        execute format('drop routine %s cascade', name);
+    end loop;
+    for name in select tablename from pg_tables where schemaname = current_schema() loop
+        if name = 't' then truncate t cascade; else execute format('drop table %s cascade', name); end if;
+    end loop;
+end $$
+"""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -103,10 +119,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     """Run a test in its place."""
     test = pyfuncitem.obj
-    pyfuncitem.funcargs["running_in"].call(
-        test, {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
-    )
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
+    if pyfuncitem.module.__name__.rpartition(".")[2] in TWICE and arguments.keys().isdisjoint(ONCE):
+        test = twice(test, pyfuncitem.funcargs.get("outside"))
+    pyfuncitem.funcargs["running_in"].call(test, arguments)
     return True
+
+
+def twice(test: Callable[..., Any], outside: psycopg.Connection[Any]) -> Callable[..., Any]:
+    """A test that runs cold, and once more warm."""
+
+    async def on_a_loop(**arguments: Any) -> None:
+        await test(**arguments)
+        await asyncio.to_thread(outside.execute, EMPTY)  # the loop may have something to roll back
+        await test(**arguments)
+
+    def called(**arguments: Any) -> None:
+        test(**arguments)
+        outside.execute(EMPTY)
+        test(**arguments)
+
+    return on_a_loop if inspect.iscoroutinefunction(test) else called
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from typing import Any
 
@@ -13,12 +14,12 @@ from tests.live.support import Broken, until
 import stretto
 from stretto import Model, field, relation, select
 from stretto._async.database import AsyncDatabase
-from stretto.errors import ConnectionLost, TransactionAborted, TransactionClosed, UsageError
+from stretto.errors import TransactionAborted, TransactionClosed, UsageError
 from stretto.sqlstate import DivisionByZero, UniqueViolation
 
 SEEN = "select array_agg(i order by i) from t"
 OPEN = "select count(*) from pg_stat_activity where application_name = %s and state like 'idle in transaction%%'"
-
+RUNNING_ONE = "select count(*) from pg_stat_activity where application_name = %s and wait_event = 'PgSleep'"
 COMMITTING = (
     "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query like '%%COMMIT' and "
     "application_name = %s"
@@ -145,6 +146,30 @@ async def test_a_task_that_outlives_its_block_is_told(db: AsyncDatabase, t: str)
     assert await db.fetchval(SEEN) == [1, 4]
 
 
+async def test_a_task_that_joins_ends_a_stream_with_an_error(db: AsyncDatabase, t: str) -> None:
+    """Also while the stream waits for its next batch: its turn comes first, and then theirs."""
+    for _ in ("cold", "warm"):
+        had: list[int] = []
+        with pytest.raises(ExceptionGroup) as caught:
+            async with db.transaction(), asyncio.TaskGroup() as group:
+                seven = asyncio.Event()
+                group.create_task(stream(db, had, seven))
+                await seven.wait()
+                group.create_task(db.execute("insert into t values (1)"))
+        assert caught.group_contains(UsageError, match="another statement")
+        assert had == list(range(1, len(had) + 1))
+        assert len(had) in (10, 15), "the batches that were had, and no more"
+        assert await db.fetchval(SEEN) is None
+
+
+async def stream(db: AsyncDatabase, had: list[int], seven: asyncio.Event) -> None:
+    async for row in db.stream("select generate_series(1, 5000)", batch=5):
+        had.append(row[0])
+        if row[0] == 7:
+            seven.set()
+        await asyncio.sleep(0)
+
+
 async def test_a_statement_under_way_is_waited_for_at_commit(db: AsyncDatabase, t: str) -> None:
     async with db.transaction():
         await put(db, 1)
@@ -162,9 +187,141 @@ async def test_a_body_that_fails_does_not_wait_for_its_tasks(db: AsyncDatabase, 
             task = asyncio.create_task(db.fetch("select pg_sleep(60)"))
             await asyncio.sleep(0)
             raise Broken
-    with pytest.raises((ConnectionLost, TransactionClosed, stretto.sqlstate.QueryCanceled)):
+    with pytest.raises(TransactionAborted, match="was left by Broken") as told:
         await task
+    assert isinstance(told.value.__cause__, Broken)
     assert await db.fetchval("select count(*) from t where i = 1") == 0
+
+
+async def sleeping(db: AsyncDatabase, schema: str, outside: psycopg.Connection[Any]) -> asyncio.Task[Any]:
+    """A task whose statement is known to run on the server."""
+    task = asyncio.create_task(db.fetch("select pg_sleep(60)"))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(until, outside, RUNNING_ONE, schema, wanted=1)
+    return task
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["raises", "cancelled"])
+async def test_what_a_left_block_still_runs_is_cancelled_on_the_server(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any], cancelled: bool
+) -> None:
+    """Its row is free, and its connection is the next one's."""
+    await put(one, 1)
+    opened = one.stats().opened
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def work() -> None:
+        async with one.transaction():
+            await one.execute("update t set i = i where i = 1")
+            tasks.append(await sleeping(one, t, outside))
+            if cancelled:
+                await asyncio.Event().wait()
+            raise Broken
+
+    working = asyncio.create_task(work())
+    if cancelled:
+        while not tasks:
+            await asyncio.wait((working,), timeout=0.01)
+        working.cancel()
+    with pytest.raises(asyncio.CancelledError if cancelled else Broken):
+        await working
+    with pytest.raises(TransactionAborted, match="was left by"):
+        await tasks[0]
+    await one.execute("update t set i = i where i = 1")
+    assert outside.execute(RUNNING_ONE, (t,)).fetchone() == (0,)
+    assert one.stats().opened == opened
+
+
+async def test_what_a_left_nested_block_still_runs_is_cancelled_too(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any]
+) -> None:
+    async with one.transaction():
+        await put(one, 1)
+        with pytest.raises(Broken):
+            async with one.transaction():
+                await put(one, 2)
+                task = await sleeping(one, t, outside)
+                raise Broken
+        await put(one, 3)
+        with pytest.raises(TransactionAborted, match="was left by Broken"):
+            await task
+    assert await one.fetchval(SEEN) == [1, 3]
+    assert one.stats().opened == 1
+
+
+async def test_blocks_in_a_gather_that_fails_keep_the_connection(one: AsyncDatabase, t: str) -> None:
+    async def block(number: int) -> None:
+        async with one.transaction():
+            await put(one, number)
+            if number == 2:
+                raise Broken
+
+    for _ in range(5):
+        with pytest.raises(Broken):
+            async with one.transaction():
+                await asyncio.gather(*map(block, (1, 2, 3)))
+    assert await one.fetchval(SEEN) is None
+    assert one.stats().opened == 1
+
+
+async def test_no_answer_goes_astray_where_blocks_are_left_at_any_moment(one: AsyncDatabase, t: str) -> None:
+    """What runs beside is given up, and what comes next on the connection gets its own answer."""
+
+    async def ask(number: int) -> None:
+        for each in range(number, number + 3):
+            with contextlib.suppress(TransactionAborted, TransactionClosed):
+                assert await one.fetchval("select $1::int", each) == each
+                assert await one.fetchmany("select $1::int + 1", [(each,), (each,)]) == [(each + 1,)] * 2
+
+    async def after(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise Broken
+
+    for turns in range(60):
+        with pytest.raises(Broken):
+            async with one.transaction():
+                tasks = [asyncio.create_task(ask(10 * turns + each)) for each in (0, 3, 6)]
+                await after(turns)
+        assert await one.fetchval("select $1::int", -turns) == -turns
+        await asyncio.gather(*tasks)
+    assert one.stats().opened == 1
+
+
+async def test_a_task_that_is_cancelled_in_a_hook_calls_the_others(one: AsyncDatabase, t: str) -> None:
+    called: list[str] = []
+    begun = asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def other() -> None:
+        called.append(await one.fetchval("select 'after ' || count(*) from t"))
+
+    async def work() -> None:
+        async with one.transaction() as transaction:
+            transaction.on_commit(slow)
+            transaction.on_commit(other)
+            await put(one, 1)
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert called == ["after 1"]
+
+
+async def test_whoever_still_uses_a_connection_that_was_given_back_is_told(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any]
+) -> None:
+    async with one.connection() as connection:
+        task = asyncio.create_task(connection.fetch("select pg_sleep(60)"))
+        await asyncio.to_thread(until, outside, RUNNING_ONE, t, wanted=1)
+    with pytest.raises(UsageError, match="the block of this connection ended"):
+        await task
+    assert await one.fetchval("select 1") == 1
 
 
 # --- Nested blocks in tasks -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +22,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.live.support import Broken
+from tests.live.support import Broken, until
 from tests.live.test_runtimes import run_program
 
 import stretto
 from stretto._sync.database import Database
 from stretto._sync.transaction import Transaction
-from stretto.errors import TransactionClosed
+from stretto.errors import TransactionClosed, UsageError
+from stretto.runtime.turns import Turns
 
 SEEN = "select array_agg(i order by i) from t"
 
@@ -70,6 +72,81 @@ def test_threads_of_one_context_take_turns(db: Database, t: str) -> None:
         assert len(pids) == 1
     kept = [number for number in range(80) if number not in (10, 30, 50, 70)]
     assert db.fetchval(SEEN) == kept
+
+
+def test_a_thread_that_joins_ends_a_stream_with_an_error(db: Database, t: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        for _ in ("cold", "warm"):
+            had: list[int] = []
+            with pytest.raises(UsageError, match="another statement"), db.transaction() as transaction:
+                for row in db.stream("select generate_series(1, 50)", batch=5):
+                    had.append(row[0])
+                    if row[0] == 7:
+                        pool.submit(transaction.execute, "insert into t values (1)").result(30)
+            assert had == list(range(1, 11))
+            assert db.fetchval(SEEN) is None
+
+
+SLEEPS = "select count(*) from pg_stat_activity where application_name = %s and wait_event = 'PgSleep'"
+
+
+def test_a_signal_handler_does_not_wait_for_its_own_thread(
+    db: Database, t: str, outside: psycopg.Connection[Any]
+) -> None:
+    """It interrupts a statement of the transaction that it would join; outside of it, it has another connection."""
+    told: list[Any] = []
+
+    def handler(*_: object) -> None:
+        try:
+            db.fetchval("select 1")
+        except UsageError as error:
+            told.append(str(error))
+        with stretto.detached():
+            told.append(db.fetchval("select count(*) from t"))
+
+    def interrupt() -> None:
+        until(outside, SLEEPS, t, wanted=1)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with ThreadPoolExecutor(1) as pool, db.transaction():
+            db.execute("insert into t values (1)")
+            interrupting = pool.submit(interrupt)
+            assert db.fetchval("select 'done' from pg_sleep(1)") == "done"
+            interrupting.result(30)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert [type(each) for each in told] == [str, int]
+    assert "signal handler" in told[0]
+    assert told[1] == 0
+    assert db.fetchval(SEEN) == [1]
+
+
+def test_a_turn_that_comes_to_a_waiting_thread_is_its_own() -> None:
+    turns = Turns()
+    turns.enter(True, None)
+    with pytest.raises(UsageError, match="detached"):
+        turns.enter(True, None)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_twice, turns)
+        while not turns._waiting:
+            pass
+        turns.leave(True)
+        assert waiting.result(30) == "told"
+    turns.enter(True, None)
+    turns.leave(True)
+
+
+def wait_twice(turns: Turns) -> str:
+    turns.enter(True, 30.0)
+    try:
+        turns.enter(True, 30.0)
+    except UsageError:
+        return "told"
+    finally:
+        turns.leave(True)
+    return "came in"
 
 
 def test_a_thread_that_outlives_the_block_is_told(db: Database, t: str) -> None:
@@ -132,7 +209,7 @@ monkey.patch_all()
 import contextvars, sys
 import gevent
 import stretto
-from stretto.errors import TransactionClosed
+from stretto.errors import TransactionClosed, UsageError
 
 with stretto.Database(sys.argv[1], connections=3) as db:
     db.execute(f"create table {sys.argv[2]} (i int)")

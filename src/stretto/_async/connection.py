@@ -47,7 +47,7 @@ GIVEN_BACK: Any = _GivenBack()
 class AsyncConnection(AsyncTransacting):
     """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
 
-    def __init__(self, link: Link, shared: Shared) -> None:
+    def __init__(self, link: Link, shared: Shared, database: Any = None) -> None:
         self._link = link
         self._pid = link.greeting.pid
         self._shared = shared
@@ -55,7 +55,8 @@ class AsyncConnection(AsyncTransacting):
         self._portal: stream.Portal | None = None
         self._copying = False
         self._unclean = False
-        self._track_commit = False
+        self._database = database
+        self._track_commit = database is not None and database._track_commit
         link.machine.notifications.clear()  # what came for the last one who had this connection
 
     @property
@@ -93,9 +94,14 @@ class AsyncConnection(AsyncTransacting):
     async def _take(self, timeout: float | None, since: float = 0.0) -> Link:
         """Lend the connection to a transaction."""
         await self._make_ready(timeout)
+        if self._link.closed:
+            raise self._link.why_lost()
         if self.in_transaction:
             raise UsageError("a transaction that was begun by hand is open on this connection: end it first")
         return self._link
+
+    def _elsewhere(self) -> Any:
+        return self._database
 
     async def _give(self, link: Link) -> None:
         self._unclean = (not link.closed and link.machine.status != "I") or link.recovering

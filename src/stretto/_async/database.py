@@ -178,7 +178,7 @@ class AsyncDatabase(AsyncTransacting):
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = await self._acquire()
-        connection = AsyncConnection(link, self._shared)
+        connection = AsyncConnection(link, self._shared, self)
         try:
             yield connection
         finally:
@@ -205,7 +205,10 @@ class AsyncDatabase(AsyncTransacting):
     async def stream(
         self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> AsyncIterator[Any]:
-        """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
+        """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream).
+
+        In a transaction on its connection, where another statement ends the stream: UsageError instead of further rows.
+        """
         async with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)

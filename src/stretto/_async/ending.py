@@ -1,21 +1,26 @@
-"""How a transaction ends: COMMIT and what has become of it, ROLLBACK, and the connection given back."""
+"""How a transaction ends: COMMIT and what has become of it, ROLLBACK, the connection given back, hooks."""
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
+from stretto.flows.ambient import NOTHING, Ambient, surroundings
+from stretto.flows.failed import left, rolled_back
 from stretto.flows.query import fetchrow
 from stretto.flows.shared import Shared
-from stretto.flows.transaction import Scope, Trunk, rolled_back
+from stretto.flows.transaction import Scope, Trunk
 from stretto.flows.xid import STATUS, outcome_of
 from stretto.runtime.aio import Link
-from stretto.runtime.aturns import pause
+from stretto.runtime.aturns import pause, value_of
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.crowd import Crowd
 
+_log = logging.getLogger("stretto")
 SETTLE = 5.0  # seconds to find out what has become of a COMMIT
 POLL = 0.05
 
@@ -32,6 +37,8 @@ class Owner(Protocol):
     def _take(self, timeout: float | None, since: float = 0.0) -> Any: ...
 
     def _give(self, link: Link) -> Any: ...
+
+    def _elsewhere(self) -> Any: ...
 
 
 async def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:
@@ -80,17 +87,23 @@ async def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str
 
 
 async def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None:
-    link: Link = await owner._take(timeout)
+    other: Owner = owner._elsewhere()
+    link: Link = await other._take(timeout)
     try:
-        row = await link.run(fetchrow(owner._shared, STATUS, (xid,)), timeout)
+        row = await link.run(fetchrow(other._shared, STATUS, (xid,)), timeout)
     finally:
-        await owner._give(link)
+        await other._give(link)
     return outcome_of(row, timeline)
 
 
 async def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseException | None) -> None:
-    """Roll back what is open and give the connection back. A cancelled task does not wait: the pool rolls back."""
+    """Roll back what is open and give the connection back. A cancelled task does not wait: the pool rolls back.
+
+    What others still run is cancelled, for it would keep its locks; they are told.
+    """
     try:
+        if not mine and trunk.committing is None:
+            link.give_up_all(partial(left, why))
         if trunk.discard or not (mine or link.recovering or link.machine.idle()):
             link.abort()
         elif isinstance(why, Exception):
@@ -102,6 +115,22 @@ async def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseExce
         link.abort()
     finally:
         await owner._give(link)
+
+
+async def call_hooks(scope: Scope, before: Ambient | None, *, committed: bool) -> None:
+    """Call the hooks for how a block has ended, in the surroundings of before it. What interrupts is raised last."""
+    interrupt: BaseException | None = None
+    with surroundings(before or NOTHING):
+        for on_commit, function in scope.hooks:
+            if on_commit is committed:
+                try:
+                    await value_of(function())
+                except Exception:
+                    _log.exception("a hook of the transaction opened at %s has failed", scope.place)
+                except BaseException as error:  # the others are due all the same
+                    interrupt = interrupt or error
+    if interrupt is not None:
+        raise interrupt
 
 
 async def discard(owner: Owner, link: Link) -> None:

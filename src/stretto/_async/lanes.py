@@ -44,17 +44,15 @@ class AsyncKeptLane(AsyncLane):
     def __init__(self, db: Any, kept: AsyncConnection) -> None:
         super().__init__(db)
         self._kept = kept
-        self._link = kept._link
-        self._ended = False
 
     def _take(self, timeout: float | None, since: float = 0.0) -> Any:
-        return self._db._take(timeout, since) if self._ended else self._kept._take(timeout)
+        return self._kept._take(timeout, since)
 
     def _give(self, link: Link) -> Any:
-        if link is not self._link:
-            return self._db._give(link)
-        self._ended = True
         return self._kept._give(link)
+
+    def _elsewhere(self) -> Any:
+        return self._db
 
 
 def is_in_parallel(db: Any) -> bool:

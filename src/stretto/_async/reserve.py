@@ -50,13 +50,13 @@ class AsyncReserve(AsyncLane):
         while self._free:
             await self._db._give(self._free.pop())
 
-    async def _take(self, timeout: float | None) -> Any:
+    async def _take(self, timeout: float | None, since: float = 0.0) -> Any:
         """One of those that are held; another one where they were lost."""
         while self._free:
             link = self._free.pop()
             if not link.closed:
                 return link
-        return await self._db._take(timeout)
+        return await self._db._take(timeout, since)
 
     async def _give(self, link: Link) -> None:
         if link.closed or link.recovering or link.machine.status != "I" or not link.machine.idle():

@@ -15,6 +15,7 @@ from stretto.flows.ending import is_retryable, pause_before
 from stretto.flows.options import Options
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Work, pause, value_of
+from stretto.runtime.lazy import refuse_generator
 
 T = TypeVar("T")
 
@@ -31,6 +32,10 @@ class AsyncTransacting(AsyncVerbs):
 
     def _give(self, link: Link) -> Any:
         raise NotImplementedError
+
+    def _elsewhere(self) -> Any:
+        """Who has another connection, to ask what became of a COMMIT whose answer was lost."""
+        return self
 
     def _alone(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
@@ -90,10 +95,11 @@ class AsyncTransacting(AsyncVerbs):
             timeout: seconds for all of it.
 
         Raises:
-            UsageError: ``attempts`` below one.
+            UsageError: ``attempts`` below one; a generator function, or a generator that is returned.
             Exception: the last attempt's error, after ``attempts`` or when the time is up; other errors than those two
                 at once.
         """
+        refuse_generator(function)
         check_counts(attempts=attempts)
         check_seconds(timeout=timeout)
         options = Options.of(isolation, readonly, deferrable)

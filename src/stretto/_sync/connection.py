@@ -48,7 +48,7 @@ GIVEN_BACK: Any = _GivenBack()
 class Connection(Transacting):
     """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
 
-    def __init__(self, link: Link, shared: Shared) -> None:
+    def __init__(self, link: Link, shared: Shared, database: Any = None) -> None:
         self._link = link
         self._pid = link.greeting.pid
         self._shared = shared
@@ -56,7 +56,8 @@ class Connection(Transacting):
         self._portal: stream.Portal | None = None
         self._copying = False
         self._unclean = False
-        self._track_commit = False
+        self._database = database
+        self._track_commit = database is not None and database._track_commit
         link.machine.notifications.clear()  # what came for the last one who had this connection
 
     @property
@@ -94,9 +95,14 @@ class Connection(Transacting):
     def _take(self, timeout: float | None, since: float = 0.0) -> Link:
         """Lend the connection to a transaction."""
         self._make_ready(timeout)
+        if self._link.closed:
+            raise self._link.why_lost()
         if self.in_transaction:
             raise UsageError("a transaction that was begun by hand is open on this connection: end it first")
         return self._link
+
+    def _elsewhere(self) -> Any:
+        return self._database
 
     def _give(self, link: Link) -> None:
         self._unclean = (not link.closed and link.machine.status != "I") or link.recovering

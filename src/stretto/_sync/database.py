@@ -179,7 +179,7 @@ class Database(Transacting):
     def connection(self) -> Iterator[Connection]:
         """Reserve a connection, for session state (SET, LISTEN, temporary tables, BEGIN); it is reset at the end."""
         link = self._acquire()
-        connection = Connection(link, self._shared)
+        connection = Connection(link, self._shared, self)
         try:
             yield connection
         finally:
@@ -206,7 +206,10 @@ class Database(Transacting):
     def stream(
         self, sql: Any, /, *args: Any, into: Any = None, batch: int = 1000, timeout: float | None = None
     ) -> Iterator[Any]:
-        """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream)."""
+        """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream).
+
+        In a transaction on its connection, where another statement ends the stream: UsageError instead of further rows.
+        """
         with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
             portal = streaming.Portal(self._shared, sql, args, into, batch)

@@ -51,13 +51,13 @@ class Reserve(Lane):
         while self._free:
             self._db._give(self._free.pop())
 
-    def _take(self, timeout: float | None) -> Any:
+    def _take(self, timeout: float | None, since: float = 0.0) -> Any:
         """One of those that are held; another one where they were lost."""
         while self._free:
             link = self._free.pop()
             if not link.closed:
                 return link
-        return self._db._take(timeout)
+        return self._db._take(timeout, since)
 
     def _give(self, link: Link) -> None:
         if link.closed or link.recovering or link.machine.status != "I" or not link.machine.idle():

@@ -15,6 +15,7 @@ from stretto.flows.ambient import Ambient, present, scope_of, surroundings
 from stretto.flows.ending import is_retryable, pause_before
 from stretto.flows.options import Options
 from stretto.runtime.blocking import Link
+from stretto.runtime.lazy import refuse_generator
 from stretto.runtime.turns import Work, pause, value_of
 
 T = TypeVar("T")
@@ -32,6 +33,10 @@ class Transacting(Verbs):
 
     def _give(self, link: Link) -> Any:
         raise NotImplementedError
+
+    def _elsewhere(self) -> Any:
+        """Who has another connection, to ask what became of a COMMIT whose answer was lost."""
+        return self
 
     def _alone(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
@@ -91,10 +96,11 @@ class Transacting(Verbs):
             timeout: seconds for all of it.
 
         Raises:
-            UsageError: ``attempts`` below one.
+            UsageError: ``attempts`` below one; a generator function, or a generator that is returned.
             Exception: the last attempt's error, after ``attempts`` or when the time is up; other errors than those two
                 at once.
         """
+        refuse_generator(function)
         check_counts(attempts=attempts)
         check_seconds(timeout=timeout)
         options = Options.of(isolation, readonly, deferrable)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable, Generator
 from functools import partial
@@ -13,18 +12,24 @@ from typing import Any
 from stretto._habits import TRANSACTION, names_elsewhere
 from stretto._numbers import check_seconds
 from stretto._places import caller
-from stretto._sync.ending import Owner, commit, discard, fate, part
+from stretto._sync.ending import Owner, call_hooks, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
-from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, UsageError
-from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present, surroundings
+from stretto.errors import (
+    CommitUnknown,
+    ConnectionLost,
+    PoolTimeout,
+    StatementTimeout,
+    TransactionClosed,
+    UsageError,
+)
+from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present
 from stretto.flows.ending import closing
+from stretto.flows.failed import left
 from stretto.flows.options import Options
 from stretto.flows.transaction import Scope, Trunk, within
 from stretto.flows.undo import revert
 from stretto.runtime.blocking import Link
-from stretto.runtime.turns import Turns, here, later, value_of
-
-_log = logging.getLogger("stretto")
+from stretto.runtime.turns import Turns, here, later
 
 
 @names_elsewhere(TRANSACTION)
@@ -81,16 +86,26 @@ class Transaction(Verbs):
         """Call a function after the outermost COMMIT has taken place; in order.
 
         It is dropped where this block is rolled back. What it raises is logged: the transaction is committed whatever
-        it does.
+        it does; a cancellation or interrupt is raised when all of them have been called. Raises TransactionClosed where
+        the block has ended.
         """
-        self._entered().hooks += ((True, function),)
+        self._hook(True, function)
 
     def on_rollback(self, function: Callable[[], Any]) -> None:
         """Call a function when this block or one around it has been rolled back; in order.
 
-        What it raises is logged.
+        What it raises is logged. Raises TransactionClosed where the block has ended.
         """
-        self._entered().hooks += ((False, function),)
+        self._hook(False, function)
+
+    def _hook(self, on_commit: bool, function: Callable[[], Any]) -> None:
+        scope = self._entered()
+        if scope.closed:
+            raise TransactionClosed(
+                f"the block opened at {self._place} has ended, so this hook would never be called: say it inside the "
+                "block; what a hook has to say it can do at once"
+            )
+        scope.hooks += ((on_commit, function),)
 
     @property
     def final(self) -> Final:
@@ -189,7 +204,7 @@ class Transaction(Verbs):
     def _interrupted(self, link: Link, error: BaseException) -> None:
         scope = self._entered()
         scope.interrupted(error)
-        if scope.trunk.discard:
+        if scope.trunk.discard and (self._outermost or self)._link is link:
             link.abort()
 
     def _reserve(self) -> Link:
@@ -322,6 +337,9 @@ class Transaction(Verbs):
     def _end_nested(self, scope: Scope, parent: Transaction, error: BaseException | None) -> None:
         mine, why = self._stop(scope, error)
         try:
+            link = (self._outermost or self)._link
+            if not mine and link is not None:
+                link.give_up_all(partial(left, why))
             scope.leave(keep=why is None)
         finally:
             self._ended = True
@@ -331,7 +349,7 @@ class Transaction(Verbs):
         if why is not None:
             parent._inner = why
             revert(scope.undo)
-            self._call_hooks(scope, committed=False)
+            call_hooks(scope, self._before, committed=False)
             raise why
 
     def _end(self, scope: Scope, error: BaseException | None) -> None:
@@ -362,20 +380,11 @@ class Transaction(Verbs):
         if why is not None and not isinstance(why, CommitUnknown):
             revert(scope.undo)
         if scope.hooks and not isinstance(why, CommitUnknown):
-            self._call_hooks(scope, committed=why is None)
+            call_hooks(scope, self._before, committed=why is None)
         if held is not None:
             raise held from why
         if why is not None:
             raise why
-
-    def _call_hooks(self, scope: Scope, *, committed: bool) -> None:
-        with surroundings(self._before or NOTHING):
-            for on_commit, function in scope.hooks:
-                if on_commit is committed:
-                    try:
-                        value_of(function())
-                    except Exception:
-                        _log.exception("a hook of the transaction opened at %s has failed", self._place)
 
     def __del__(self) -> None:
         if self._scope is None or self._ended or self._parent is not None:

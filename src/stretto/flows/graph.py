@@ -13,8 +13,8 @@ from typing import Any
 from stretto.errors import UsageError
 from stretto.flows.batch import batch_request
 from stretto.flows.query import Flow, as_here, decode, heal, prepare
+from stretto.flows.ridden import ridden
 from stretto.flows.shared import Shared
-from stretto.flows.transaction import ridden
 from stretto.model.base import Model
 from stretto.model.branches import Given, branches_of
 from stretto.model.graph import Related, tree

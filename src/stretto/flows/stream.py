@@ -43,7 +43,6 @@ class Portal:
         self._batch = batch
         self._begun = False  # an answer was had
         self._in_parts = False  # some rows of a batch were had
-        self._ended = False  # the Sync was said
         buf = WriteBuffer()
         frontend.execute(buf, b"", batch)
         buf.write_bytes(frontend.FLUSH)
@@ -55,7 +54,6 @@ class Portal:
         self._statement = yield from fitting(self._shared, statement, self._into)
         self._request = self._statement.bind_portal(self._args, self._batch)
         self._maker = maker_for(self._statement, self._into)
-        self._ended = False
         self._request.partial = True
         self._request.hurry = True
         yield self._request
@@ -63,17 +61,15 @@ class Portal:
     def more(self) -> Flow:
         """Return the next batch of rows, or a part of it; the empty list at the end. Raises the server's error.
 
-        A stale statement outside a transaction is prepared anew; nothing of it has run.
+        UsageError where another statement has ended the stream: the portal is gone, and with it the rows that were not
+        had yet. A stale statement outside a transaction is prepared anew; nothing of it has run.
         """
         request = self._request
-        if self._ended and request.abandoned:
-            raise UsageError(
-                "another statement on the connection of this stream has ended it: take a second connection"
-            )
-        if request.done:
-            check(request, self._sql)
+        if request.done or request.abandoned:
+            self._check_whole()
             return []
         yield request
+        self._check_whole()
         if request.described is not None and request.error is None:
             yield from self._adapt(request.described)
         slices = request.take()
@@ -119,6 +115,16 @@ class Portal:
             self._into.forget()
             self._maker = maker_for(self._statement, self._into)
 
+    def _check_whole(self) -> None:
+        """Raise what has ended the stream before its end: what came meanwhile, or another statement."""
+        if self._request.done or self._request.failure is not None:
+            check(self._request, self._sql)
+        if self._request.abandoned:
+            raise UsageError(
+                "another statement on the connection of this stream has ended it before its last row: fetch() the rows "
+                "before, or run the statement on a second connection (in a transaction: inside stretto.detached())"
+            )
+
     def _adapt(self, described: dict[bytes, bytes | None]) -> Generator[Request, Any, None]:
         """The statement has other columns on this connection than where it was described: read its rows by those."""
         columns = backend.columns_of(described.get(self._statement.name))
@@ -134,14 +140,13 @@ class Portal:
 
     def close(self) -> Generator[Request, Any, None]:
         """End the stream where it is; rows on their way are thrown away."""
-        if not self._request.done and not self._ended:
+        if not self._request.done and not self._request.abandoned:
             self._request.abandoned = True
             yield from self._finish()
 
     def _finish(self) -> Generator[Request, Any, None]:
         request = self._request
         if not request.done:
-            self._ended = True
             request.say(frontend.SYNC, b"Y")
             yield request
             while not request.done:

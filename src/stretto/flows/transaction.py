@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator
-from functools import lru_cache
 from typing import Any
 
 from stretto.errors import ConnectionLost, DatabaseError, Error, TransactionAborted, TransactionClosed, UsageError
+from stretto.flows.failed import aborted, only_aborted, rolled_back
 from stretto.flows.options import Options
 from stretto.flows.query import Flow, server_error
+from stretto.flows.ridden import ridden
 from stretto.flows.simple import simple
 from stretto.flows.xid import Xid
 from stretto.protocol.classify import CONTROL
@@ -28,8 +29,6 @@ _IDLE = ord("I")
 _BY_HAND = (
     "inside transaction() leaving the block commits, raising rolls back, and a nested transaction() is a savepoint"
 )
-_NO_VALUES = frontend.bind_head(b"", b"", [])
-_NO_COLUMNS = frontend.format_block([])
 
 
 class Trunk:
@@ -37,6 +36,7 @@ class Trunk:
 
     ``sent``: BEGIN is on its way or answered, so the connection is not clean; ``confirmed``: it was answered.
     ``doom``: why nothing can be done any more but to roll back. ``discard``: the connection's state is not certain.
+    ``portal``: the last stream's request, which may have failed in rows that nobody has read.
     """
 
     __slots__ = (
@@ -52,6 +52,7 @@ class Trunk:
         "failure",
         "options",
         "pending",
+        "portal",
         "results",
         "sent",
         "xid",
@@ -66,6 +67,7 @@ class Trunk:
         self.copying = False
         self.doom: BaseException | None = None
         self.xid = Xid(wanted=track and not options.readonly)
+        self.portal: Request | None = None
         self.committing: Request | None = None
         self.results: list[Any] | None = None
         self.failure: Error | None = None
@@ -83,6 +85,8 @@ class Trunk:
 
     def leave_savepoint(self, name: str, *, keep: bool) -> None:
         """End a nested block. One that has sent nothing leaves no trace; what it still had due is void."""
+        if not keep:
+            self.portal = None  # its failure is undone
         begun = f"SAVEPOINT {name}"
         if begun in self.pending:
             del self.pending[self.pending.index(begun) :]
@@ -258,7 +262,7 @@ class Scope:
 
     def heard(self, request: Request) -> None:
         """Record the server's error, in the order in which it told. Its last words come again, as ConnectionLost."""
-        error = server_error(request, None) if self.root is None else None
+        error = server_error(request, None) if self.root is None and request.error is not None else None
         if error is not None and error.severity not in ("FATAL", "PANIC"):
             self.root, self._root_request = error, request
 
@@ -286,7 +290,7 @@ class Scope:
         why = self.root or self.trunk.doom
         if why is None or error is why:
             return error
-        if error is None or _only_aborted(error):
+        if error is None or only_aborted(error):
             return why if isinstance(why, Exception) else aborted(why)
         return error
 
@@ -315,11 +319,17 @@ def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
                     yield from _followed(trunk, request, last)
                 elif trunk.xid.due(request):
                     yield from trunk.xid.behind(request)
+                if not request.script.endswith((b"Y", b"Q")):
+                    trunk.portal = request
+                    request.hurry = request.hurry and trunk.confirmed  # nobody may follow where BEGIN has failed
             yield request
             _look_at(scope, trunk.ahead())
             if request.error is not None:
+                scope.heard(trunk.portal or request)
                 scope.heard(request)
             trunk.heard(request)
+            if request.error is not None and request.before_due and not request.done:
+                raise scope.root or server_error(request, None)  # a stream's flow does not look at it yet
             try:
                 request = flow.send(request)
             except DatabaseError as error:
@@ -357,39 +367,6 @@ def _followed(trunk: Trunk, request: Request, last: Flow) -> Flow:
 def _executes(request: Request) -> bool:
     """Tell the request that runs the statement from those that prepare."""
     return request.allow_copy == 0 and request.script.endswith((b"EY", b"Q"))
-
-
-def aborted(why: BaseException) -> Error:
-    """Make the error for a statement of a transaction that has failed; nothing was sent, or the server has refused."""
-    said = str(why).partition("\n")[0] or type(why).__name__
-    if isinstance(why, TransactionAborted):
-        return why
-    error = TransactionAborted(f"the transaction has failed and can only be rolled back; the first error was: {said}")
-    error.__cause__ = why
-    return error
-
-
-def rolled_back(error: ConnectionLost) -> ConnectionLost:
-    """Nothing of the transaction is left: the connection was lost before COMMIT took place."""
-    error.outcome = "rolled_back"
-    return error
-
-
-def _only_aborted(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_only_aborted(each) for each in error.exceptions)
-    return isinstance(error, TransactionAborted)
-
-
-@lru_cache(maxsize=64)
-def ridden(*commands: str) -> tuple[bytes, bytes]:
-    """Parse, Bind and Execute of commands without parameters, on the unnamed statement and portal; their script."""
-    buf = WriteBuffer()
-    for command in commands:
-        frontend.parse(buf, b"", command.encode())
-        frontend.end_bind(buf, frontend.begin_bind(buf, _NO_VALUES), _NO_COLUMNS)
-        buf.write_bytes(frontend.EXECUTE_ALL)
-    return buf.getvalue(), b"PBE" * len(commands)
 
 
 def _no_door() -> None:

@@ -29,6 +29,7 @@ from stretto.runtime.base import (
     RECEIVE,
     fail_all,
     forsake,
+    given_back,
     may_wait,
     release,
     unfinished,
@@ -190,7 +191,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = forked() if self.inherited else why_lost(machine)
+                request.failure = why_lost(machine, self.inherited)
                 request.done = True
                 return
             busy = machine.submit(request)
@@ -497,12 +498,16 @@ class Link:
         else:
             self._reap(request)
 
-    def give_up_all(self) -> None:
-        """Nobody waits for anything here any more."""
+    def give_up_all(self, why: Callable[[], Error] = given_back) -> None:
+        """Nobody shall wait for anything here any more; whoever does is told by an error of his own."""
         machine = self.machine
         for request in machine.due():
+            if not request.given_up and request.failure is None:
+                request.failure = why()
             request.given_up = request.abandoned = True
             request.take()
+            if request.waiter is not None:
+                wake(request.waiter)
         if not machine.idle() and not self.recovering:
             self._recovery = self._loop.create_task(self._recover())
 

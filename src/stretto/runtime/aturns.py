@@ -9,6 +9,7 @@ from inspect import isawaitable
 from typing import Any, TypeVar
 
 from stretto.errors import StatementTimeout
+from stretto.runtime.lazy import refuse_generated
 
 T = TypeVar("T")
 Work = Callable[..., Awaitable[T]]  # what transact() calls
@@ -96,8 +97,10 @@ def too_late(timeout: float | None) -> StatementTimeout:
 
 
 async def value_of(found: Any) -> Any:
-    """What a function has returned, awaited where it is to be."""
-    return await found if isawaitable(found) else found
+    """What a function has returned, awaited where it is to be; raises UsageError for a generator."""
+    result = await found if isawaitable(found) else found
+    refuse_generated(result)
+    return result
 
 
 async def pause(seconds: float) -> None:

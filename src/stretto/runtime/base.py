@@ -94,6 +94,11 @@ def lost(cause: BaseException | None, outcome: Outcome) -> Error:
     return error
 
 
+def given_back() -> Error:
+    """Make the error for whoever still waits on a connection that its block has given back."""
+    return UsageError("the block of this connection ended while the statement ran, and it was cancelled: wait for it")
+
+
 def release(machine: Machine, head: Request) -> None:
     """End what the given up request still has open: a COPY, or a portal whose Sync was not sent."""
     if head.state == _COPY_IN:

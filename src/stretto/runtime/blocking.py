@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +18,7 @@ from stretto.errors import Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
-from stretto.runtime.base import CANCEL_GRACE, release, remaining, unfinished, why_lost
+from stretto.runtime.base import CANCEL_GRACE, given_back, release, remaining, unfinished, why_lost
 from stretto.runtime.forks import forked
 from stretto.runtime.pump import Pump
 from stretto.runtime.slow import follow, note, start
@@ -171,7 +171,7 @@ class Link(Pump):
         try:
             if not request.queued:
                 if machine.closed:
-                    request.failure = forked() if self.inherited else why_lost(machine)
+                    request.failure = why_lost(machine, self.inherited)
                     request.done = True
                     return
                 machine.submit(request)
@@ -312,9 +312,11 @@ class Link(Pump):
         self._given_up.add(request)
         self._recover_if_deserted()
 
-    def give_up_all(self) -> None:
-        """Nobody waits for anything here any more."""
+    def give_up_all(self, why: Callable[[], Error] = given_back) -> None:
+        """Nobody shall wait for anything here any more; whoever does is told by an error of his own."""
         for request in self.machine.due():
+            if request not in self._given_up and request.failure is None:
+                request.failure = why()
             self.give_up(request)
 
     def _recover_if_deserted(self) -> None:

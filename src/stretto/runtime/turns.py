@@ -11,18 +11,23 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from stretto.errors import StatementTimeout, UsageError
+from stretto.runtime.lazy import refuse_generated
 
 T = TypeVar("T")
 Work = Callable[..., T]  # what transact() calls
 
 
 class Turns:
-    """The turns in one block: everybody goes alone, because whoever waits for an answer reads the socket himself."""
+    """The turns in one block: everybody goes alone, because whoever waits for an answer reads the socket himself.
+
+    Each turn is a thread's or greenlet's. What interrupts it, a signal handler, can't wait for it.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what interrupts it here may enter it
         self._taken = False
-        self._waiting: deque[threading.Event] = deque()
+        self._holder = 0
+        self._waiting: deque[tuple[threading.Event, int]] = deque()
         self._pid = os.getpid()
 
     def try_enter(self, alone: bool) -> bool:
@@ -31,18 +36,28 @@ class Turns:
             if self._taken:
                 return False
             self._taken = True
+            self._holder = threading.get_ident()
             return True
 
     def enter(self, alone: bool, timeout: float | None) -> None:
-        """Wait for a turn; raises StatementTimeout when ``timeout`` seconds have passed, and then nothing was sent."""
+        """Wait for a turn; raises StatementTimeout when ``timeout`` seconds have passed, and then nothing was sent.
+
+        Raises UsageError where its end would be waited for by the very thread that has it, or that is next.
+        """
+        me = threading.get_ident()
         with self._lock:
-            if not self._taken:
-                self._taken = True
+            if self.try_enter(alone):
                 return
             if self._pid != os.getpid():
                 return  # a child process: whoever had the turn may not be here
+            if me in (self._holder, *(ident for _, ident in self._waiting)):
+                raise UsageError(
+                    "this thread is in the middle of another statement or nested block of the same transaction, and "
+                    "what interrupts it there, as a signal handler, can't wait for its end: nothing was sent; use "
+                    "stretto.detached() for another connection, or only note here what is to be done later"
+                )
             turn = threading.Event()
-            self._waiting.append(turn)
+            self._waiting.append((turn, me))
         try:
             if turn.wait(timeout if timeout is None else max(timeout, 0.0)):
                 return
@@ -61,7 +76,7 @@ class Turns:
         with self._lock:
             if turn.is_set():
                 return False
-            self._waiting.remove(turn)
+            self._waiting = deque(one for one in self._waiting if one[0] is not turn)
             return True
 
     def seize(self) -> bool:
@@ -73,13 +88,15 @@ class Turns:
         """End a turn: it goes to whoever waits longest."""
         with self._lock:
             if self._waiting:
-                self._waiting.popleft().set()
+                turn, self._holder = self._waiting.popleft()
+                turn.set()
             else:
                 self._taken = False
 
 
 def value_of(found: Any) -> Any:
-    """What a function has returned; raises UsageError for what needs an event loop."""
+    """What a function has returned; raises UsageError for what needs an event loop, and for a generator."""
+    refuse_generated(found)
     if inspect.iscoroutine(found):
         found.close()
         raise UsageError("an async function needs an AsyncDatabase: here it would never run")

@@ -270,11 +270,15 @@ async def test_a_source_may_load_too(open_db: Callable[..., Any], small: None) -
     assert await db.fetchval("select count(*) from t") == 5000
 
 
+async def begin_another(db: AsyncDatabase) -> None:
+    await db._loads.enter(True, None)
+
+
 async def test_a_load_waits_for_another_until_its_deadline(
     db: AsyncDatabase, outside: psycopg.Connection[Any], beside: Any, small: None
 ) -> None:
     await db.execute(TABLE)
-    await db._loads.enter(True, None)
+    await beside.result(beside.start(begin_another, db))
     with pytest.raises(StatementTimeout, match="deadline"), stretto.deadline(0.2):
         await load(db, 0)
     db._loads.leave(True)

@@ -81,6 +81,29 @@ async def test_a_commit_whose_answer_is_lost_is_found_out(
     assert await far.fetchval("select 1") == 1
 
 
+@pytest.mark.parametrize("connections", [1, 2])
+async def test_a_commit_on_a_reserved_connection_is_found_out_on_another(
+    open_db: Any, proxy: Proxy, outside: psycopg.Connection[Any], t: str, connections: int
+) -> None:
+    far = open_db(proxy.url, connections=connections, server_settings={"search_path": t}, **PLAIN)
+    called: list[str] = []
+    async with far.connection() as connection:
+        await work(connection, "insert into t values (1)", called)
+        proxy.rule = once(commit_answered, "cut")
+        await work(connection, "insert into t values (2)", called)
+        assert connection.closed
+        with pytest.raises(ConnectionLost):
+            await work(connection, "insert into t values (3)", called)
+    assert called == ["commit", "commit", "rollback"]
+    assert seen(outside) == [1, 2]
+    async with far.connection() as connection:
+        proxy.rule = once(commit_said, "cut")
+        with pytest.raises(ConnectionLost) as caught:
+            await work(connection, "insert into t values (4)", called)
+    assert caught.value.outcome == "rolled_back"
+    assert await far.fetchval("select count(*) from t") == 2
+
+
 async def test_a_commit_that_never_reached_the_server_was_rolled_back(
     far: AsyncDatabase, proxy: Proxy, outside: psycopg.Connection[Any]
 ) -> None:

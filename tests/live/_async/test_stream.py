@@ -218,3 +218,26 @@ async def test_a_connection_lost_in_the_middle(one: AsyncDatabase, outside: psyc
                 kill(outside, row.pid)
     assert getattr(caught.value.__cause__, "sqlstate", None) in ("57P01", None)
     assert await one.fetchval("select 10") == 10
+
+
+async def test_a_connection_lost_between_two_batches(
+    one: AsyncDatabase, outside: psycopg.Connection[Any], beside: Any
+) -> None:
+    """It is heard of while the rows in hand are used."""
+    sql = "select i, pg_backend_pid() as pid from generate_series(1, 1000) i"
+    with pytest.raises(ConnectionLost):
+        async for row in one.stream(sql, batch=100):
+            if row.i == 50:
+                kill(outside, row.pid)
+                for _ in range(5):
+                    await beside.turn()
+    assert await one.fetchval("select 11") == 11
+
+
+async def test_a_batch_that_takes_too_long_is_told_on_a_reserved_connection_too(one: AsyncDatabase) -> None:
+    sql = "select pg_sleep(case when i = 25 then 60 else 0 end) from generate_series(1, 100) i"
+    async with one.connection() as connection:
+        with pytest.raises(StatementTimeout):
+            async for _row in connection.stream(sql, batch=10, timeout=0.3):
+                pass
+        assert await connection.fetchval("select 12") == 12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -199,6 +200,38 @@ async def test_decorated_functions_find_their_database(
         await by_argument(1, None)  # type: ignore[arg-type]  # that is the point
 
 
+# --- Generators -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_generator_function_is_refused(db: AsyncDatabase, t: str) -> None:
+    """It would run when its transaction has ended."""
+
+    async def generate(number: int) -> Any:
+        await db.execute("insert into t values ($1)", number)
+        yield number
+
+    class Callable_:
+        async def __call__(self) -> Any:
+            yield await db.execute("insert into t values (1)")
+
+    for function in (generate, partial(generate, 1), Callable_()):
+        with pytest.raises(UsageError, match="is a generator function"):
+            await db.transact(function)
+    for decorate in (stretto.transactional, stretto.transactional(db)):
+        with pytest.raises(UsageError, match=r"generate\(\) is a generator function"):
+            decorate(generate)
+
+    async def wrapped() -> Any:
+        await db.execute("insert into t values (2)")
+        return generate(3)
+
+    with pytest.raises(UsageError, match="returned generate, a generator"):
+        await db.transact(wrapped)
+    with pytest.raises(UsageError, match="a generator, which would run"):
+        await db.transact(lambda: db.stream("insert into t values (4) returning i"))
+    assert await db.fetchval(SEEN) is None, "what it did before is rolled back"
+
+
 # --- Hooks ----------------------------------------------------------------------------------------------------------
 
 
@@ -248,6 +281,60 @@ async def test_a_hook_that_fails_hides_nothing(db: AsyncDatabase, t: str, caplog
     assert called == ["next"]
     assert [record.message.partition(" opened")[0] for record in caplog.records] == ["a hook of the transaction"] * 2
     assert await db.fetchval(SEEN) == [1]
+
+
+class Interrupt(BaseException):
+    """As KeyboardInterrupt, which pytest would take for its own."""
+
+
+async def test_a_hook_that_is_interrupted_keeps_no_other_from_being_called(db: AsyncDatabase, t: str) -> None:
+    called: list[str] = []
+
+    def interrupted() -> None:
+        called.append("interrupted")
+        raise Interrupt
+
+    with pytest.raises(Interrupt):
+        async with db.transaction():
+            db.on_commit(interrupted)
+            db.on_commit(lambda: called.append("commit"))
+            await db.execute("insert into t values (1)")
+    with pytest.raises(Interrupt):
+        async with db.transaction(), db.transaction():
+            db.on_rollback(interrupted)
+            db.on_rollback(lambda: called.append("rollback"))
+            raise Broken
+    assert called == ["interrupted", "commit", "interrupted", "rollback"]
+    assert await db.fetchval(SEEN) == [1]
+
+
+async def test_a_hook_of_a_block_that_has_ended_is_refused(
+    db: AsyncDatabase, t: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    called: list[str] = []
+
+    def late() -> None:
+        called.append("a hook")
+        transaction.on_commit(lambda: called.append("late"))
+
+    with caplog.at_level(logging.ERROR, "stretto"):
+        async with db.transaction() as transaction:
+            async with db.transaction() as nested:
+                await db.execute("insert into t values (1)")
+            for hook in (nested.on_commit, nested.on_rollback):
+                with pytest.raises(TransactionClosed, match="would never be called"):
+                    hook(lambda: called.append("late"))
+            transaction.on_commit(late)
+    assert called == ["a hook"]
+    assert "would never be called" in caplog.text
+    for hook in (transaction.on_commit, transaction.on_rollback):
+        with pytest.raises(TransactionClosed, match="would never be called"):
+            hook(lambda: called.append("late"))
+    async with db.transaction() as transaction:
+        await transaction.final.execute("insert into t values (2)")
+        with pytest.raises(TransactionClosed):
+            transaction.on_commit(lambda: called.append("late"))
+    assert called == ["a hook"]
 
 
 # --- The last statement ---------------------------------------------------------------------------------------------

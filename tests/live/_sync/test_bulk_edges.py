@@ -271,11 +271,15 @@ def test_a_source_may_load_too(open_db: Callable[..., Any], small: None) -> None
     assert db.fetchval("select count(*) from t") == 5000
 
 
+def begin_another(db: Database) -> None:
+    db._loads.enter(True, None)
+
+
 def test_a_load_waits_for_another_until_its_deadline(
     db: Database, outside: psycopg.Connection[Any], beside: Any, small: None
 ) -> None:
     db.execute(TABLE)
-    db._loads.enter(True, None)
+    beside.result(beside.start(begin_another, db))
     with pytest.raises(StatementTimeout, match="deadline"), stretto.deadline(0.2):
         load(db, 0)
     db._loads.leave(True)

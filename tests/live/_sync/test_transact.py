@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -196,6 +197,38 @@ def test_decorated_functions_find_their_database(db: Database, t: str, outside: 
         by_argument(1, None)  # type: ignore[arg-type]  # that is the point
 
 
+# --- Generators -----------------------------------------------------------------------------------------------------
+
+
+def test_a_generator_function_is_refused(db: Database, t: str) -> None:
+    """It would run when its transaction has ended."""
+
+    def generate(number: int) -> Any:
+        db.execute("insert into t values ($1)", number)
+        yield number
+
+    class Callable_:
+        def __call__(self) -> Any:
+            yield db.execute("insert into t values (1)")
+
+    for function in (generate, partial(generate, 1), Callable_()):
+        with pytest.raises(UsageError, match="is a generator function"):
+            db.transact(function)
+    for decorate in (stretto.transactional, stretto.transactional(db)):
+        with pytest.raises(UsageError, match=r"generate\(\) is a generator function"):
+            decorate(generate)
+
+    def wrapped() -> Any:
+        db.execute("insert into t values (2)")
+        return generate(3)
+
+    with pytest.raises(UsageError, match="returned generate, a generator"):
+        db.transact(wrapped)
+    with pytest.raises(UsageError, match="a generator, which would run"):
+        db.transact(lambda: db.stream("insert into t values (4) returning i"))
+    assert db.fetchval(SEEN) is None, "what it did before is rolled back"
+
+
 # --- Hooks ----------------------------------------------------------------------------------------------------------
 
 
@@ -245,6 +278,58 @@ def test_a_hook_that_fails_hides_nothing(db: Database, t: str, caplog: pytest.Lo
     assert called == ["next"]
     assert [record.message.partition(" opened")[0] for record in caplog.records] == ["a hook of the transaction"] * 2
     assert db.fetchval(SEEN) == [1]
+
+
+class Interrupt(BaseException):
+    """As KeyboardInterrupt, which pytest would take for its own."""
+
+
+def test_a_hook_that_is_interrupted_keeps_no_other_from_being_called(db: Database, t: str) -> None:
+    called: list[str] = []
+
+    def interrupted() -> None:
+        called.append("interrupted")
+        raise Interrupt
+
+    with pytest.raises(Interrupt):
+        with db.transaction():
+            db.on_commit(interrupted)
+            db.on_commit(lambda: called.append("commit"))
+            db.execute("insert into t values (1)")
+    with pytest.raises(Interrupt):
+        with db.transaction(), db.transaction():
+            db.on_rollback(interrupted)
+            db.on_rollback(lambda: called.append("rollback"))
+            raise Broken
+    assert called == ["interrupted", "commit", "interrupted", "rollback"]
+    assert db.fetchval(SEEN) == [1]
+
+
+def test_a_hook_of_a_block_that_has_ended_is_refused(db: Database, t: str, caplog: pytest.LogCaptureFixture) -> None:
+    called: list[str] = []
+
+    def late() -> None:
+        called.append("a hook")
+        transaction.on_commit(lambda: called.append("late"))
+
+    with caplog.at_level(logging.ERROR, "stretto"):
+        with db.transaction() as transaction:
+            with db.transaction() as nested:
+                db.execute("insert into t values (1)")
+            for hook in (nested.on_commit, nested.on_rollback):
+                with pytest.raises(TransactionClosed, match="would never be called"):
+                    hook(lambda: called.append("late"))
+            transaction.on_commit(late)
+    assert called == ["a hook"]
+    assert "would never be called" in caplog.text
+    for hook in (transaction.on_commit, transaction.on_rollback):
+        with pytest.raises(TransactionClosed, match="would never be called"):
+            hook(lambda: called.append("late"))
+    with db.transaction() as transaction:
+        transaction.final.execute("insert into t values (2)")
+        with pytest.raises(TransactionClosed):
+            transaction.on_commit(lambda: called.append("late"))
+    assert called == ["a hook"]
 
 
 # --- The last statement ---------------------------------------------------------------------------------------------

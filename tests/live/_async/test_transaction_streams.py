@@ -1,0 +1,173 @@
+"""Streams in a transaction: they share its connection with the other statements, and lose no row without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+import stretto
+from stretto._async.database import AsyncDatabase
+from stretto.errors import TransactionAborted, UsageError
+from stretto.flows.options import Options
+from stretto.sqlstate import DivisionByZero, SqlSyntaxError, UniqueViolation
+
+ROWS = "select generate_series(1, $1::int)"
+ENDED = "another statement"
+
+
+@pytest.fixture
+def t(outside: psycopg.Connection[Any], schema: str) -> str:
+    """A table of numbers, each once."""
+    outside.execute("create table t (i int primary key)")
+    return schema
+
+
+async def plainly(db: AsyncDatabase, number: int) -> None:
+    await db.execute("insert into t values ($1)", number)
+
+
+async def in_a_block(db: AsyncDatabase, number: int) -> None:
+    async with db.transaction():
+        await db.execute("insert into t values ($1)", number)
+
+
+async def by_a_stream(db: AsyncDatabase, number: int) -> None:
+    async for row in db.stream("insert into t values ($1) returning i", number):
+        assert row.i == number
+
+
+WORK: dict[str, Callable[..., Any]] = {"plainly": plainly, "in a block": in_a_block, "by a stream": by_a_stream}
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["the stream first", "a statement first"])
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
+async def test_another_statement_ends_a_stream_with_an_error(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any], work: Callable[..., Any], first: bool
+) -> None:
+    for _ in ("cold", "warm"):
+        had: list[int] = []
+        with pytest.raises(UsageError, match=ENDED):
+            async with one.transaction():
+                if first:
+                    await one.fetchval("select 1")
+                async for row in one.stream(ROWS, 5000):
+                    had.append(row[0])
+                    if row[0] == 7:
+                        await work(one, 7)
+        assert had == list(range(1, 1001)), "the batch in hand, and no row of the others"
+        assert outside.execute("select count(*) from t").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 4], ids=lambda rows: f"{rows} rows")
+async def test_a_stream_that_has_its_last_row_in_hand_is_not_ended(one: AsyncDatabase, t: str, rows: int) -> None:
+    for attempt in (1, 2):
+        had: list[int] = []
+        async with one.transaction():
+            async for row in one.stream(ROWS, rows, batch=5):
+                had.append(row[0])
+                await plainly(one, 10 * attempt + row[0])
+        assert had == list(range(1, rows + 1))
+    assert await one.fetchval("select count(*) from t") == 2 * rows
+
+
+async def test_a_stream_left_early_leaves_the_transaction_whole(one: AsyncDatabase, t: str) -> None:
+    for number in (1, 2):
+        async with one.transaction():
+            async for row in one.stream(ROWS, 5000, batch=2):
+                if row[0] == 3:
+                    await plainly(one, number)
+                    break
+            assert [row[0] async for row in one.stream(ROWS, 3, batch=2)] == [1, 2, 3]
+    assert await one.fetchval("select array_agg(i order by i) from t") == [1, 2]
+
+
+async def test_a_detached_statement_leaves_a_stream_alone(db: AsyncDatabase, t: str) -> None:
+    for number in (1, 2):
+        had: list[int] = []
+        async with db.transaction():
+            async for row in db.stream(ROWS, 20, batch=3):
+                had.append(row[0])
+                if row[0] == 7:
+                    with stretto.detached():
+                        await plainly(db, number)
+        assert had == list(range(1, 21))
+
+
+async def test_a_stream_comes_first_cold_and_warm(one: AsyncDatabase, t: str) -> None:
+    for number in (1, 2, 3):
+        async with one.transaction():
+            assert [row[0] async for row in one.stream(ROWS, 7, batch=2)] == list(range(1, 8))
+            assert await one.fetchval("select pg_current_xact_id_if_assigned()::text") is None
+            await plainly(one, number)
+        async with one.transaction(), one.transaction():
+            assert [row.i async for row in one.stream("select i from t order by i")] == list(range(1, number + 1))
+
+
+async def test_a_connections_stream_in_its_transaction(one: AsyncDatabase) -> None:
+    async with one.connection() as connection:
+        for _ in ("cold", "warm"):
+            had: list[int] = []
+            async with connection.transaction():
+                assert [row[0] async for row in connection.stream(ROWS, 7, batch=2)] == list(range(1, 8))
+            with pytest.raises(UsageError, match=ENDED):
+                async with connection.transaction():
+                    async for row in connection.stream(ROWS, 7, batch=2):
+                        had.append(row[0])
+                        if row[0] == 3:
+                            await connection.fetchval("select 1")
+            assert had == [1, 2, 3, 4]
+
+
+async def test_the_error_of_a_row_that_was_not_read_is_the_first_one(one: AsyncDatabase) -> None:
+    sql = "select 1 / (5 - generate_series(1, 9))"
+    for _ in ("cold", "warm"):
+        with pytest.raises(DivisionByZero):
+            async with one.transaction():
+                async for _row in one.stream(sql, batch=3):
+                    await one.fetchval("select 1")
+        with pytest.raises(DivisionByZero):
+            async with one.transaction():
+                async for _row in one.stream(sql, batch=3):
+                    break
+
+
+async def test_the_error_of_a_stream_in_a_block_that_was_rolled_back_is_no_cause(one: AsyncDatabase, t: str) -> None:
+    await plainly(one, 1)
+    for _ in ("cold", "warm"):
+        with pytest.raises(UniqueViolation):
+            async with one.transaction():
+                with pytest.raises(DivisionByZero):
+                    async with one.transaction():
+                        async for _row in one.stream("select 1 / (5 - generate_series(1, 9))", batch=3):
+                            pass
+                with suppress(UniqueViolation):
+                    await plainly(one, 1)
+
+
+async def test_a_statement_that_fails_first_is_told_by_the_stream(one: AsyncDatabase) -> None:
+    for _ in ("cold", "warm"):
+        with pytest.raises(DivisionByZero):
+            async with one.transaction():
+                async for _row in one.stream("select 1 / (generate_series(1, 9) - 1)", batch=3):
+                    pass
+        assert await one.fetchval("select 1") == 1
+
+
+async def test_no_statement_follows_where_begin_has_failed_under_a_stream(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Options, "begin", lambda _: "BEGIN NONSENSE")
+    for _ in ("cold", "warm"):
+        with pytest.raises(SqlSyntaxError, match="NONSENSE"):
+            async with one.transaction():
+                with pytest.raises(SqlSyntaxError, match="NONSENSE"):
+                    async for _row in one.stream("insert into t values (1) returning i"):
+                        pass
+                with pytest.raises(TransactionAborted):
+                    await plainly(one, 2)
+        assert outside.execute("select count(*) from t").fetchone() == (0,)
+        assert await one.fetchval("select 1") == 1
