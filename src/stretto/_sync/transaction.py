@@ -14,14 +14,7 @@ from stretto._numbers import check_seconds
 from stretto._places import caller
 from stretto._sync.ending import Owner, call_hooks, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
-from stretto.errors import (
-    CommitUnknown,
-    ConnectionLost,
-    PoolTimeout,
-    StatementTimeout,
-    TransactionClosed,
-    UsageError,
-)
+from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, TransactionClosed, UsageError
 from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present
 from stretto.flows.ending import closing
 from stretto.flows.failed import left
@@ -85,9 +78,8 @@ class Transaction(Verbs):
     def on_commit(self, function: Callable[[], Any]) -> None:
         """Call a function after the outermost COMMIT has taken place; in order.
 
-        It is dropped where this block is rolled back. What it raises is logged: the transaction is committed whatever
-        it does; a cancellation or interrupt is raised when all of them have been called. Raises TransactionClosed where
-        the block has ended.
+        It is dropped where this block is rolled back. What it raises is logged; a cancellation or interrupt is raised
+        when all of them have been called. Raises TransactionClosed where the block has ended.
         """
         self._hook(True, function)
 
@@ -101,18 +93,15 @@ class Transaction(Verbs):
     def _hook(self, on_commit: bool, function: Callable[[], Any]) -> None:
         scope = self._entered()
         if scope.closed:
-            raise TransactionClosed(
-                f"the block opened at {self._place} has ended, so this hook would never be called: say it inside the "
-                "block; what a hook has to say it can do at once"
+            why = (
+                "so this hook would never be called: say it inside the block; what a hook has to say it can do at once"
             )
+            raise TransactionClosed(f"the block opened at {self._place} has ended, {why}")
         scope.hooks += ((on_commit, function),)
 
     @property
     def final(self) -> Final:
-        """The verbs, for the last statement: COMMIT goes in its flight. Nothing can run in the transaction after it.
-
-        In a nested block it is a statement as any other.
-        """
+        """The verbs, for the last statement: COMMIT goes in its flight (in a nested block it is one as any other)."""
         return Final(self)
 
     # A statement --------------------------------------------------------------------------------------------------
