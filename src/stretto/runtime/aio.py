@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from stretto.errors import Error, ProtocolError, StatementTimeout, UsageError
 from stretto.flows.connect import Greeting
 from stretto.flows.shared import Shared
+from stretto.flows.sockets import Patience
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.aioplug import WOULD_BLOCK, open_session, send_cancel, wake
@@ -114,6 +115,7 @@ class Link:
         self._drained: asyncio.Future[None] | None = None
         self._event: asyncio.Future[None] | None = None
         self._sock.setblocking(False)
+        self._patience = Patience.of(sock, shared.config)
         self._watch = Watch(loop, self._fd)
         self._watch.start(self._readable)
         tell(self)
@@ -303,6 +305,8 @@ class Link:
             self._lost(None)
             return
         machine = self.machine
+        if self._patience is not None:
+            self._patience.heard()
         if self.tap is not None:
             self.tap.heard(data)
         try:
@@ -356,6 +360,8 @@ class Link:
         data = self.machine.data_to_send(monotonic())
         if self.tap is not None:
             self.tap.said(data)
+        if self._patience is not None:
+            self._patience.said(len(data))
         try:
             sent = self._sock.send(data)
         except WOULD_BLOCK:

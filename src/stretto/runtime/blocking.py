@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stretto.errors import Error, StatementTimeout, UsageError
 from stretto.flows.shared import Shared
+from stretto.flows.sockets import Patience
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE, given_back, release, remaining, unfinished, why_lost
@@ -47,6 +48,7 @@ class Link(Pump):
         self.greeting = greeting
         self.machine.pid = greeting.pid or 0
         self.tap = tap(shared, greeting)
+        self.patience = Patience.of(sock, shared.config)
         if greeting.leftover:
             if self.tap is not None:
                 self.tap.heard(greeting.leftover)

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from stretto.errors import ProtocolError, UsageError
+from stretto.flows.sockets import Patience
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.runtime.base import RECEIVE, fail_all, forsake, is_deadline, remaining
@@ -45,6 +46,7 @@ class Pump:
         self._woken = 0  # how many were woken and did not run yet
         self._given_up: set[Request] = set()
         self.tap: Tap | None = None
+        self.patience: Patience | None = None
         self.traffic: Traffic | None = None
         self.listening = False
         self.inherited = False  # from a parent process, whose session it is
@@ -104,6 +106,8 @@ class Pump:
         if not data:
             self._lost(None)
             return
+        if self.patience is not None:
+            self.patience.heard()
         if self.tap is not None:
             self.tap.heard(data)
         try:
@@ -137,6 +141,8 @@ class Pump:
         data = self.machine.data_to_send(monotonic())
         if self.tap is not None:
             self.tap.said(data)
+        if self.patience is not None:
+            self.patience.said(len(data))
         if surely and len(data) <= _SMALL:
             try:
                 sent = self._sock.send(data)  # under gevent sendall() takes three times as long

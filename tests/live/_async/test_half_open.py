@@ -76,3 +76,21 @@ async def test_dead_connections_are_found_by_the_sockets_settings(
         await beside.turn()
     wire.up()
     assert await beside.result(beside.start(db.fetchval, "select 2")) == 2
+
+
+async def test_a_copy_that_waits_for_a_lock_is_not_taken_for_a_dead_server(
+    open_db: Any, beside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "USER_TIMEOUT", 1000)
+    db, other = open_db(connections=1), open_db()
+    await other.execute("drop table if exists long_wait; create table long_wait (id int primary key, t text)")
+    await other.execute("insert into long_wait values (5, 'is being deleted')")
+    async with other.transaction():
+        await other.execute("delete from long_wait")
+        loading = beside.start(lambda: db.copy_in("long_wait", [(i, "x" * 1000) for i in range(20_000)]))
+        await other.execute("select pg_sleep(3)")
+    report = await beside.result(loading)
+    assert report.rows == await other.fetchval("select count(*) from long_wait") == 20_000
+    (lane,) = db._pool.scheduler.lanes
+    assert lane.link._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000
+    await other.execute("drop table long_wait")
