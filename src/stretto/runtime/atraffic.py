@@ -434,15 +434,16 @@ class Traffic(Entry):
 
     def answered(self, lane: Lane, requests: list[Request]) -> None:
         """Requests of a connection were answered."""
-        if self.scheduler.answered(lane, requests, monotonic()):
-            self._dispatch()
-        if self._target != "any" and self._strayed(lane, requests):
-            for empty in self._retire_all():  # connect anew, to whichever host is what was asked for now
-                empty.link.leave()
+        waiting = self.scheduler.answered(lane, requests, monotonic())
         machine = lane.link.machine
         if machine.changed:  # a function has changed a setting: others should not meet with it
             machine.changed = False
             self.scheduler.retire(lane)
+        if waiting:
+            self._dispatch()
+        if self._target != "any" and self._strayed(lane, requests):
+            for empty in self._retire_all():  # connect anew, to whichever host is what was asked for now
+                empty.link.leave()
         if lane.retired:
             self._settle(lane)
 
