@@ -39,11 +39,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+SILENCED = ("asyncpg", "psycopg", "psycopg.pool", "asyncio")  # what they say about what we do to them
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     sizes = QUICK if options.quick else Sizes()
-    for name in ("asyncpg", "psycopg", "psycopg.pool", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they say about what we do to them
+    for name in SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     table, share = report.Table(), options.operations // len(catalogue.STORMS)
     for scenario in catalogue.SCENARIOS:
         if scenario.group in options.scenarios or (not options.scenarios and scenario.group != "storm"):

@@ -14,7 +14,15 @@ from typing import Any
 
 SIGNALS = [
     signal.Signals[name]
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCHLD", "SIGPIPE")
+    for name in (
+        "SIGINT",
+        "SIGTERM",
+        "SIGHUP",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGCHLD",
+        "SIGPIPE",
+    )  # SIGALRM is pytest-timeout's
 ]
 LOGGERS = ("stretto", "asyncio")  # other libraries set up theirs when they are imported
 # What pytest sets for each test, and what polars sets when it is imported.

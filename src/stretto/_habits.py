@@ -78,7 +78,17 @@ DATABASE = _COMMON | {
     "get_idle_size": "stats().idle",
     "get_stats": "stats()",
     **dict.fromkeys(
-        ("connections", "pipelining", "timeout", "acquire_timeout", "queue", "max_idle", "max_lifetime", "slow"),
+        (
+            "connections",
+            "pipelining",
+            "timeout",
+            "acquire_timeout",
+            "queue",
+            "max_idle",
+            "max_lifetime",
+            "slow",
+            "leak_detection",
+        ),
         "it is an argument of the constructor, and is not changed afterwards",
     ),
 }

@@ -23,11 +23,13 @@ def deadline(seconds: float) -> Iterator[None]:
 
     A plain ``with``, on asyncio too. Of nested deadlines the nearest counts, and a call's ``timeout=`` still narrows.
     What is late raises StatementTimeout or PoolTimeout, which say that it was the deadline. UsageError: ``seconds`` is
-    no finite number.
+    no finite number, or negative.
     """
     if seconds is None:
         raise UsageError("a deadline is a number of seconds: without one there is no limit")
     check_seconds(deadline=seconds)
+    if seconds < 0:
+        raise UsageError(f"a deadline of {seconds} seconds: it can't be in the past")
     with surroundings(present().until(seconds, monotonic())):
         yield
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 from chaos.catalogue import SCENARIOS, Scenario
 from chaos.measure import Figures, at_most, at_most_the, none, not_below
@@ -55,6 +58,15 @@ def test_all_contenders_stand_side_by_side_and_texts_below() -> None:
 )
 def test_figures_are_shown_shortly(value: object, shown: str) -> None:
     assert cell(value) == shown
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """The command silences the libraries that it maltreats."""
+    kept = {name: logging.getLogger(name).level for name in command.SILENCED}
+    yield
+    for name, level in kept.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def test_the_command_measures_and_its_status_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,8 +43,8 @@ def test_a_pages_blocks_run_and_print_what_it_says(
     path: Path, database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The blocks of a page share a namespace, in which `url` is the database's."""
-    log = logging.getLogger("stretto.slow")
-    before = (log.propagate, log.handlers[:])
+    logs = [logging.getLogger(name) for name in ("stretto.slow", "stretto.pool")]
+    before = [(log.propagate, log.handlers[:]) for log in logs]
     names: dict[str, Any] = {"__name__": f"page_{path.stem}", "url": database}
     assert blocks(path)
     try:
@@ -53,7 +53,8 @@ def test_a_pages_blocks_run_and_print_what_it_says(
             exec(compile(block.code, place, "exec", dont_inherit=True), names)
             assert capsys.readouterr().out == textwrap.dedent(block.output), place
     finally:
-        log.propagate, log.handlers[:] = before  # a page may say where slow statements go
+        for log, (propagate, handlers) in zip(logs, before, strict=True):  # a page may say where they go
+            log.propagate, log.handlers[:] = propagate, handlers
     for value in names.values():
         if isinstance(value, stretto.Database):
             value.close()

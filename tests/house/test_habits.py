@@ -42,7 +42,7 @@ def test_the_constructors_numbers_are_refused_as_attributes(cls: type[Any]) -> N
         if isinstance(parameter.default, (int, float)) or "float" in str(parameter.annotation)
     }
     assert {name for name in numbers if hasattr(cls, name)} == set()
-    assert numbers - {"track_commit"} <= DATABASE.keys()
+    assert numbers - {"track_commit", "retry_reads"} <= DATABASE.keys()
 
 
 def test_a_name_that_nobody_has_is_pythons_to_refuse() -> None:

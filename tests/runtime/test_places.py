@@ -20,8 +20,8 @@ ALL = 1000
 
 
 def look() -> list[str]:
-    """All places of this call but those of pytest."""
-    return [place for place in places(ALL) if "site-packages" not in place]
+    """All places of this call but those of pytest and its workers."""
+    return [place for place in places(ALL) if "site-packages" not in place and "<string>" not in place]
 
 
 def in_thread() -> list[str]:
