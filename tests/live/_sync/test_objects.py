@@ -544,6 +544,44 @@ def test_an_upsert_inserts_or_updates_and_all_columns_come_back(db: Database) ->
         db.upsert(Author(name="x"), on=Reading.day)
 
 
+def test_an_upsert_goes_by_a_key_that_only_the_server_makes(db: Database) -> None:
+    counter = db.insert(Counter())
+    counter.hits = 2
+    db.upsert(counter)
+    assert (db.upsert(Counter(id=counter.id))).hits == 2
+    db.upsert(Counter(id=50, hits=5))
+    assert db.fetch("select id, hits from counter order by id") == [(1, 2), (50, 5)]
+
+
+def test_a_value_that_only_the_server_makes_is_refused_and_no_other_row_is_written(db: Database) -> None:
+    with pytest.raises(UsageError, match=r'insert: Counter\.id is generated="always"'):
+        db.insert(Counter(id=77))
+    with pytest.raises(UsageError, match=r"insert: Counter\.id"):
+        db.insert_many([Counter(id=77), Counter(id=78)])
+    first, second = db.insert_many([Counter(hits=1), Counter(hits=1)])
+    first.id, first.hits = second.id, 10
+    for verb in (db.update, db.save):
+        with pytest.raises(UsageError, match=r"update: Counter\.id"):
+            verb(first)
+    with pytest.raises(UsageError, match=r"update: Counter\.id"):
+        db.update_many([first, second])
+    author = db.insert(Author(name="a"))
+    author.loud = "b"
+    with pytest.raises(UsageError, match=r"update: Author\.loud is computed"):
+        db.update(author)
+    assert db.fetch("select id, hits from counter order by id") == [(1, 1), (2, 1)]
+
+
+def test_none_for_an_identity_is_no_value_to_an_upsert_either(db: Database) -> None:
+    class Named(Model, table="author"):
+        id: int | None = field(primary_key=True, generated=True, default=None)
+        name: str = field(unique=True)
+
+    first = db.upsert(Named(name="a"), on=Named.name)
+    assert (db.upsert(Named(name="a"), on=Named.name)).id == first.id == 1
+    assert (db.upsert(Named(name="b"))).id == 3  # the second has drawn a number too
+
+
 def test_an_upsert_takes_the_version_on(db: Database, outside: psycopg.Connection[Any]) -> None:
     outside.execute("create unique index on ticket (holder)")
     assert (db.upsert(Ticket(holder="a"), on=Ticket.holder)).version == 1
@@ -580,6 +618,8 @@ def test_a_model_has_statements_of_its_own(db: Database) -> None:
     game.name = "none"
     with pytest.raises(StaleObject, match="update: no row of Game"):
         db.save(game)
+    with pytest.raises(UsageError, match="upsert does not know what the insert= and update= of Game would do"):
+        db.upsert(game)
 
 
 def test_a_statement_of_its_own_that_names_no_field_is_refused(db: Database) -> None:
