@@ -8,6 +8,7 @@ import enum
 import gc
 import importlib.util
 import inspect
+import json
 import pickle
 import pydoc
 import re
@@ -19,10 +20,12 @@ from decimal import Decimal
 from functools import singledispatch
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+import msgspec
 import pytest
 
 import stretto
 from stretto import Model, field, relation
+from stretto.codecs.jsonb import default_dumps
 from stretto.errors import ModelError, NotLoaded, UsageError
 from stretto.model.base import Origin, complete, settle, slot_of, values_of
 from stretto.model.fields import UNSET, Field
@@ -719,12 +722,30 @@ def test_dataclasses_take_what_is_there() -> None:
 
 
 def test_replace_makes_a_new_object() -> None:
-    origin = fetched(Author, id=1, name="x")
+    origin = fetched(Author, id=1, name="x", date=None)
     changed = dataclasses.replace(origin, name="y", born=date(2000, 1, 1))
     assert values_of(changed) == {"id": 1, "name": "y", "date": None, "born": date(2000, 1, 1)}
     assert not hasattr(changed, "_origin_")
+    origin = fetched(Author, id=1, name="x", date=None, born=None)
     assert origin.__replace__(name="z").name == "z"
     assert dataclasses.replace(whole(), name="y") == whole(name="y")
+
+
+def test_replace_makes_nothing_up_that_was_not_loaded() -> None:
+    book = fetched(Book, "the query", id=1, title="t", author_id=2)
+    for replace in (dataclasses.replace, Book.__replace__):
+        with pytest.raises(NotLoaded, match=r"Book\.price was not loaded: add .* is from the query"):
+            replace(book, title="u")
+        with pytest.raises(NotLoaded, match=r"Book\.tags was not loaded"):
+            replace(book, title="u", price=None)
+        assert values_of(replace(book, price=None, tags=["a"])) == {**values_of(book), "price": None, "tags": ["a"]}
+        with pytest.raises(NotLoaded, match=r"Book\.author_id was not loaded"):
+            replace(fetched(Book, id=1, title="t", price=None, tags=[]), title="u")
+    assert [one.name for one in dataclasses.fields(book)] == ["id", "author_id", "title"]
+    assert dataclasses.asdict(book) == {"id": 1, "author_id": 2, "title": "t"}
+    assert json.loads(default_dumps(book)) == msgspec.to_builtins(book) == dataclasses.asdict(book)
+    book.price, book.tags = None, []
+    assert dataclasses.replace(book, title="u") == Book(id=1, author_id=2, title="u")
 
 
 def test_what_introspection_sees() -> None:

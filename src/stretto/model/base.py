@@ -68,7 +68,7 @@ class ModelType(type):
         local_names = making.local_names(own, sys._getframe(1))
         cls.__table__ = Table(cls, table, schema, fields, relations, known, abstract, local_names)
         cls._fields_ = fields
-        making.as_dataclass(cls, fields, relations, values_of)
+        making.as_dataclass(cls, fields, relations, values_of, left_out)
         if abstract:
             if written is None:
                 cls.__init__ = _abstract
@@ -203,7 +203,10 @@ class Model(metaclass=Meta):
         return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
     def __replace__(self, /, **changes: Any) -> Any:
-        """A new object with some values changed: what ``copy.replace`` calls."""
+        """A new object with some values changed: what ``copy.replace`` calls. Raises NotLoaded as ``left_out`` says."""
+        for name in left_out(self):
+            if name not in changes:
+                raise not_loaded(self, name)
         return self.__class__(**{**values_of(self), **changes})
 
     def __getstate__(self) -> Any:
@@ -282,6 +285,14 @@ def values_of(obj: Any) -> dict[str, Any]:
         if (value := read(obj, one.slot)) is not UNSET:
             found[key] = value
     return found
+
+
+def left_out(obj: Any) -> list[str]:
+    """The columns that a select left out, and for which ``__init__`` would put a default: it would be written."""
+    if not hasattr(obj, "_origin_"):
+        return []
+    table: Table = obj.__table__
+    return [key for key, slot in table.slots if table.fields[key].starts and read(obj, slot) is UNSET]
 
 
 def read(obj: Any, slot: Any) -> Any:

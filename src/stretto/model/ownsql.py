@@ -42,7 +42,7 @@ def arguments(writer: Writer, verb: str, places: tuple[int, ...], values: Values
 
 
 def refuse_upsert(writer: Writer) -> None:
-    """Raise UsageError for a Model with statements of its own: an upsert is both of them in one, and would be neither."""
+    """Raise UsageError for a Model with statements of its own: an upsert is both in one, and would be neither."""
     own = [f"{verb}=" for verb in ("insert", "update") if writer.own(verb)]
     if own:
         raise UsageError(
