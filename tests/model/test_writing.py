@@ -6,7 +6,7 @@ import enum
 from collections import namedtuple
 from dataclasses import dataclass
 from dataclasses import field as part
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -315,6 +315,14 @@ SAME: list[tuple[Any, Any, bool]] = [
     (float("nan"), float("nan"), False),
     ([1], [1], False),
     (None, 1, False),
+    (NOW, NOW.replace(fold=1), False),
+    (NOW, NOW.astimezone(timezone(timedelta(hours=1))), True),
+    (time(1, 2), time(1, 2), True),
+    (time(1, 2), time(1, 2, fold=1), False),
+    (time(1, tzinfo=UTC), time(2, tzinfo=timezone(timedelta(hours=1))), False),
+    (0.0, -0.0, False),
+    (-0.0, -0.0, True),
+    (1.5, 1.5, True),
 ]
 
 
