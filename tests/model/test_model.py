@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import enum
+import functools
 import gc
 import importlib.util
 import inspect
@@ -760,6 +761,54 @@ def test_what_introspection_sees() -> None:
     assert "class Author" in pydoc.render_doc(Author)
     assert Author.__doc__ is None
     assert stretto.Model.__doc__
+
+
+class Greeting:
+    """A mixin as people write them, without ``__slots__``."""
+
+    name: str
+
+    @functools.cached_property
+    def greeting(self) -> str:
+        return f"Hi {self.name}"
+
+
+class Guest(Model, Greeting, table="guest"):
+    id: int = field(primary_key=True, generated=True)
+    name: str
+    room: int | None = None
+
+
+def test_a_mixin_may_bring_a_dict() -> None:
+    for guest in (Guest(name="Ann"), fetched(Guest, id=1, name="Ann"), fetched(Guest, id=1, name="Ann", room=None)):
+        assert isinstance(guest, Guest)
+        assert guest.greeting == "Hi Ann"
+        assert vars(guest) == {"greeting": "Hi Ann"}
+        guest.seat = 5
+        for copied in (
+            copy.copy(guest),
+            copy.deepcopy(guest),
+            *[pickle.loads(pickle.dumps(guest, p)) for p in PROTOCOLS],
+        ):
+            assert (copied, vars(copied)) == (guest, vars(guest))
+            assert getattr(copied, "_loaded_", None) == getattr(guest, "_loaded_", None)
+            assert weakref.ref(copied)() is copied
+        assert "seat" not in dataclasses.asdict(guest)
+    guest = fetched(Guest, id=1, name="Ann")
+    with pytest.raises(NotLoaded, match=r"Guest\.room"):
+        _ = guest.room
+    guest.room = 7
+    assert type(guest) is Guest
+
+
+def test_a_new_of_its_own_is_refused_as_rows_do_not_call_it() -> None:
+    with pytest.raises(ModelError, match="Made: rows become objects without its __new__"):
+
+        class Made(Model, table="made"):
+            id: int = field(primary_key=True)
+
+            def __new__(cls, **values: Any) -> Self:
+                return super().__new__(cls)
 
 
 def test_a_class_that_nobody_has_is_collected() -> None:

@@ -57,6 +57,8 @@ class ModelType(type):
             raise ModelError(
                 f"{name}: only one base may have columns of its own: make the others abstract=True"
             ) from None
+        if cls.__new__ is not object.__new__:
+            raise ModelError(f"{name}: rows become objects without its __new__: a Model can have an __init__ only")
         bound = {key: one.bind(cls, key, annotation) for key, (one, annotation) in members.items()}
         fields = {key: one for key, one in bound.items() if isinstance(one, Field)}
         relations = {key: one for key, one in bound.items() if isinstance(one, Relation)}
@@ -136,8 +138,8 @@ class Model(metaclass=Meta):
 
     Attributes are columns, described by their annotations, defaults and ``field()``, or relations (``relation()``).
     Objects are made with keywords, equal when their columns are, and are dataclasses: ``dataclasses.asdict``,
-    ``replace`` and their kin take them, with what is loaded. They have no ``__dict__`` and, unless the class asks for
-    it by ``__slots__ = ("__weakref__",)``, no weak references.
+    ``replace`` and their kin take them, with what is loaded. They have no ``__dict__``, unless a base without
+    ``__slots__`` brings it, and no weak references, unless such a base or ``__slots__ = ("__weakref__",)`` does.
     """
 
     __slots__ = _HIDDEN
@@ -213,6 +215,8 @@ class Model(metaclass=Meta):
         values = values_of(self)
         beside = _beside(type(self))
         values.update((name, getattr(self, name)) for name in beside if hasattr(self, name))
+        if type(self).__dictoffset__:  # of a base without __slots__
+            values.update(vars(self))
         return values, getattr(self, "_origin_", None), getattr(self, "_loaded_", None)
 
     def __setstate__(self, state: Any) -> None:

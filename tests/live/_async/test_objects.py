@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from stretto import Model, Range, field, select
+from stretto import Model, Range, field, relation, select
 from stretto._async.database import AsyncDatabase
 from stretto.errors import EncodeError, ModelError, NotLoaded, OperationalError, StaleObject, UsageError
 from stretto.sqlstate import InsufficientPrivilege, NotNullViolation, UniqueViolation
@@ -550,6 +551,35 @@ async def test_what_only_has_fetched_is_written_back_and_nothing_else(db: AsyncD
     (part,) = await db.fetch(select(Ticket).only())
     await db.delete(part)
     assert await db.fetch(select(Ticket)) == []
+
+
+async def test_objects_whose_mixin_has_a_dict_are_written_and_fetched(db: AsyncDatabase) -> None:
+    class Loud:
+        @functools.cached_property
+        def shout(self) -> str:
+            return str(self).upper()
+
+    class Reader(Loud, Model, table="author"):
+        id: int = field(primary_key=True, generated=True)
+        name: str
+
+    class Shelf(Loud, Model, table="point"):
+        id: int = field(primary_key=True, generated=True)
+        x: int
+        reader: Reader | None = relation("x")
+
+    ann = await db.insert(Reader(name="a"))
+    await db.insert_many([Shelf(x=ann.id), Shelf(x=ann.id)])
+    for strategy in ("statement", "trip"):
+        first, second = await db.fetch(select(Shelf).include(Shelf.reader, strategy=strategy).order_by(Shelf.id))
+        assert (first.reader, second.x) == (ann, ann.id)
+        assert first.shout is first.shout
+        assert list(vars(first)) == ["shout"]
+    (part,) = await db.fetch(select(Reader).only(Reader.id))
+    assert part.shout.endswith(".READER(ID=1)")
+    part.name = "b"
+    await db.update(part)
+    assert await db.get(Reader, 1) == part
 
 
 # save, upsert, delete ---------------------------------------------------------------------------------------------

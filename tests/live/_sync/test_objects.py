@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from stretto import Model, Range, field, select
+from stretto import Model, Range, field, relation, select
 from stretto._sync.database import Database
 from stretto.errors import EncodeError, ModelError, NotLoaded, OperationalError, StaleObject, UsageError
 from stretto.sqlstate import InsufficientPrivilege, NotNullViolation, UniqueViolation
@@ -543,6 +544,35 @@ def test_what_only_has_fetched_is_written_back_and_nothing_else(db: Database) ->
     (part,) = db.fetch(select(Ticket).only())
     db.delete(part)
     assert db.fetch(select(Ticket)) == []
+
+
+def test_objects_whose_mixin_has_a_dict_are_written_and_fetched(db: Database) -> None:
+    class Loud:
+        @functools.cached_property
+        def shout(self) -> str:
+            return str(self).upper()
+
+    class Reader(Loud, Model, table="author"):
+        id: int = field(primary_key=True, generated=True)
+        name: str
+
+    class Shelf(Loud, Model, table="point"):
+        id: int = field(primary_key=True, generated=True)
+        x: int
+        reader: Reader | None = relation("x")
+
+    ann = db.insert(Reader(name="a"))
+    db.insert_many([Shelf(x=ann.id), Shelf(x=ann.id)])
+    for strategy in ("statement", "trip"):
+        first, second = db.fetch(select(Shelf).include(Shelf.reader, strategy=strategy).order_by(Shelf.id))
+        assert (first.reader, second.x) == (ann, ann.id)
+        assert first.shout is first.shout
+        assert list(vars(first)) == ["shout"]
+    (part,) = db.fetch(select(Reader).only(Reader.id))
+    assert part.shout.endswith(".READER(ID=1)")
+    part.name = "b"
+    db.update(part)
+    assert db.get(Reader, 1) == part
 
 
 # save, upsert, delete ---------------------------------------------------------------------------------------------
