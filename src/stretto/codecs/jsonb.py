@@ -47,7 +47,7 @@ def plain(value: Any) -> Any:
         for name in ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__"):
             found = getattr(value, name, None)
             if found is not None:
-                named: Any = fields(value) if name == "__dataclass_fields__" else found  # without those of __init__ only
+                named: Any = fields(value) if name == "__dataclass_fields__" else found  # no InitVars
                 keys = [getattr(one, "name", one) for one in named]
                 return {key: _in_field(getattr(value, key)) for key in keys}
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
