@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import enum
+import functools
 import gc
 import importlib.util
 import inspect
+import json
 import pickle
 import pydoc
 import re
@@ -19,10 +21,12 @@ from decimal import Decimal
 from functools import singledispatch
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+import msgspec
 import pytest
 
 import stretto
 from stretto import Model, field, relation
+from stretto.codecs.jsonb import default_dumps
 from stretto.errors import ModelError, NotLoaded, UsageError
 from stretto.model.base import Origin, complete, settle, slot_of, values_of
 from stretto.model.fields import UNSET, Field
@@ -719,12 +723,30 @@ def test_dataclasses_take_what_is_there() -> None:
 
 
 def test_replace_makes_a_new_object() -> None:
-    origin = fetched(Author, id=1, name="x")
+    origin = fetched(Author, id=1, name="x", date=None)
     changed = dataclasses.replace(origin, name="y", born=date(2000, 1, 1))
     assert values_of(changed) == {"id": 1, "name": "y", "date": None, "born": date(2000, 1, 1)}
     assert not hasattr(changed, "_origin_")
+    origin = fetched(Author, id=1, name="x", date=None, born=None)
     assert origin.__replace__(name="z").name == "z"
     assert dataclasses.replace(whole(), name="y") == whole(name="y")
+
+
+def test_replace_makes_nothing_up_that_was_not_loaded() -> None:
+    book = fetched(Book, "the query", id=1, title="t", author_id=2)
+    for replace in (dataclasses.replace, Book.__replace__):
+        with pytest.raises(NotLoaded, match=r"Book\.price was not loaded: add .* is from the query"):
+            replace(book, title="u")
+        with pytest.raises(NotLoaded, match=r"Book\.tags was not loaded"):
+            replace(book, title="u", price=None)
+        assert values_of(replace(book, price=None, tags=["a"])) == {**values_of(book), "price": None, "tags": ["a"]}
+        with pytest.raises(NotLoaded, match=r"Book\.author_id was not loaded"):
+            replace(fetched(Book, id=1, title="t", price=None, tags=[]), title="u")
+    assert [one.name for one in dataclasses.fields(book)] == ["id", "author_id", "title"]
+    assert dataclasses.asdict(book) == {"id": 1, "author_id": 2, "title": "t"}
+    assert json.loads(default_dumps(book)) == msgspec.to_builtins(book) == dataclasses.asdict(book)
+    book.price, book.tags = None, []
+    assert dataclasses.replace(book, title="u") == Book(id=1, author_id=2, title="u")
 
 
 def test_what_introspection_sees() -> None:
@@ -739,6 +761,54 @@ def test_what_introspection_sees() -> None:
     assert "class Author" in pydoc.render_doc(Author)
     assert Author.__doc__ is None
     assert stretto.Model.__doc__
+
+
+class Greeting:
+    """A mixin as people write them, without ``__slots__``."""
+
+    name: str
+
+    @functools.cached_property
+    def greeting(self) -> str:
+        return f"Hi {self.name}"
+
+
+class Guest(Model, Greeting, table="guest"):
+    id: int = field(primary_key=True, generated=True)
+    name: str
+    room: int | None = None
+
+
+def test_a_mixin_may_bring_a_dict() -> None:
+    for guest in (Guest(name="Ann"), fetched(Guest, id=1, name="Ann"), fetched(Guest, id=1, name="Ann", room=None)):
+        assert isinstance(guest, Guest)
+        assert guest.greeting == "Hi Ann"
+        assert vars(guest) == {"greeting": "Hi Ann"}
+        guest.seat = 5
+        for copied in (
+            copy.copy(guest),
+            copy.deepcopy(guest),
+            *[pickle.loads(pickle.dumps(guest, p)) for p in PROTOCOLS],
+        ):
+            assert (copied, vars(copied)) == (guest, vars(guest))
+            assert getattr(copied, "_loaded_", None) == getattr(guest, "_loaded_", None)
+            assert weakref.ref(copied)() is copied
+        assert "seat" not in dataclasses.asdict(guest)
+    guest = fetched(Guest, id=1, name="Ann")
+    with pytest.raises(NotLoaded, match=r"Guest\.room"):
+        _ = guest.room
+    guest.room = 7
+    assert type(guest) is Guest
+
+
+def test_a_new_of_its_own_is_refused_as_rows_do_not_call_it() -> None:
+    with pytest.raises(ModelError, match="Made: rows become objects without its __new__"):
+
+        class Made(Model, table="made"):
+            id: int = field(primary_key=True)
+
+            def __new__(cls, **values: Any) -> Self:
+                return super().__new__(cls)
 
 
 def test_a_class_that_nobody_has_is_collected() -> None:

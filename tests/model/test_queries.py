@@ -54,6 +54,13 @@ class Thing(Model, table="thing"):
     c: bool = False
 
 
+class Paged(Model, table="paged"):
+    id: int = field(primary_key=True)
+    text: str = ""
+    note: str | None = None
+    edition: int = field(version=True)
+
+
 def sql_of(query: Any) -> tuple[str, tuple[Any, ...]]:
     sql, args, _ = statement_of(query)
     return sql, args
@@ -139,6 +146,10 @@ SELECTS: list[tuple[Any, str, tuple[Any, ...]]] = [
     (select(Thing).for_share(key=True), f'{THING} for key share of "thing"', ()),
     (select(Thing).only(Thing.b), 'select "thing"."id", "thing"."b" from "thing"', ()),
     (select(Thing).only(), 'select "thing"."id" from "thing"', ()),
+    (select(Paged).only(Paged.text), 'select "paged"."id", "paged"."text", "paged"."edition" from "paged"', ()),
+    (delete(Thing).where(or_()), 'delete from "thing" where false', ()),
+    (delete(Thing).where(and_(), Thing.a == 1), 'delete from "thing" where (true) and ("thing"."a" = $1)', (1,)),
+    (delete(Thing).where(and_()).all(), 'delete from "thing" where true', ()),
     (select(Cell).only(Cell.word), 'select "cell"."x", "cell"."y", "cell"."word" from "cell"', ()),
     (select(Thing.b, Thing.id), 'select "thing"."b", "thing"."id" from "thing"', ()),
     (select(Book.kind), 'select "book"."sort" as "kind" from "book"', ()),
@@ -471,6 +482,11 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: select(Book).where(exists(Book.title)), UsageError, "exists.. takes a relation"),
     (lambda: select(Book).where(exists(select(Book), Book.title == "x")), UsageError, "no further conditions"),
     (lambda: select(Thing).where(Thing.a < None), UsageError, "None with '<' is never true"),
+    *[
+        (lambda begun=begun, empty=empty: statement_of(begun.where(empty)), UsageError, "every row: add .where")
+        for begun in (update(Thing).set(a=1), delete(Thing))
+        for empty in (and_(), and_(and_(), not_(or_())), or_(Thing.a == 1, and_()), not_(and_(Thing.a == 1, or_())))
+    ],
     (lambda: update(Thing).set(d=1), UsageError, "Thing has no field 'd', but id, a, b, c"),
     (lambda: update(Book).set(words=1), UsageError, "Book.words is always made by the server"),
     (lambda: update(Thing).where(Thing.c), UsageError, "changes nothing"),

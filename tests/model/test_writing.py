@@ -6,7 +6,7 @@ import enum
 from collections import namedtuple
 from dataclasses import dataclass
 from dataclasses import field as part
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -67,7 +67,7 @@ INSERTS: list[tuple[Any, str, tuple[Any, ...]]] = [
         (5, "x", None, NOW),
     ),
     (
-        Ticket(number=9, holder="x"),
+        Ticket(holder="x"),
         'insert into "ticket" as t ("holder", "version") values ($1, 1) returning t."number", t."version"',
         ("x",),
     ),
@@ -150,7 +150,97 @@ def test_an_upsert_leaves_the_key_alone_and_takes_the_version_on() -> None:
     assert 'on conflict ("name") do update set "born" = excluded."born" returning t."id", t."name"' in plan.sql
     ticket = Ticket(holder="x")
     plan = writer_for(ticket).upsertion(writer_for(ticket).values(ticket), Ticket.holder)
-    assert '("holder") do update set "holder" = excluded."holder", "version" = t."version" + 1' in plan.sql
+    assert '("holder") do update set "version" = t."version" + 1 returning' in plan.sql
+
+
+class Hit(Model, table="hit"):
+    id: int = field(primary_key=True, generated="always")
+    n: int = 0
+    double: int = field(computed="n * 2")
+    tags: list[str] = field(computed="array[n::text]")
+
+
+class Spot(Model, table="spot"):
+    id: int = field(primary_key=True, generated="always")
+    n: int = field(server_default="7")
+
+
+class Coded(Model, table="coded"):
+    id: int | None = field(primary_key=True, generated=True, default=None)
+    code: str = field(unique=True)
+
+
+class Folded(Model, table="folded", insert="insert into folded (name) values (lower(:name))", update="select :name"):
+    name: str = field(primary_key=True)
+
+
+# What is upserted, on what, the beginning of its SQL, its arguments.
+UPSERTS: list[tuple[Any, Any, str, tuple[Any, ...]]] = [
+    (
+        Hit(id=1, n=2, double=9),
+        None,
+        'insert into "hit" as t ("id", "n") overriding system value values ($1, $2) on conflict ("id")'
+        ' do update set "n" = excluded."n" returning',
+        (1, 2),
+    ),
+    (
+        Spot(id=1),
+        None,
+        'insert into "spot" as t ("id") overriding system value values ($1) on conflict ("id")'
+        ' do update set "n" = t."n" returning',
+        (1,),
+    ),
+    (
+        Hit(n=2),
+        None,
+        'insert into "hit" as t ("n") values ($1) on conflict ("id") do update set "n" = excluded."n" returning',
+        (2,),
+    ),
+    (
+        Coded(code="a"),
+        Coded.code,
+        'insert into "coded" as t ("code") values ($1) on conflict ("code") do update set "code" = t."code" returning',
+        ("a",),
+    ),
+]
+
+
+@pytest.mark.parametrize(("obj", "on", "sql", "args"), UPSERTS)
+def test_an_upsert_gives_the_key_that_the_object_has(obj: Any, on: Any, sql: str, args: tuple[Any, ...]) -> None:
+    writer = writer_for(obj)
+    values = writer.values(obj)
+    plan = writer.upsertion(values, on)
+    assert plan.sql.startswith(sql)
+    assert writer.encoded(plan.given, values) == args
+    assert writer.upsertion(writer.values(obj), on) is plan
+
+
+def test_a_value_that_only_the_server_makes_can_not_be_given() -> None:
+    writer = writer_for(Hit())
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r'insert: Hit\.id is generated="always"'):
+            writer.insertion(writer.values(Hit(id=7)))
+    hit = loaded(Hit, id=1, n=1, double=2, tags=["1"])
+    hit.double, hit.tags = int("2"), ["1"]
+    assert writer.change(hit) is None
+    hit.n = 2
+    for name, why in (("id", 'generated="always"'), ("double", "computed"), ("tags", "computed")):
+        was = getattr(hit, name)
+        setattr(hit, name, [] if name == "tags" else 99)
+        with pytest.raises(UsageError, match=rf"update: Hit\.{name} is {why}, so its value is the server's"):
+            writer.change(hit)
+        setattr(hit, name, was)
+    change = writer.change(hit)
+    assert change is not None
+    assert change.args == (2, 1)
+    change = writer.change(Hit(id=1, n=3, double=99))
+    assert change is not None
+    assert change.args == (3, 1)
+
+
+def test_an_upsert_of_a_model_with_its_own_statements_is_refused() -> None:
+    with pytest.raises(UsageError, match="what the insert= and update= of Folded would do: call insert or update"):
+        writer_for(Folded(name="A")).upsertion(["A"], None)
 
 
 ONS: list[Any] = ["name", Ticket.number, (Author.name, 5), ()]
@@ -225,6 +315,14 @@ SAME: list[tuple[Any, Any, bool]] = [
     (float("nan"), float("nan"), False),
     ([1], [1], False),
     (None, 1, False),
+    (NOW, NOW.replace(fold=1), False),
+    (NOW, NOW.astimezone(timezone(timedelta(hours=1))), True),
+    (time(1, 2), time(1, 2), True),
+    (time(1, 2), time(1, 2, fold=1), False),
+    (time(1, tzinfo=UTC), time(2, tzinfo=timezone(timedelta(hours=1))), False),
+    (0.0, -0.0, False),
+    (-0.0, -0.0, True),
+    (1.5, 1.5, True),
 ]
 
 

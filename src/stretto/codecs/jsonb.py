@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
@@ -44,9 +45,10 @@ def plain(value: Any) -> Any:
         if hasattr(value, "__pydantic_fields__"):
             return value.model_dump(mode="json")
         for name in ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__"):
-            fields = getattr(value, name, None)
-            if fields is not None:
-                keys = [getattr(one, "name", one) for one in fields]
+            found = getattr(value, name, None)
+            if found is not None:
+                named: Any = fields(value) if name == "__dataclass_fields__" else found  # no InitVars
+                keys = [getattr(one, "name", one) for one in named]
                 return {key: _in_field(getattr(value, key)) for key in keys}
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 

@@ -8,6 +8,7 @@ cdef class ModelMaker(Maker):
     cdef readonly object cls
     cdef readonly list members
     cdef readonly object origin
+    cdef bint slotted
     cdef list slots
     cdef Py_ssize_t origin_slot
     cdef Py_ssize_t loaded_slot

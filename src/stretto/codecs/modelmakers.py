@@ -11,12 +11,14 @@ from stretto.codecs.makers import Maker, own_slot
 class ModelMaker(Maker):
     """Objects of a Model: SlotsMaker, and in two further slots where the object is from and the values as they came.
 
-    ``members`` are the slots' descriptors, one a column. ``origin`` is one for all objects.
+    ``members`` are the slots' descriptors, one a column. ``origin`` is one for all objects, which may have a
+    ``__dict__`` beside. Raises TypeError for a class or descriptor with which this would not be sound.
     """
 
     def __init__(self, cls: Any, members: list[Any], origin_member: Any, origin: Any, loaded_member: Any) -> None:
-        if cls.__new__ is not object.__new__ or cls.__itemsize__ or cls.__dictoffset__:
+        if cls.__new__ is not object.__new__ or cls.__itemsize__:
             raise TypeError(f"{cls.__qualname__} is not a plain slotted class")
+        self.slotted = not cls.__dictoffset__
         self.cls = cls
         self.members = members
         self.origin = origin
@@ -26,7 +28,7 @@ class ModelMaker(Maker):
         self.count = len(members)
 
     def make(self, values: list[Any]) -> Any:
-        obj = capi.new_object(self.cls)
+        obj = capi.new_object(self.cls) if self.slotted else capi.new_instance(self.cls)
         for i in range(self.count):
             slot = self.slots[i]
             capi.set_slot(obj, slot, values[i])
@@ -57,7 +59,7 @@ class GraphMaker(ModelMaker):
     def make(self, values: list[Any]) -> Any:
         count = self.count
         columns = values[:count]
-        obj = capi.new_object(self.cls)
+        obj = capi.new_object(self.cls) if self.slotted else capi.new_instance(self.cls)
         for i in range(count):
             slot = self.slots[i]
             capi.set_slot(obj, slot, values[i])

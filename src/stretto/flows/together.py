@@ -19,7 +19,7 @@ from stretto.flows.batch import batch
 from stretto.flows.query import Flow, maker_for, perform, prepare, unusual
 from stretto.flows.shared import Shared
 from stretto.flows.warm import Fetch
-from stretto.model import dml
+from stretto.model import dml, ownsql
 from stretto.model.writing import Plan, Writer, writer_for
 from stretto.protocol.lexer import number_names
 from stretto.protocol.request import Request
@@ -232,12 +232,12 @@ def _all_binary(statement: Statement, plan: Plan) -> bool:
 
 def _own_jobs(shared: Shared, writer: Writer, verb: str, members: list[Member]) -> Generator[Request, Any, list[Job]]:
     sql, names = number_names(writer.own(verb))
-    places = writer.parameters(verb, names)
+    places = ownsql.parameters(writer, verb, names)
     statement = yield from prepare(shared, sql)
-    returned = writer.results(verb, [column.name for column in statement.columns])
+    returned = ownsql.results(writer, verb, [column.name for column in statement.columns])
     into = writer.into(returned)
     return [
-        Job(writer, verb, sql, writer.named(verb, places, one.values), into, returned, [one], own=True)
+        Job(writer, verb, sql, ownsql.arguments(writer, verb, places, one.values), into, returned, [one], own=True)
         for one in members
     ]
 

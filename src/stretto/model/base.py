@@ -57,6 +57,8 @@ class ModelType(type):
             raise ModelError(
                 f"{name}: only one base may have columns of its own: make the others abstract=True"
             ) from None
+        if cls.__new__ is not object.__new__:
+            raise ModelError(f"{name}: rows become objects without its __new__: a Model can have an __init__ only")
         bound = {key: one.bind(cls, key, annotation) for key, (one, annotation) in members.items()}
         fields = {key: one for key, one in bound.items() if isinstance(one, Field)}
         relations = {key: one for key, one in bound.items() if isinstance(one, Relation)}
@@ -68,7 +70,7 @@ class ModelType(type):
         local_names = making.local_names(own, sys._getframe(1))
         cls.__table__ = Table(cls, table, schema, fields, relations, known, abstract, local_names)
         cls._fields_ = fields
-        making.as_dataclass(cls, fields, relations, values_of)
+        making.as_dataclass(cls, fields, relations, values_of, left_out)
         if abstract:
             if written is None:
                 cls.__init__ = _abstract
@@ -136,8 +138,8 @@ class Model(metaclass=Meta):
 
     Attributes are columns, described by their annotations, defaults and ``field()``, or relations (``relation()``).
     Objects are made with keywords, equal when their columns are, and are dataclasses: ``dataclasses.asdict``,
-    ``replace`` and their kin take them, with what is loaded. They have no ``__dict__`` and, unless the class asks for
-    it by ``__slots__ = ("__weakref__",)``, no weak references.
+    ``replace`` and their kin take them, with what is loaded. They have no ``__dict__``, unless a base without
+    ``__slots__`` brings it, and no weak references, unless such a base or ``__slots__ = ("__weakref__",)`` does.
     """
 
     __slots__ = _HIDDEN
@@ -203,13 +205,18 @@ class Model(metaclass=Meta):
         return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
     def __replace__(self, /, **changes: Any) -> Any:
-        """A new object with some values changed: what ``copy.replace`` calls."""
+        """A new object with some values changed: what ``copy.replace`` calls. Raises NotLoaded as ``left_out`` says."""
+        for name in left_out(self):
+            if name not in changes:
+                raise not_loaded(self, name)
         return self.__class__(**{**values_of(self), **changes})
 
     def __getstate__(self) -> Any:
         values = values_of(self)
         beside = _beside(type(self))
         values.update((name, getattr(self, name)) for name in beside if hasattr(self, name))
+        if type(self).__dictoffset__:  # of a base without __slots__
+            values.update(vars(self))
         return values, getattr(self, "_origin_", None), getattr(self, "_loaded_", None)
 
     def __setstate__(self, state: Any) -> None:
@@ -282,6 +289,14 @@ def values_of(obj: Any) -> dict[str, Any]:
         if (value := read(obj, one.slot)) is not UNSET:
             found[key] = value
     return found
+
+
+def left_out(obj: Any) -> list[str]:
+    """The columns that a select left out, and for which ``__init__`` would put a default: it would be written."""
+    if not hasattr(obj, "_origin_"):
+        return []
+    table: Table = obj.__table__
+    return [key for key, slot in table.slots if table.fields[key].starts and read(obj, slot) is UNSET]
 
 
 def read(obj: Any, slot: Any) -> Any:

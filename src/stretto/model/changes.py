@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 from stretto.codecs.makers import Row
 from stretto.errors import UsageError
 from stretto.model.compile import Writer
-from stretto.model.expressions import Expression, Operation
+from stretto.model.expressions import Expression, Operation, is_always
 from stretto.model.keys import Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
 from stretto.model.query import check_conditions, check_expressions, listed, named_columns
@@ -65,7 +65,7 @@ class _Change(Query[T], Generic[T]):
 
     def _checked(self, values: Values) -> tuple[Key, Key]:
         """The keys of the conditions and of what is returned."""
-        if not self._conditions and not self._all:
+        if not self._all and all(is_always(one, True) for one in self._conditions):
             raise UsageError(f"{self!r} would {self._verb} every row: add .where(...), or .all() if that is meant")
         conditions = keys_of(self._conditions, values)
         if self._returning is None:

@@ -28,13 +28,17 @@ def select(table: str, columns: Names, key: Names) -> str:
     return f"select {', '.join(columns)} from {table} where {_equal(key, 1)}"
 
 
-def insert(table: str, given: Names, starts: Names, back: Names) -> str:
-    """One row; ``starts`` begin at 1, ``back`` comes back (a 1 where nothing does, as a sign that there is a row)."""
+def insert(table: str, given: Names, starts: Names, back: Names, overriding: bool = False) -> str:
+    """One row; ``starts`` begin at 1, ``back`` comes back (a 1 where nothing does, as a sign that there is a row).
+
+    ``overriding``: with values for columns that the server always makes.
+    """
     parameters = [f"${i + 1}" for i in range(len(given))] + ["1"] * len(starts)
     if not parameters:
         return f"insert into {table} as t default values{_returning(back)}"
     names = ", ".join([*given, *starts])
-    return f"insert into {table} as t ({names}) values ({', '.join(parameters)}){_returning(back)}"
+    over = " overriding system value" if overriding else ""
+    return f"insert into {table} as t ({names}){over} values ({', '.join(parameters)}){_returning(back)}"
 
 
 def insert_many(table: str, given: Names, starts: Names, back: Names) -> str:
@@ -50,10 +54,22 @@ def insert_many(table: str, given: Names, starts: Names, back: Names) -> str:
     return guarded(sql, back, "$2::int8")
 
 
-def upsert(table: str, given: Names, starts: Names, target: Names, sets: Names, grows: Names, back: Names) -> str:
-    """One row, or new values for the one that has the same ``target``."""
-    inserted = insert(table, given, starts, ())
-    news = [f"{name} = excluded.{name}" for name in sets or target[:1]] + [f"{name} = t.{name} + 1" for name in grows]
+def upsert(
+    table: str,
+    given: Names,
+    starts: Names,
+    target: Names,
+    sets: Names,
+    keeps: Names,
+    grows: Names,
+    back: Names,
+    *,
+    overriding: bool,
+) -> str:
+    """One row, or new values for the one that has the same ``target``; ``keeps`` stay as they are."""
+    inserted = insert(table, given, starts, (), overriding)
+    news = [f"{name} = excluded.{name}" for name in sets] + [f"{name} = t.{name}" for name in keeps]
+    news += [f"{name} = t.{name} + 1" for name in grows]
     conflict = f" on conflict ({', '.join(target)}) do update set {', '.join(news)}"
     return inserted.removesuffix(_returning(())) + conflict + _returning(back)
 

@@ -149,6 +149,18 @@ _FUNCTIONS = {
 }
 
 
+def is_always(condition: Any, truth: bool) -> bool:
+    """Whether a condition is ``truth`` of every row, because nothing is in it: ``and_()``, ``not_(or_())``."""
+    if type(condition) is not Condition:
+        return False
+    if condition.operator == "not":
+        return is_always(condition.operands[0], not truth)
+    if condition.operator not in ("and", "or"):
+        return False
+    found = [is_always(one, truth) for one in condition.operands]
+    return all(found) if (condition.operator == "and") == truth else any(found)
+
+
 class Exists(Expression):
     """There is an object on the other side of a relation, or a row of a select."""
 

@@ -163,6 +163,11 @@ class Field(Annotated, Expression):
         return self.computed is None and self.generated != "always"
 
     @property
+    def starts(self) -> bool:
+        """Whether each new object has a value, given or by default."""
+        return self.required or self.default is not UNSET or self.default_factory is not None
+
+    @property
     def required(self) -> bool:
         """Whether a new object must be given a value."""
         return self.default is UNSET and self.default_factory is None and not self.from_server and not self.version

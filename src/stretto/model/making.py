@@ -197,21 +197,39 @@ def _unset() -> Any:
 
 
 class DataclassFields:
-    """``__dataclass_fields__``: on the class all fields, on an object those that it has."""
+    """``__dataclass_fields__``: on the class all fields, on an object those that it has.
 
-    def __init__(self, fields: dict[str, Any], values_of: Callable[[Any], dict[str, Any]]) -> None:
+    ``left_out`` gives the names of those that were not loaded, and that ``__init__`` would make up. They are there as
+    what is no field, but what ``dataclasses.replace`` reads where it is not given one: so it raises NotLoaded.
+    """
+
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        values_of: Callable[[Any], dict[str, Any]],
+        left_out: Callable[[Any], list[str]],
+    ) -> None:
         self._fields = fields
         self._values_of = values_of
+        self._left_out = left_out
 
     def __get__(self, obj: Any, owner: Any = None) -> dict[str, Any]:
         if obj is None:
             return self._fields
         has = self._values_of(obj)
-        return {key: one for key, one in self._fields.items() if key in has}
+        found = {key: one for key, one in self._fields.items() if key in has}
+        return found | {key: _init_variable(key) for key in self._left_out(obj)}
 
 
-def as_dataclass(cls: Any, fields: dict[str, Field], relations: dict[str, Relation], values_of: Any) -> None:
-    """Give a class what the standard library knows dataclasses by."""
+@functools.lru_cache(maxsize=1024)
+def _init_variable(name: str) -> Any:
+    """What the standard library has for an InitVar with a default."""
+    cls: Any = dataclasses.make_dataclass("cls", [(name, dataclasses.InitVar[Any], None)])
+    return cls.__dataclass_fields__[name]
+
+
+def as_dataclass(cls: Any, fields: dict[str, Field], relations: dict[str, Relation], *reading: Any) -> None:
+    """Give a class what the standard library knows dataclasses by; ``reading`` are DataclassFields' functions."""
     specs: list[Any] = []
     for key, one in fields.items():
         options: dict[str, Any] = {"repr": one.repr, "compare": one.compare}
@@ -223,5 +241,5 @@ def as_dataclass(cls: Any, fields: dict[str, Field], relations: dict[str, Relati
     for key, other in relations.items():
         specs.append((key, other.written_annotation, dataclasses.field(default_factory=_unset, compare=False)))
     twin: Any = dataclasses.make_dataclass(cls.__name__, specs, kw_only=True, init=False, repr=False, eq=False)
-    cls.__dataclass_fields__ = DataclassFields(twin.__dataclass_fields__, values_of)
+    cls.__dataclass_fields__ = DataclassFields(twin.__dataclass_fields__, *reading)
     cls.__dataclass_params__ = twin.__dataclass_params__

@@ -188,12 +188,13 @@ class Select(Query[T]):
         return self._but(distinct=fields)
 
     def only(self, *fields: object) -> Select[T]:
-        """Only these columns, and the primary key; reading another one of such an object raises NotLoaded."""
+        """Only these columns, the primary key and the version; reading another one of an object raises NotLoaded."""
         if self._rest.columns is not None:
             raise UsageError("only() is for objects of a Model: this select gives the columns that it names")
         table = self._table
-        wanted = {_own_field("only", table, one) for one in fields} | {one.name for one in table.primary_key}
-        return self._but(only=tuple(name for name in table.fields if name in wanted))
+        wanted = {_own_field("only", table, one) for one in fields}
+        kept = [name for name, one in table.fields.items() if name in wanted or one.primary_key or one.version]
+        return self._but(only=tuple(kept))
 
     def for_update(self, *, skip_locked: bool = False, nowait: bool = False, key: bool = True) -> Select[T]:
         """Lock the rows against changes until the transaction ends. ``key=False``: FOR NO KEY UPDATE.

@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
+import math
 import typing
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any
 
 from stretto.codecs.makers import KeywordMaker, Maker, shown
@@ -26,6 +28,11 @@ Converter = Callable[[Any], Any]
 
 _PLAIN = frozenset({int, str, bool, bytes, float, date, datetime, time, timedelta, uuid.UUID, type(None)})
 FIXED = _PLAIN | {Decimal, complex}
+_BESIDE: dict[Any, Callable[[Any], Any]] = {  # what == does not see of these, and the server does
+    datetime: attrgetter("fold"),
+    time: attrgetter("fold", "tzinfo"),
+    float: partial(math.copysign, 1.0),
+}
 _LISTS: dict[Any, Callable[[Any], Any]] = {
     **dict.fromkeys((list, Sequence, Collection, Iterable), list),
     set: set,
@@ -45,7 +52,11 @@ _PARSED: dict[Any, Converter] = {
 
 def is_same(now: Any, then: Any) -> bool:
     """Whether two values are written alike; False in any doubt, as for 1 and True, or Decimals of another scale."""
-    return type(now) is type(then) and type(now) in _PLAIN and now == then
+    kind = type(now)
+    if kind is not type(then) or kind not in _PLAIN or now != then:
+        return False
+    beside = _BESIDE.get(kind)
+    return beside is None or bool(beside(now) == beside(then))
 
 
 def is_fixed(value: Any) -> bool:

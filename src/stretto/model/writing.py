@@ -18,6 +18,7 @@ from stretto.model import dml
 from stretto.model.base import Origin, make_whole, reader_of, settle
 from stretto.model.fields import UNSET, Field
 from stretto.model.loading import LOADED, ORIGIN, known_of
+from stretto.model.ownsql import refuse_upsert
 from stretto.model.shapes import bare
 from stretto.model.table import Table, quote, table_of
 from stretto.model.values import FIXED, is_fixed, is_same, needs_reading, writer_of_values
@@ -102,6 +103,8 @@ class Writer:
         self.origin = Origin(f"insert or update of {self.title}", self.names)
         self._written = [p for p, one in enumerate(self.fields) if one.written and p != self.version]
         self._identities = [place for place, one in enumerate(self.fields) if one.generated]
+        self._made = [place for place, one in enumerate(self.fields) if not one.written]
+        self._made_key = [place for place in self.key if place in self._made]
         self._inserts: dict[Any, Plan] = {}
         self._updates: dict[Any, Plan] = {}
         self._upserts: dict[Any, Plan] = {}
@@ -214,6 +217,9 @@ class Writer:
         return plan
 
     def _make_insert(self, values: Values) -> Plan:
+        for place in self._made:
+            if values[place] is not UNSET and self.fields[place].computed is None:
+                raise self._refused("insert", place, "insert a new object without it")
         given, starts, returned = self._shares(values)
         parts = self._columns(given), self._columns(starts), self._columns(returned)
         single = dml.insert(self.table.sql, *parts)
@@ -222,11 +228,11 @@ class Writer:
         columns = tuple(self.fields[place].column for place in given)
         return Plan(single, given, returned, self.into(returned), many, alone, columns)
 
-    def _shares(self, values: Values) -> tuple[tuple[int, ...], list[int], tuple[int, ...]]:
-        """The places that an insert is given, those that begin at 1, those that come back."""
+    def _shares(self, values: Values, made: Sequence[int] = ()) -> tuple[tuple[int, ...], list[int], tuple[int, ...]]:
+        """The places that an insert is given (with those ``made``), those that begin at 1, those that come back."""
         given, starts, returned = [], [], []
         for place, one in enumerate(self.fields):
-            if one.written and values[place] is not UNSET:
+            if values[place] is not UNSET and (one.written or place in made):
                 given.append(place)
                 continue
             returned.append(place)
@@ -238,6 +244,8 @@ class Writer:
         """What an update has to write; None when nothing has changed since the object was loaded."""
         self._need_key("update")
         values, loaded = self.values(obj), self.loaded(obj)
+        if self._made and loaded is not None:
+            self._check_made(values, loaded)
         changed = self._changed(values, loaded)
         if not changed:
             return None
@@ -259,6 +267,13 @@ class Writer:
             if now is not UNSET and not (is_fixed(now) if now is then else is_same(now, then)):
                 found.append(place)
         return tuple(found)
+
+    def _check_made(self, values: Values, loaded: Values) -> None:
+        """Raise UsageError where a value that only the server makes was assigned: it can't be written."""
+        for place in self._made:
+            now, then = values[place], loaded[place]
+            if now is not then and now is not UNSET and not is_same(now, then) and now != then:
+                raise self._refused("update", place, "assign what it was, or fetch the object anew")
 
     def _key_of(self, values: Values, loaded: Values | None) -> tuple[Any, ...]:
         """The key of the row (and its version), as it was when it was loaded."""
@@ -289,19 +304,26 @@ class Writer:
     def upsertion(self, values: Values, on: Any) -> Plan:
         """The INSERT .. ON CONFLICT DO UPDATE of the columns that have a value; all columns come back."""
         target = self._conflict(on)
-        given, starts, _ = self._shares(values)
-        key = given, target
+        key = self._reader.given(values, self._identities), target  # as in insertion
         plan = self._upserts.get(key)
         if plan is None:
-            plan = self._upserts[key] = self._make_upsert(given, starts, target)
+            plan = self._upserts[key] = self._make_upsert(values, target)
         return plan
 
-    def _make_upsert(self, given: tuple[int, ...], starts: list[int], target: tuple[int, ...]) -> Plan:
+    def _make_upsert(self, values: Values, target: tuple[int, ...]) -> Plan:
+        refuse_upsert(self)
+        given, starts, _ = self._shares(values, self._made_key)  # it says which row is meant, whoever made it
+        overriding = any(place in self._made_key for place in given)
         sets = [place for place in given if place not in target and place not in self.identity]
+        keeps = () if sets or self.grows else self._keeps(target)
         returned = tuple(range(len(self.fields)))
-        groups = (given, starts, target, sets, self.grows, returned)
-        sql = dml.upsert(self.table.sql, *[self._columns(group) for group in groups])
+        groups = (given, starts, target, sets, keeps, self.grows, returned)
+        sql = dml.upsert(self.table.sql, *[self._columns(group) for group in groups], overriding=overriding)
         return Plan(sql, given, returned, self.into(returned))
+
+    def _keeps(self, target: tuple[int, ...]) -> Sequence[int]:
+        """What an upsert without anything to change sets to what it is: a row that nothing is done to is not given."""
+        return [place for place in (*target, *self._written) if place not in self._made][:1] or target[:1]
 
     def _conflict(self, on: Any) -> tuple[int, ...]:
         """The places of ``on=``: a field or several, else the primary key."""
@@ -341,37 +363,13 @@ class Writer:
             return tuple
         return tuple[tuple(annotations)]  # type: ignore[misc]  # a tuple of these classes, told at run time
 
-    # Statements of the model's own ------------------------------------------------------------------------------------
-
-    def parameters(self, verb: str, names: Sequence[str]) -> tuple[int, ...]:
-        """The places of the named parameters of the model's own statement. Raises ModelError for what is no field."""
-        unknown = [name for name in names if name not in self.places]
-        if unknown:
-            known = ", ".join(f":{name}" for name in self.names)
-            raise ModelError(
-                f"{self.title}: {verb}= has the parameter :{unknown[0]}, which is no field; it has {known}"
-            )
-        return tuple([self.places[name] for name in names])
-
-    def results(self, verb: str, columns: Sequence[str]) -> tuple[int, ...]:
-        """The places of the columns that the model's own statement gives. Raises ModelError for what is no field."""
-        table, found = self.table, []
-        for name in columns:
-            one = table.columns.get(name, table.fields.get(name))
-            if one is None or columns.count(name) > 1:
-                why = "no column of a field" if one is None else "there twice"
-                raise ModelError(f"{self.title}: {verb}= returns {name!r}, which is {why}")
-            found.append(self.places[one.name])
-        return tuple(found)
-
-    def named(self, verb: str, places: tuple[int, ...], values: Values) -> tuple[Any, ...]:
-        """The arguments of the model's own statement. Raises UsageError for one that the object has no value for."""
-        lacking = [self.names[place] for place in places if values[place] is UNSET]
-        if lacking:
-            raise UsageError(f"this {self.title} has no value for {_listed(lacking)}, which its {verb}= takes")
-        return self.encoded(places, values)
-
     # What went wrong --------------------------------------------------------------------------------------------------
+
+    def _refused(self, verb: str, place: int, fix: str) -> UsageError:
+        """The error for a value that only the server makes."""
+        one = self.fields[place]
+        why = 'generated="always"' if one.computed is None else "computed"
+        return UsageError(f"{verb}: {one!r} is {why}, so its value is the server's and can't be given: {fix}")
 
     def stale(self, verb: str, missing: int = 1, among: int = 1) -> StaleObject:
         """The error for rows that were not found."""
