@@ -227,7 +227,7 @@ SELECTS: list[tuple[Any, str, tuple[Any, ...]]] = [
     ),
     (
         select(Note.id).where(Note.cell != None),  # noqa: E711  # an operator of SQL here
-        'select "note"."id" from "note" where not ("note"."x" is null and "note"."y" is null)',
+        'select "note"."id" from "note" where not ("note"."x" is null or "note"."y" is null)',
         (),
     ),  # an operator of SQL
     (

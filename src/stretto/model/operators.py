@@ -33,8 +33,8 @@ def _binary(writer: Writer, key: Key, scope: Scope) -> str:
 def _relation(writer: Writer, key: Key, scope: Scope) -> str:
     operator, ref, other = key
     mine = writer.keys(ref, scope)
-    if other is None:
-        text = " and ".join([f"{one} is null" for one in mine])
+    if other is None:  # a key that is NULL in part points to nothing
+        text = " or ".join([f"{one} is null" for one in mine])
     else:
         text = " and ".join([f"{one} = {writer.sql(two, scope)}" for one, two in zip(mine, other[1:], strict=True)])
     return text if operator == "=" else f"not ({text})"

@@ -156,6 +156,10 @@ def test_conditions_on_relations_without_an_other_side(db: Database) -> None:
     assert ids(db.fetch(select(Author).where(Author.country.name == None))) == [4]  # noqa: E711  # as above
     assert ids(db.fetch(select(Note).where(Note.cell == Cell(x=1, y=2)))) == [2]
     assert ids(db.fetch(select(Note).where(Note.cell == None))) == [3]  # noqa: E711  # as above
+    db.execute("insert into note values (4, 1, null), (5, null, 2)")
+    assert ids(db.fetch(select(Note).where(Note.cell == None).order_by(Note.id))) == [3, 4, 5]  # noqa: E711  # as above
+    assert ids(db.fetch(select(Note).where(is_null(Note.cell)).order_by(Note.id))) == [3, 4, 5]
+    assert ids(db.fetch(select(Note).where(Note.cell != None).order_by(Note.id))) == [1, 2]  # noqa: E711  # as above
     assert ids(db.fetch(select(Note).where(Note.cell.word == "a"))) == [1]
 
 
