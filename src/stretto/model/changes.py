@@ -10,7 +10,7 @@ from stretto.model.compile import Writer
 from stretto.model.expressions import Expression, Operation
 from stretto.model.keys import Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
-from stretto.model.query import check_conditions, check_expressions, listed, named_columns
+from stretto.model.query import check_conditions, check_expressions, listed, named_columns, typed
 from stretto.model.statements import NO_ROWS, Query
 from stretto.model.table import Table, table_of
 
@@ -76,7 +76,7 @@ class _Change(Query[T], Generic[T]):
         """What the rows become: objects, for returning() without columns."""
         if self._returning == ():
             return Whole(self._table, tuple(self._table.fields), f"{self!r} [{sql}]")
-        return NO_ROWS if self._returning is None else None
+        return NO_ROWS if self._returning is None else typed(self._returning)
 
     def _tail(self) -> str:
         text = f".where({listed(self._conditions)})" if self._conditions else ""
