@@ -99,7 +99,7 @@ class Update(_Change[T]):
         copy._changes = self._changes
         return copy
 
-    def set(self, **changes: object) -> Self:
+    def set(self, /, **changes: object) -> Self:
         """Set these fields, to values or expressions; further calls add to it."""
         fields, model = self._table.fields, self._table.model.__qualname__
         for name in changes:
@@ -112,10 +112,10 @@ class Update(_Change[T]):
         return copy
 
     @overload
-    def returning(self) -> Update[T]: ...
+    def returning(self, /) -> Update[T]: ...
     @overload
-    def returning(self, *columns: object, **named: object) -> Update[Row]: ...
-    def returning(self, *columns: object, **named: object) -> Any:
+    def returning(self, /, *columns: object, **named: object) -> Update[Row]: ...
+    def returning(self, /, *columns: object, **named: object) -> Any:
         """And give the changed rows: the objects, or with ``columns`` these as rows."""
         return self._return(columns, named)
 
@@ -154,10 +154,10 @@ class Delete(_Change[T]):
     _verb = "delete"
 
     @overload
-    def returning(self) -> Delete[T]: ...
+    def returning(self, /) -> Delete[T]: ...
     @overload
-    def returning(self, *columns: object, **named: object) -> Delete[Row]: ...
-    def returning(self, *columns: object, **named: object) -> Any:
+    def returning(self, /, *columns: object, **named: object) -> Delete[Row]: ...
+    def returning(self, /, *columns: object, **named: object) -> Any:
         """And give the rows that were deleted: the objects, or with ``columns`` these as rows."""
         return self._return(columns, named)
 

@@ -207,7 +207,7 @@ class Select(Query[T]):
         """Lock the rows against changes by others, not against being locked as this does. ``key``: FOR KEY SHARE."""
         return self._but(lock=("for key share" if key else "for share", _wait(skip_locked, nowait)))
 
-    def columns(self, *columns: object, **named: object) -> Select[Row]:
+    def columns(self, /, *columns: object, **named: object) -> Select[Row]:
         """Rows of these columns instead of objects; what has a keyword has it as its name."""
         if not columns and not named:
             raise UsageError("columns() needs one")

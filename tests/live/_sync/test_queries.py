@@ -27,6 +27,7 @@ from stretto import (
     max_,
     not_,
     or_,
+    outer,
     raw,
     select,
     some,
@@ -201,6 +202,13 @@ def test_columns_and_aggregates_are_rows_or_what_is_asked(db: Database) -> None:
     assert db.fetch(select(Book).columns(Book.kind).where(Book.id == 4), into=Kind) == [Kind.POEM]
     per_author = select(Author.id, n=select(Book).where(Book.author_id == Author.id).count()).order_by(Author.id)
     assert db.fetch(per_author, into=tuple) == [(1, 2), (2, 1), (3, 1), (4, 0)]
+
+
+def test_a_select_within_one_of_the_same_model_names_the_outer_one(db: Database) -> None:
+    fellows = select(Author).where(Author.country_code == outer(Author.country_code), Author.id != outer(Author.id))
+    query = select(Author.id, n=fellows.count()).order_by(Author.id)
+    assert db.fetch(query, into=tuple) == [(1, 0), (2, 1), (3, 1), (4, 0)]
+    assert ids(db.fetch(select(Author).where(exists(fellows)).order_by(Author.id))) == [2, 3]
 
 
 def test_only_some_columns(db: Database) -> None:
