@@ -104,6 +104,17 @@ async def test_of_several_rows_for_one_object_the_first_comes_only_in_an_order(d
     assert [one.book and one.book.title for one in found] == ["B1", None]
 
 
+async def test_get_takes_relations_in_any_iterable(db: Any) -> None:
+    await prepare(db)
+    wanted = [Author.books, Author.home]
+    for include in (wanted, tuple(wanted), (one for one in wanted), dict.fromkeys(wanted)):
+        ann = await db.get(Author, 1, include=include)
+        assert (titles(ann), ann.home.town) == (["A1", "A2", "A3"], "Ulm")
+    assert titles(await db.get(Author, 1, include=iter(wanted[:1]))) == ["A1", "A2", "A3"]
+    with pytest.raises(UsageError, match=r"include\(\) takes relations of Author .*, not 'books'"):
+        await db.get(Author, 1, include="books")
+
+
 async def test_load_refuses_several_rows_for_one_object(db: Any) -> None:
     await prepare(db)
     found = await db.fetch(select(Writer).order_by(Writer.id))

@@ -103,6 +103,17 @@ def test_of_several_rows_for_one_object_the_first_comes_only_in_an_order(db: Any
     assert [one.book and one.book.title for one in found] == ["B1", None]
 
 
+def test_get_takes_relations_in_any_iterable(db: Any) -> None:
+    prepare(db)
+    wanted = [Author.books, Author.home]
+    for include in (wanted, tuple(wanted), (one for one in wanted), dict.fromkeys(wanted)):
+        ann = db.get(Author, 1, include=include)
+        assert (titles(ann), ann.home.town) == (["A1", "A2", "A3"], "Ulm")
+    assert titles(db.get(Author, 1, include=iter(wanted[:1]))) == ["A1", "A2", "A3"]
+    with pytest.raises(UsageError, match=r"include\(\) takes relations of Author .*, not 'books'"):
+        db.get(Author, 1, include="books")
+
+
 def test_load_refuses_several_rows_for_one_object(db: Any) -> None:
     prepare(db)
     found = db.fetch(select(Writer).order_by(Writer.id))
