@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stretto import _core
 
 if TYPE_CHECKING:
+    from stretto import testing as testing
     from stretto._async.connection import AsyncConnection
     from stretto._async.database import AsyncDatabase
     from stretto._async.transaction import AsyncTransaction
@@ -69,6 +70,7 @@ from stretto.model.expressions import (  # noqa: E402
 )
 from stretto.model.fields import field  # noqa: E402
 from stretto.model.graph import related  # noqa: E402
+from stretto.model.paths import outer  # noqa: E402
 from stretto.model.query import Scalar, Select, select  # noqa: E402
 from stretto.model.relations import relation  # noqa: E402
 from stretto.model.statements import Query  # noqa: E402
@@ -137,6 +139,7 @@ __all__ = [
     "min_",
     "not_",
     "or_",
+    "outer",
     "raw",
     "related",
     "relation",
@@ -166,11 +169,13 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "testing":
+        return importlib.import_module("stretto.testing")
     module = _LATER.get(name)
     if module is None:
         raise AttributeError(f"module 'stretto' has no attribute {name!r}{_elsewhere(name)}")
-    import importlib
-
     value = globals()[name] = getattr(importlib.import_module(f"stretto.{module}"), name)
     return value
 

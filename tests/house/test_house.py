@@ -125,6 +125,11 @@ def test_public_names_are_there() -> None:
     assert [name for name in stretto.__all__ if not hasattr(stretto, name)] == []
 
 
+def test_the_part_for_tests_is_there_after_a_plain_import() -> None:
+    said = run("-c", "import sys, stretto; print('stretto.testing' in sys.modules, stretto.testing.expect.__name__)")
+    assert said.stdout.split() == ["False", "expect"], said.stderr
+
+
 def test_the_version_is_that_of_the_package() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     assert f'version = "{stretto.__version__}"' in text

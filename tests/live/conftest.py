@@ -53,7 +53,6 @@ EVERYWHERE = (
 IN_RUN = (
     "test_bulk",
     "test_bulk_rows",
-    "test_bulk_rows",
     "test_connection",
     "test_copy",
     "test_copy_table",

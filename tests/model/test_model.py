@@ -405,6 +405,18 @@ REFUSED: list[tuple[Any, str]] = [
         lambda: make(noted({"a": "int", "b": "int"}, a=field(version=True), b=field(version=True))),
         r"X: a and b are both version=True: there can be one",
     ),
+    (
+        lambda: make(noted({"a": "str"}, a=field(version=True))),
+        r"X.a: version=True is for an int, which each update counts up, not str",
+    ),
+    (
+        lambda: make(noted({"a": "bool | None"}, a=field(version=True))),
+        r"X.a: version=True is for an int, which each update counts up, not bool",
+    ),
+    (
+        lambda: make(noted({"a": "list[int]"}, a=field(version=True))),
+        r"X.a: version=True is for an int, which each update counts up, not list",
+    ),
     (lambda: make(noted({"a": "int"}), table="a\0b"), r"is no name that a table or column can have"),
     (lambda: make(noted({"a": "int"}, a=field(column="b\0")), table="a"), r"is no name that a table or column can"),
     (lambda: Base(name="x"), r"Base is abstract: it only lends its fields to others"),

@@ -31,6 +31,7 @@ from stretto import (
     min_,
     not_,
     or_,
+    outer,
     raw,
     select,
     some,
@@ -151,6 +152,25 @@ SELECTS: list[tuple[Any, str, tuple[Any, ...]]] = [
     (delete(Thing).where(and_(), Thing.a == 1), 'delete from "thing" where (true) and ("thing"."a" = $1)', (1,)),
     (delete(Thing).where(and_()).all(), 'delete from "thing" where true', ()),
     (select(Cell).only(Cell.word), 'select "cell"."x", "cell"."y", "cell"."word" from "cell"', ()),
+    (
+        select(Thing.b, n=select(Thing).where(Thing.a == outer(Thing.id)).count()),
+        'select "thing"."b", (select count(*) from "thing" as "thing_2" where "thing_2"."a" = "thing"."id") as "n"'
+        ' from "thing"',
+        (),
+    ),
+    (
+        select(Part.id).where(exists(select(Part).where(Part.id == outer(Part.whole.whole_id), Part.id > 3))),
+        f'select "part"."id" {PART} left join "Stock room"."part" as "part_3" on "part_3"."id" = "part"."whole_id"'
+        ' where exists (select 1 from "Stock room"."part" as "part_2" where ("part_2"."id" = "part_3"."whole_id") and'
+        ' ("part_2"."id" > $1))',
+        (3,),
+    ),
+    (
+        select(Thing.b).where(Thing.id == select(Thing).columns(max_(outer(Thing.b) + Thing.b))),
+        'select "thing"."b" from "thing" where "thing"."id" = (select max("thing"."b" || "thing_2"."b") from "thing" as'
+        ' "thing_2")',
+        (),
+    ),
     (select(Thing.b, Thing.id), 'select "thing"."b", "thing"."id" from "thing"', ()),
     (select(Book.kind), 'select "book"."sort" as "kind" from "book"', ()),
     (
@@ -238,7 +258,7 @@ SELECTS: list[tuple[Any, str, tuple[Any, ...]]] = [
     ),
     (
         select(Note.id).where(Note.cell != None),  # noqa: E711  # an operator of SQL here
-        'select "note"."id" from "note" where not ("note"."x" is null and "note"."y" is null)',
+        'select "note"."id" from "note" where not ("note"."x" is null or "note"."y" is null)',
         (),
     ),  # an operator of SQL
     (
@@ -379,6 +399,28 @@ def test_queries_are_not_changed_by_their_methods() -> None:
     before = sql_of(change)
     change.set(a=2, b="x"), change.where(Thing.id == 1), change.returning()
     assert sql_of(change) == before
+
+
+def test_a_field_may_be_named_self() -> None:
+    class Ego(Model, table="ego"):
+        id: int = field(primary_key=True)
+        self: str = ""
+
+    assert Ego(id=1, self="me").self == "me"
+    changed = update(Ego).set(self="x").all().returning(self=Ego.self)
+    assert sql_of(changed) == ('update "ego" set "self" = $1 returning "ego"."self"', ("x",))
+    assert sql_of(select(Ego).columns(self=Ego.self))[0] == 'select "ego"."self" from "ego"'
+
+
+def test_an_outer_field_is_of_a_select_around_another() -> None:
+    assert repr(Thing.id == outer(Thing.a)) == "Thing.id == outer(Thing.a)"
+    with pytest.raises(ModelError, match=r"outer\(Thing\.id\): there is no select around"):
+        sql_of(select(Thing).where(Thing.a == outer(Thing.id)))
+    with pytest.raises(ModelError, match=r"Thing\.id is not a field of Book"):
+        sql_of(select(Book).where(exists(select(Thing).where(Thing.a == outer(Thing.id)))))
+    for wrong in (5, Part.whole, count(), outer(Thing.id)):
+        with pytest.raises(UsageError, match=r"outer\(\) takes a field, as outer\(Author\.id\), not "):
+            outer(wrong)
 
 
 def test_a_query_shows_itself_without_values() -> None:

@@ -103,7 +103,8 @@ def test_many_are_one_statement_that_fails_where_a_row_is_missing() -> None:
 
 ERRORS: list[tuple[str, str, int | None]] = [
     ("22P02", 'invalid input syntax for type boolean: "stretto: missing 3"', 3),
-    ("22P02", 'ungültige Eingabesyntax für Typ boolean: »"stretto: missing -1"«', -1),
+    ("22P02", "ungültige Eingabesyntax für Typ boolean: »stretto: missing -1«", -1),
+    ("22P02", "syntaxe en entrée invalide pour le type boolean : « stretto: missing 1 »", 1),
     ("22P02", 'invalid input syntax for type boolean: "3"', None),
     ("23505", 'the key "stretto: missing 3" is there already', None),
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from models import Author, Book, Tag, Total
 
-from stretto import AsyncDatabase, Database, Model, field, like
+from stretto import AsyncDatabase, Database, Model, any_of, field, like, outer
 
 
 def constructors() -> None:
@@ -42,6 +42,9 @@ def conditions() -> list[bool]:
         Author.name == 5,  # type: ignore[comparison-overlap]  # pyright: ignore[reportUnnecessaryComparison]
         Author.nmae == "x",  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         Author.id > "5",  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+        any_of(Author.id, 5),  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        any_of(Author.id, Author),  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        Author.name == outer(Author.id),  # type: ignore[comparison-overlap]  # pyright: ignore[reportUnnecessaryComparison]
         like(Author.id, "5%"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         Book.author.nmae == "x",  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         Book.author.name == 5,  # type: ignore[comparison-overlap]  # pyright: ignore[reportUnnecessaryComparison]

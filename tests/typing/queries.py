@@ -28,6 +28,7 @@ from stretto import (
     max_,
     not_,
     or_,
+    outer,
     raw,
     relation,
     select,
@@ -70,6 +71,10 @@ def building() -> None:
     assert_type(update(Author).set(name="x").all().returning(), Update[Author])
     assert_type(update(Author).set(name="x").all().returning(Author.id), Update[Row])
     assert_type(delete(Book).where(Book.author.name == "x"), Delete[Book])
+    assert_type(any_of(Book.author_id, select(Author.id).where(Author.name == "x")), bool)
+    select(Book).where(any_of(Book.author, select(Author).limit(3)), any_of(Book.id, delete(Book).returning(Book.id)))
+    assert_type(outer(Author.id), int)
+    select(Author.name, n=select(Author).where(Author.id > outer(Author.id)).count())
     select(Book).where(
         and_(Book.author.name == "x", Book.author.id > 5),
         exists(Author.books, some(Book.price) > 5),

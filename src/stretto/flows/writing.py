@@ -23,7 +23,8 @@ def get(shared: Shared, model: Any, key: Any, include: Any) -> Flow:
     sql, writer = _selection(model if isinstance(model, type) else table_of(model))
     args = (key,) if writer.plain_key and type(key) is not dict else writer.key_args(key)
     if type(include) is not tuple:
-        include = tuple(include) if isinstance(include, list) else (include,)  # a relation is neither true nor false
+        several = isinstance(include, Iterable) and not isinstance(include, str)
+        include = tuple(include) if several else (include,)  # a relation is neither true nor false
     if include:
         return fetchrow(shared, _including(writer, args, include), ())
     return fetchrow(shared, sql, args, model)

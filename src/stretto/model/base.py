@@ -8,6 +8,7 @@ the only one with ``__getattr__``: so complete objects are as fast as any slotte
 from __future__ import annotations
 
 import sys
+import typing
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
@@ -17,7 +18,7 @@ from stretto.model import making
 from stretto.model.fields import UNSET, Field, field
 from stretto.model.relations import Relation, not_loaded, relation
 from stretto.model.shapes import Field as ShapeField
-from stretto.model.shapes import Shape
+from stretto.model.shapes import Shape, bare
 from stretto.model.table import OPTIONS, Table, register
 
 _HIDDEN = ("_origin_", "_loaded_")
@@ -70,6 +71,7 @@ class ModelType(type):
         local_names = making.local_names(own, sys._getframe(1))
         cls.__table__ = Table(cls, table, schema, fields, relations, known, abstract, local_names)
         cls._fields_ = fields
+        _check_version(cls.__table__.version)
         making.as_dataclass(cls, fields, relations, values_of, left_out)
         if abstract:
             if written is None:
@@ -114,6 +116,19 @@ def _slots_for(bases: tuple[type, ...], members: making.Members, namespace: dict
     slots = [f"_{key}_" if isinstance(one, Relation) else key for key, (one, _) in members.items()]
     slots.extend((beside,) if isinstance(beside, str) else beside)
     return tuple(slot for slot in dict.fromkeys(slots) if slot not in present)
+
+
+def _check_version(field: Field | None) -> None:
+    """Refuse a version that can't be counted up."""
+    if field is None:
+        return
+    try:
+        kind = bare(field.annotation)
+    except ModelError:
+        return  # it names what is defined later
+    kind = typing.get_origin(kind) or kind
+    if isinstance(kind, type) and (kind is bool or not issubclass(kind, int)):
+        raise ModelError(f"{field!r}: version=True is for an int, which each update counts up, not {kind.__qualname__}")
 
 
 def _abstract(self: Any, **values: Any) -> None:

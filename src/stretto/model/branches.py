@@ -82,6 +82,8 @@ def _tail(
     wanted = [*conditions, *[writer.sql(one, scope) for one in branch.where]]
     where = f" where {' and '.join(wanted)}" if wanted else ""
     limit = writer.limits(branch.limit, None) if limited else ""
+    if not branch.join.many and branch.order_by:
+        limit = " limit 1"  # the first of several
     orders = (*branch.order_by, *last_orders(branch.table)) if repeated else branch.order_by
     return f"{where}{writer.order_by(orders, scope)}{limit}"
 

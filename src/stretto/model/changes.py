@@ -10,7 +10,7 @@ from stretto.model.compile import Writer
 from stretto.model.expressions import Expression, Operation, is_always
 from stretto.model.keys import Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
-from stretto.model.query import check_conditions, check_expressions, listed, named_columns
+from stretto.model.query import check_conditions, check_expressions, listed, named_columns, typed
 from stretto.model.statements import NO_ROWS, Query
 from stretto.model.table import Table, table_of
 
@@ -76,7 +76,7 @@ class _Change(Query[T], Generic[T]):
         """What the rows become: objects, for returning() without columns."""
         if self._returning == ():
             return Whole(self._table, tuple(self._table.fields), f"{self!r} [{sql}]")
-        return NO_ROWS if self._returning is None else None
+        return NO_ROWS if self._returning is None else typed(self._returning)
 
     def _tail(self) -> str:
         text = f".where({listed(self._conditions)})" if self._conditions else ""
@@ -99,7 +99,7 @@ class Update(_Change[T]):
         copy._changes = self._changes
         return copy
 
-    def set(self, **changes: object) -> Self:
+    def set(self, /, **changes: object) -> Self:
         """Set these fields, to values or expressions; further calls add to it."""
         fields, model = self._table.fields, self._table.model.__qualname__
         for name in changes:
@@ -112,10 +112,10 @@ class Update(_Change[T]):
         return copy
 
     @overload
-    def returning(self) -> Update[T]: ...
+    def returning(self, /) -> Update[T]: ...
     @overload
-    def returning(self, *columns: object, **named: object) -> Update[Row]: ...
-    def returning(self, *columns: object, **named: object) -> Any:
+    def returning(self, /, *columns: object, **named: object) -> Update[Row]: ...
+    def returning(self, /, *columns: object, **named: object) -> Any:
         """And give the changed rows: the objects, or with ``columns`` these as rows."""
         return self._return(columns, named)
 
@@ -154,10 +154,10 @@ class Delete(_Change[T]):
     _verb = "delete"
 
     @overload
-    def returning(self) -> Delete[T]: ...
+    def returning(self, /) -> Delete[T]: ...
     @overload
-    def returning(self, *columns: object, **named: object) -> Delete[Row]: ...
-    def returning(self, *columns: object, **named: object) -> Any:
+    def returning(self, /, *columns: object, **named: object) -> Delete[Row]: ...
+    def returning(self, /, *columns: object, **named: object) -> Any:
         """And give the rows that were deleted: the objects, or with ``columns`` these as rows."""
         return self._return(columns, named)
 

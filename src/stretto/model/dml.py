@@ -111,7 +111,7 @@ def missing_of(error: DatabaseError) -> int | None:
     """How many rows a guarded statement had too few (or, negative, too many); None for another error."""
     if error.sqlstate != "22P02":
         return None
-    found = re.search(f'"{_MISSING}(-?[0-9]+)"', error.message)
+    found = re.search(f"{_MISSING}(-?[0-9]+)", error.message)  # what quotes it is the language's of lc_messages
     return int(found[1]) if found else None
 
 

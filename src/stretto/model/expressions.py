@@ -8,7 +8,7 @@ that is why the functions say they take and return plain types.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, overload
 
 from stretto.errors import UsageError
 
@@ -240,7 +240,17 @@ def not_(condition: bool) -> bool:
     return Condition("not", (condition,))  # type: ignore[return-value]  # as above
 
 
-def any_of(field: T, values: Iterable[T]) -> bool:
+class _Rows(Protocol):
+    """A select: it stands for the values of its one column."""
+
+    _is_query_: bool
+
+
+@overload
+def any_of(field: T, values: Iterable[T]) -> bool: ...
+@overload
+def any_of(field: object, values: _Rows) -> bool: ...
+def any_of(field: Any, values: Any) -> bool:
     """``field`` is one of ``values``, which travel as one array (``field = any($1)``), or a select's of one column."""
     if isinstance(values, str | bytes):
         raise UsageError(f"any_of({field!r}, ...) takes a list of values, not one {type(values).__name__}")

@@ -19,6 +19,7 @@ from stretto.model.loading import LOADED, ORIGIN, Whole
 from stretto.model.plan import converter
 from stretto.model.stitch import Key, attach_many, attach_one, attach_through
 from stretto.model.table import Table
+from stretto.sqlstate import CardinalityViolation
 
 Lookup = Callable[[int], Codec | None]
 
@@ -183,7 +184,12 @@ class Stitch:
         elif self.branch.join.many:
             attach_many(above, self.local, below, self.remote, member)
         else:
-            attach_one(above, self.local, below, self.remote, member)
+            several = attach_one(above, self.local, below, self.remote, member)
+            if several and not self.branch.order_by:
+                raise CardinalityViolation(
+                    f"{self.branch.relation!r} is one object, and more than one belongs to the same: make it a list, or"
+                    f" say which is the first by related({self.branch.relation!r}, order_by=...)"
+                )
 
 
 class Trips:

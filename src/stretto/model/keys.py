@@ -17,7 +17,7 @@ from stretto.errors import ModelError, UsageError
 from stretto.model.base import Model
 from stretto.model.expressions import Call, Condition, Exists, Operation, Order, Raw, Ref
 from stretto.model.fields import Field
-from stretto.model.paths import Path, Reached
+from stretto.model.paths import Outer, Path, Reached
 
 Key = Any  # int | None | Ref | tuple[Any, ...]
 Values = list[Any]
@@ -120,6 +120,10 @@ def _ref(node: Any, values: Values) -> Key:
     return node.ref
 
 
+def _outer(node: Outer, values: Values) -> Key:
+    return ("outer", node.ref)
+
+
 def _path(node: Path, values: Values) -> Key:
     return node._ref
 
@@ -127,6 +131,7 @@ def _path(node: Path, values: Values) -> Key:
 KEYS: dict[type, Callable[[Any, Values], Key]] = {
     Field: _ref,
     Reached: _ref,
+    Outer: _outer,
     Path: _path,
     type(None): _nothing,
     Condition: _condition,

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from stretto.errors import UsageError
+from stretto.errors import ModelError, UsageError
 from stretto.model.expressions import Ref
 from stretto.model.keys import Key
 from stretto.model.rawsql import cut
@@ -33,14 +33,16 @@ def _binary(writer: Writer, key: Key, scope: Scope) -> str:
 def _relation(writer: Writer, key: Key, scope: Scope) -> str:
     operator, ref, other = key
     mine = writer.keys(ref, scope)
-    if other is None:
-        text = " and ".join([f"{one} is null" for one in mine])
+    if other is None:  # a key that is NULL in part points to nothing
+        text = " or ".join([f"{one} is null" for one in mine])
     else:
         text = " and ".join([f"{one} = {writer.sql(two, scope)}" for one, two in zip(mine, other[1:], strict=True)])
     return text if operator == "=" else f"not ({text})"
 
 
 def _is_text(key: Key) -> bool:
+    if isinstance(key, tuple) and key[0] == "outer":
+        key = key[1]
     if type(key) is not Ref or key.field is None:
         return False
     return typing.get_origin(bare(key.field.annotation)) is None and bare(key.field.annotation) is str
@@ -107,6 +109,12 @@ def _order(writer: Writer, key: Key, scope: Scope) -> str:
     return f"{writer.bare(value, scope)}{' desc' if descending else ''}{f' nulls {nulls}' if nulls else ''}"
 
 
+def _outer(writer: Writer, key: Key, scope: Scope) -> str:
+    if scope.parent is None:
+        raise ModelError(f"outer({key[1]!r}): there is no select around the one that it stands in")
+    return writer.column(key[1], scope.parent)
+
+
 def _call(writer: Writer, key: Key, scope: Scope) -> str:
     _, name, distinct, *args = key
     inside = ", ".join([writer.bare(one, scope) for one in args]) or "*"
@@ -130,7 +138,7 @@ def _count(writer: Writer, key: Key, scope: Scope) -> str:
     return f"({writer.count(key[1], scope)})"
 
 
-CLOSED = ("call", "exists", "select", "count")  # those that need no parentheses
+CLOSED = ("call", "exists", "select", "count", "outer")  # those that need no parentheses
 WRITE: dict[str, Callable[[Any, Key, Any], str]] = {
     **dict.fromkeys(("=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "like", "ilike"), _binary),
     "and": _joined,
@@ -143,6 +151,7 @@ WRITE: dict[str, Callable[[Any, Key, Any], str]] = {
     "raw": _raw,
     "order": _order,
     "call": _call,
+    "outer": _outer,
     "exists": _exists,
     "select": _select,
     "count": _count,

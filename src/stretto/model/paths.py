@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stretto.errors import ModelError, UsageError
 from stretto.model.expressions import Expression, Ref
@@ -10,6 +10,8 @@ from stretto.model.fields import Field
 
 if TYPE_CHECKING:
     from stretto.model.relations import Relation
+
+T = TypeVar("T")
 
 
 class Path(Expression):
@@ -61,6 +63,28 @@ class Reached(Expression):
 
     def __repr__(self) -> str:
         return repr(self.ref)
+
+
+class Outer(Expression):
+    """A field of the select around the one that it stands in."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, ref: Ref) -> None:
+        self.ref = ref
+
+    def __repr__(self) -> str:
+        return f"outer({self.ref!r})"
+
+
+def outer(field: T) -> T:
+    """A field of the select around this one, where both are of one Model: ``User.boss_id == outer(User.id)``.
+
+    Without it a field is the innermost select's of its Model. Raises UsageError for anything but a field.
+    """
+    if not isinstance(field, Field | Reached):
+        raise UsageError(f"outer() takes a field, as outer(Author.id), not {type(field).__qualname__}")
+    return Outer(field.ref)  # type: ignore[return-value]  # for a type checker, a field is its value
 
 
 def relation_of(path: Any) -> Relation:

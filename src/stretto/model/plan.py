@@ -51,6 +51,35 @@ _LISTS = (list, Sequence, Collection, Iterable)
 _NAMES_COMPARED = 100
 
 
+class Typed:
+    """A target: Rows (None), tuples or dicts of a query's columns, with the values that a Model's fields would have.
+
+    ``fields``: of each column, None for an expression.
+    """
+
+    __slots__ = ("_others", "fields", "target")
+
+    def __init__(self, fields: tuple[Any, ...], target: Any = None) -> None:
+        self.fields = fields
+        self.target = target
+        self._others: dict[Any, Typed] = {}
+
+    def but(self, target: Any) -> Typed:
+        """The same for another target, made once: makers are kept by it."""
+        return self._others.get(target) or self._others.setdefault(target, Typed(self.fields, target))
+
+    def maker(self, columns: Columns) -> Maker:
+        """The maker of these columns; as they came where a raw() is several, as nobody knows which is which."""
+        plain = _plan(self.target, columns)
+        if len(columns) != len(self.fields):
+            return plain
+        converters = [
+            None if field is None else converter(field.annotation, codec, name)
+            for field, (name, codec) in zip(self.fields, columns, strict=True)
+        ]
+        return _arranged(plain, list(range(len(columns))), converters)
+
+
 def plan_for(target: Any, columns: Columns) -> Maker:
     """Return the maker of ``target`` (None: Row) for these columns; the same one for the same arguments.
 
@@ -69,6 +98,8 @@ def plan_for(target: Any, columns: Columns) -> Maker:
 
 @lru_cache(maxsize=1024)
 def _plan(target: Any, columns: Columns) -> Maker:
+    if type(target) is Typed:
+        return target.maker(columns)
     names = [name for name, _ in columns]
     target = bare(target)
     origin = typing.get_origin(target) or target

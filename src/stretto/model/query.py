@@ -19,6 +19,7 @@ from stretto.model.grown import Graph, Trips, stitched
 from stretto.model.keys import KEYS, Key, Values, key_of, keys_of
 from stretto.model.loading import Whole
 from stretto.model.paths import Path
+from stretto.model.plan import Typed
 from stretto.model.repeats import can_repeat, steady
 from stretto.model.statements import Query
 from stretto.model.table import Table, table_of
@@ -207,7 +208,7 @@ class Select(Query[T]):
         """Lock the rows against changes by others, not against being locked as this does. ``key``: FOR KEY SHARE."""
         return self._but(lock=("for key share" if key else "for share", _wait(skip_locked, nowait)))
 
-    def columns(self, *columns: object, **named: object) -> Select[Row]:
+    def columns(self, /, *columns: object, **named: object) -> Select[Row]:
         """Rows of these columns instead of objects; what has a keyword has it as its name."""
         if not columns and not named:
             raise UsageError("columns() needs one")
@@ -249,7 +250,7 @@ class Select(Query[T]):
         if rest.columns is not None:
             if rest.includes:
                 raise UsageError(f"{self!r}: rows of columns have no relations: leave include() or columns() out")
-            return writer.select(key), None
+            return writer.select(key), typed(rest.columns)
         if not rest.includes:
             sql = writer.select(key)
             return sql, Whole(self._table, rest.only or tuple(self._table.fields), f"{self!r} [{sql}]")
@@ -408,11 +409,19 @@ def _wait(skip_locked: bool, nowait: bool) -> str:
 
 def named_columns(columns: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[str | None, Any], ...]:
     """Columns with their names: fields have their own."""
-    plain = []
-    for one in columns:
-        ref = getattr(one, "ref", None) if not isinstance(one, Path) else None
-        plain.append((ref.field.name if isinstance(ref, Ref) else None, one))
-    return (*plain, *named.items())
+    fields = [(_field_of(one), one) for one in columns]
+    return (*[(None if field is None else field.name, one) for field, one in fields], *named.items())
+
+
+def typed(columns: tuple[tuple[str | None, Any], ...]) -> Typed | None:
+    """What rows of these columns become: those that are fields have the types of these."""
+    fields = tuple([_field_of(one) for _, one in columns])
+    return Typed(fields) if any(field is not None for field in fields) else None
+
+
+def _field_of(column: Any) -> Field | None:
+    ref = getattr(column, "ref", None) if not isinstance(column, Path) else None
+    return ref.field if isinstance(ref, Ref) else None
 
 
 def listed(several: Any) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
+from stretto.codecs.makers import Row
 from stretto.errors import UsageError
 from stretto.model.compile import Writer
 from stretto.model.grown import Going, Graph, Growing, Lookup, Trips
 from stretto.model.keys import Key, Values
+from stretto.model.plan import Typed
 
 _T = TypeVar("_T")
 
@@ -102,4 +104,6 @@ def unpack(
         if query.strategy is not None:
             raise UsageError('a stream and a batch take one statement: include(..., strategy="statement")')
         return unpack(query.include(strategy="statement"), (), into, lookup)
+    elif type(own) is Typed and (into is tuple or into is dict or into is Row):
+        into = own.but(into)
     return sql, args, own if into is None else into

@@ -12,8 +12,8 @@ cdef class Key:
     cpdef of(self, obj)
 
 
-@cython.locals(place=Py_ssize_t, by_key=dict)
-cpdef attach_one(list parents, Key local, list targets, Key remote, member)
+@cython.locals(place=Py_ssize_t, by_key=dict, twins=set, several=bint)
+cpdef bint attach_one(list parents, Key local, list targets, Key remote, member)
 @cython.locals(by_key=dict, found=list)
 cpdef attach_many(list parents, Key local, list children, Key remote, member)
 @cython.locals(by_key=dict, by_target=dict, found=list)

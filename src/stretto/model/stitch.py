@@ -33,15 +33,27 @@ class Key:
         return tuple(values)
 
 
-def attach_one(parents: list[Any], local: Key, targets: list[Any], remote: Key, member: Any) -> None:
-    """Set the relation of each parent to the target with its key, None where there is none."""
+def attach_one(parents: list[Any], local: Key, targets: list[Any], remote: Key, member: Any) -> bool:
+    """Set the relation of each parent to the first target with its key, None where there is none.
+
+    Return whether there was another one for any of them.
+    """
     place = capi.slot_of(member)
     by_key: dict[Any, Any] = {}
+    twins = set()
     for target in targets:
-        by_key[remote.of(target)] = target
+        key = remote.of(target)
+        if key in by_key:
+            twins.add(key)
+        else:
+            by_key[key] = target
+    several = False
     for parent in parents:
         key = local.of(parent)
         capi.set_slot(parent, place, None if key is None else by_key.get(key))
+        if twins and key is not None and key in twins:
+            several = True
+    return several
 
 
 def attach_many(parents: list[Any], local: Key, children: list[Any], remote: Key, member: Any) -> None:

@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 from tests.live.library import DDL, ROWS, Author, Book, Edition, Home, Loan, Node, Tag
 
-from stretto import any_of, desc, is_not_null, related, select
+from stretto import Model, any_of, desc, field, is_not_null, related, relation, select
 from stretto.errors import NotLoaded, UsageError
-from stretto.sqlstate import DivisionByZero
+from stretto.sqlstate import CardinalityViolation, DivisionByZero
 
 STRATEGIES = ("statement", "trip")
+
+
+class Writer(Model, table="author"):
+    id: int = field(primary_key=True, generated=True)
+    name: str
+    book: Book | None = relation("author_id")
 
 
 async def prepare(db: Any) -> None:
@@ -81,6 +87,41 @@ async def test_a_relation_is_narrowed_and_ordered_for_each_object(db: Any, strat
     by_author = related(Author.books, where=Book.author.name == "Ann", order_by=Book.author.name)
     ann, bob, cid = await db.fetch(select(Author).include(by_author, strategy=strategy).order_by(Author.id))
     assert [titles(one) for one in (ann, bob, cid)] == [["A1", "A2", "A3"], [], []]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_of_several_rows_for_one_object_the_first_comes_only_in_an_order(db: Any, strategy: Any) -> None:
+    await prepare(db)
+    query = select(Writer).order_by(Writer.id)
+    with pytest.raises(CardinalityViolation):
+        await db.fetch(query.include(Writer.book, strategy=strategy))
+    ordered = [related(Writer.book, Book.tags, order_by=one) for one in (Book.title, desc(Book.title))]
+    for including, titles, tags in zip(ordered, (["A1", "B1"], ["A3", "B1"]), (2, 0), strict=True):
+        found = await db.fetch(query.include(including, strategy=strategy))
+        assert [one.book and one.book.title for one in found] == [*titles, None]
+        assert len(found[0].book.tags) == tags
+    found = await db.fetch(query.where(Writer.name != "Ann").include(Writer.book, strategy=strategy))
+    assert [one.book and one.book.title for one in found] == ["B1", None]
+
+
+async def test_get_takes_relations_in_any_iterable(db: Any) -> None:
+    await prepare(db)
+    wanted = [Author.books, Author.home]
+    for include in (wanted, tuple(wanted), (one for one in wanted), dict.fromkeys(wanted)):
+        ann = await db.get(Author, 1, include=include)
+        assert (titles(ann), ann.home.town) == (["A1", "A2", "A3"], "Ulm")
+    assert titles(await db.get(Author, 1, include=iter(wanted[:1]))) == ["A1", "A2", "A3"]
+    with pytest.raises(UsageError, match=r"include\(\) takes relations of Author .*, not 'books'"):
+        await db.get(Author, 1, include="books")
+
+
+async def test_load_refuses_several_rows_for_one_object(db: Any) -> None:
+    await prepare(db)
+    found = await db.fetch(select(Writer).order_by(Writer.id))
+    with pytest.raises(CardinalityViolation, match=r"Writer\.book is one object, .* related\(Writer\.book, order_by="):
+        await db.load(found, Writer.book)
+    await db.load(found, related(Writer.book, order_by=desc(Book.title)))
+    assert [one.book and one.book.title for one in found] == ["A3", "B1", None]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from stretto import Model, Range, field, relation, select
+from stretto import Model, Range, Row, delete, field, max_, raw, relation, select, update
 from stretto._sync.database import Database
 from stretto.errors import EncodeError, ModelError, NotLoaded, OperationalError, StaleObject, UsageError
 from stretto.sqlstate import InsufficientPrivilege, NotNullViolation, UniqueViolation
@@ -324,6 +324,28 @@ def test_enums_json_classes_composites_and_ranges_come_back_as_they_went(db: Dat
         one.level, one.home, one.moods = Level.LOW, Home(Street("New"), Decimal("0.10")), [Mood.SAD]
     db.update_many(many)
     assert [db.get(Everything, one.id) for one in many] == many
+
+
+def test_columns_of_a_query_have_the_types_of_their_fields(db: Database) -> None:
+    it = db.insert(everything())
+    db.insert(Everything())
+    names = list(Everything.__table__.fields)
+    values, fields = [getattr(it, name) for name in names], [getattr(Everything, name) for name in names]
+    full, empty = db.fetch(select(*fields, n=raw("1")).order_by(Everything.id))
+    assert list(full) == [*values, 1]
+    assert list(empty) == [2, *[None] * len(fields[1:]), 1]
+    query = select(*fields).where(Everything.id == 1)
+    for into in (tuple, Row):
+        assert db.fetchrow(query, into=into) == tuple(values)
+    assert db.fetchrow(query, into=dict) == dict(zip(names, values, strict=True))
+    for name in ("mood", "moods", "home", "parts"):
+        assert db.fetchval(select(getattr(Everything, name)).where(Everything.id == 1)) == getattr(it, name)
+    several = select(Everything.mood, raw("1, 2")).where(Everything.id == 1)
+    assert db.fetch(several, into=tuple) == [("glad", 1, 2)]
+    assert db.fetch(select(max_(Everything.mood))) == [("glad",)]
+    changed = update(Everything).set(level=Level.LOW).where(Everything.id == 1)
+    assert db.fetch(changed.returning(Everything.level, h=Everything.home)) == [(Level.LOW, it.home)]
+    assert db.fetch(delete(Everything).where(Everything.id == 1).returning(Everything.mood)) == [(Mood.GLAD,)]
 
 
 def test_names_of_all_kinds_are_quoted(db: Database) -> None:

@@ -27,6 +27,7 @@ from stretto import (
     max_,
     not_,
     or_,
+    outer,
     raw,
     select,
     some,
@@ -156,6 +157,10 @@ def test_conditions_on_relations_without_an_other_side(db: Database) -> None:
     assert ids(db.fetch(select(Author).where(Author.country.name == None))) == [4]  # noqa: E711  # as above
     assert ids(db.fetch(select(Note).where(Note.cell == Cell(x=1, y=2)))) == [2]
     assert ids(db.fetch(select(Note).where(Note.cell == None))) == [3]  # noqa: E711  # as above
+    db.execute("insert into note values (4, 1, null), (5, null, 2)")
+    assert ids(db.fetch(select(Note).where(Note.cell == None).order_by(Note.id))) == [3, 4, 5]  # noqa: E711  # as above
+    assert ids(db.fetch(select(Note).where(is_null(Note.cell)).order_by(Note.id))) == [3, 4, 5]
+    assert ids(db.fetch(select(Note).where(Note.cell != None).order_by(Note.id))) == [1, 2]  # noqa: E711  # as above
     assert ids(db.fetch(select(Note).where(Note.cell.word == "a"))) == [1]
 
 
@@ -197,6 +202,13 @@ def test_columns_and_aggregates_are_rows_or_what_is_asked(db: Database) -> None:
     assert db.fetch(select(Book).columns(Book.kind).where(Book.id == 4), into=Kind) == [Kind.POEM]
     per_author = select(Author.id, n=select(Book).where(Book.author_id == Author.id).count()).order_by(Author.id)
     assert db.fetch(per_author, into=tuple) == [(1, 2), (2, 1), (3, 1), (4, 0)]
+
+
+def test_a_select_within_one_of_the_same_model_names_the_outer_one(db: Database) -> None:
+    fellows = select(Author).where(Author.country_code == outer(Author.country_code), Author.id != outer(Author.id))
+    query = select(Author.id, n=fellows.count()).order_by(Author.id)
+    assert db.fetch(query, into=tuple) == [(1, 0), (2, 1), (3, 1), (4, 0)]
+    assert ids(db.fetch(select(Author).where(exists(fellows)).order_by(Author.id))) == [2, 3]
 
 
 def test_only_some_columns(db: Database) -> None:
