@@ -18,7 +18,7 @@ from stretto.flows.simple import simple
 from stretto.flows.single import first_value, value_at
 from stretto.flows.stale import UNREADABLE, is_misfit, is_stale, own_types
 from stretto.flows.warm import Fetch
-from stretto.model.grown import Going, Growing
+from stretto.model.grown import Going, Growing, told
 from stretto.model.loading import located
 from stretto.model.plan import plan_for
 from stretto.model.statements import unpack
@@ -348,7 +348,8 @@ def unusual(
         yield from decode_rest(shared, begun[1], begun[0], into, rows)
     else:
         check_count(args)
-        yield from perform(shared, sql, args, into, rows, begun=begun)
+        with told(into):
+            yield from perform(shared, sql, args, into, rows, begun=begun)
     return rows if finish is None else finish(rows)
 
 

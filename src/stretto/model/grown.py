@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from stretto.codecs.arrays import NESTS_NONE, Array
@@ -143,6 +144,33 @@ def stitched(branches: Sequence[Branch], own: Sequence[Field] = ()) -> frozenset
     return frozenset([one.name for one in (*own, *[field for branch in branches for field in branch.join.local])])
 
 
+def _singles(branches: Sequence[Branch]) -> Iterator[Branch]:
+    """The relations that may turn out to be more than one object."""
+    for one in branches:
+        if one.join.kind == "one-to-one" and not one.order_by:
+            yield one
+        yield from _singles(one.nested)
+
+
+def _several(branch: Branch) -> str:
+    one = repr(branch.relation)
+    return (
+        f"{one} is one object, and more than one belongs to the same: make it a list, or say which is the first by"
+        f" related({one}, order_by=...)"
+    )
+
+
+@contextmanager
+def told(into: Any) -> Iterator[None]:
+    """Say which relation it may be where a server's CardinalityViolation comes out of a Growing's statement."""
+    try:
+        yield
+    except CardinalityViolation as error:
+        if type(into) is Growing and error.hint is None:
+            error.hint = "; ".join(map(_several, _singles(into.graph.branches))) or None
+        raise
+
+
 # One trip -----------------------------------------------------------------------------------------------------------
 
 
@@ -186,10 +214,7 @@ class Stitch:
         else:
             several = attach_one(above, self.local, below, self.remote, member)
             if several and not self.branch.order_by:
-                raise CardinalityViolation(
-                    f"{self.branch.relation!r} is one object, and more than one belongs to the same: make it a list, or"
-                    f" say which is the first by related({self.branch.relation!r}, order_by=...)"
-                )
+                raise CardinalityViolation(_several(self.branch))
 
 
 class Trips:
