@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def test_formats_options_and_the_standard_input(own_url: str, db: stretto.Databa
     assert (piped.returncode, "standard input" in piped.stdout) == (0, True)
     rows = db.fetch("select name from load_command.t order by id", into=str | None)
     assert rows == ["one\n", None, "three", None, "five", "six"]
+
+
+def test_what_can_be_read_once_only_is_loaded_whole(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    db.execute("create table load_command.t (id int primary key, name text)")
+    turned = "name;id\n" + "".join(f"row {i};{i}\n" for i in range(30_000))
+    assert load(own_url, tmp_path, "-", *INTO, text=turned).returncode == 0  # its first line names the columns
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(turned.replace("row", "again")))
+    writer.start()
+    assert load(own_url, tmp_path, "pipe", *INTO, "--on-conflict", "update").returncode == 0
+    writer.join()
+    assert db.fetchval("select count(*) from load_command.t where name = 'again ' || id") == 30_000
 
 
 def test_conflicts_and_bad_rows(own_url: str, db: stretto.Database, tmp_path: Path) -> None:

@@ -29,12 +29,37 @@ class Sample(NamedTuple):
     complete: bool
 
 
+class _Again(io.RawIOBase):
+    """What can be read once only, a pipe, from its beginning: what was read before, and then the rest of it."""
+
+    def __init__(self, pipe: IO[bytes], head: bytes) -> None:
+        super().__init__()
+        self._pipe = pipe
+        self._head = memoryview(head)
+        self.taken: list[bytes] = [head]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._head:
+            data = bytes(self._head[: len(buffer)])
+            self._head = self._head[len(data) :]
+        else:
+            data = self._pipe.read1(len(buffer))  # type: ignore[attr-defined]  # a BufferedReader
+            self.taken.append(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
 class Source:
-    """One file; ``-`` is the standard input, which can be read once only, and not sampled."""
+    """One file; ``-`` is the standard input. Of what can be read once only, what was looked at is kept."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.read = 0  # bytes of the file itself, packed or not
+        self._pipe: IO[bytes] | None = None
+        self._head = b""
 
     @property
     def name(self) -> str:
@@ -54,21 +79,34 @@ class Source:
         return FORMATS.get(suffixes[-1], "csv") if suffixes else "csv"
 
     @contextmanager
-    def _open(self) -> Iterator[tuple[IO[bytes], Any]]:
-        """The file, and the stream of what is in it."""
-        if self.path == STDIN:
-            yield sys.stdin.buffer, sys.stdin.buffer
-            return
-        with open(self.path, "rb") as file:
+    def _open(self, *, again: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
+        """The file, and the stream of what is in it. ``again``: it will be opened again."""
+        with self._file(again) as file:
             if self.path.suffix.lower() == ".gz":
                 with gzip.open(file, "rb") as unpacked:
                     yield file, unpacked
             else:
                 yield file, file
 
+    @contextmanager
+    def _file(self, again: bool) -> Iterator[IO[bytes]]:
+        if (self.path != STDIN and not self.path.exists()) or self.path.is_file():
+            with open(self.path, "rb") as file:
+                yield file
+            return
+        if self._pipe is None:
+            self._pipe = sys.stdin.buffer if self.path == STDIN else open(self.path, "rb")  # noqa: SIM115  # kept open
+        if not again and not self._head:
+            yield self._pipe
+            return
+        stream = _Again(self._pipe, self._head)
+        with io.BufferedReader(stream) as reader:
+            yield reader
+            self._head = b"".join(stream.taken) if again else b""
+
     def pieces(self) -> Iterator[bytes]:
         """What is in it; ``read`` grows. Raises OSError, also for what gzip did not write."""
-        with self._open() as (file, stream):
+        with self._open(again=False) as (file, stream):
             try:
                 while piece := stream.read(PIECE):
                     with suppress(OSError):  # a pipe has no place
@@ -79,16 +117,12 @@ class Source:
 
     def delimiter(self) -> str:
         """The delimiter that stands most often in the first line."""
-        if self.path == STDIN:
-            return ","
         with self._open() as (_, stream):
             line = stream.readline(1 << 16).decode("utf-8", "replace")
         return max(DELIMITERS, key=line.count)  # the first of them, where there is none
 
     def sample(self, delimiter: str, *, header: bool, rows: int) -> Sample:
-        """The header and the first rows (0: all). Raises UsageError where it can't be read twice, or is no UTF-8."""
-        if self.path == STDIN:
-            raise UsageError("the standard input can't be looked at beforehand: --create needs a file")
+        """The header and the first rows (0: all). Raises UsageError where it is no UTF-8."""
         with self._open() as (_, stream):
             reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), delimiter=delimiter)
             try:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from stretto import Database, Progress, Report
 from stretto.cli.bars import Move, View, a_second
-from stretto.cli.files import Source
+from stretto.cli.files import STDIN, Source
 from stretto.cli.sampling import guesses, named
 from stretto.errors import BulkError, DatabaseError, Error, UsageError
 
@@ -77,7 +77,7 @@ class Load:
         columns = self.columns
         if form == "csv":
             options["delimiter"] = delimiter = self.delimiter or source.delimiter()
-            if self.header is not False and str(source.path) != "-":
+            if self.header is not False:
                 header = source.sample(delimiter, header=True, rows=1).header or []
                 columns = columns or (named(header) if self.create else _found(db, self.into, source, header))
             options["header"] = self.header is not False
@@ -112,6 +112,8 @@ class Load:
         rows: list[list[str]] = []
         complete = True
         for source in self.sources:
+            if source.path == STDIN:
+                raise UsageError("the standard input is not looked at as a whole beforehand: --create needs a file")
             delimiter = self.delimiter or source.delimiter()
             sample = source.sample(delimiter, header=self.header is not False, rows=self.sample)
             header = self.columns or named(sample.header or _numbered(sample.rows))

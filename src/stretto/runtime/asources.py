@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import IO, Any
 
 from stretto.flows.copy import CHUNK_BYTES, CHUNK_ROWS
-from stretto.runtime.sources import items_of, sink_of
+from stretto.runtime.sources import items_of, sink_of, there
 
 
 async def aitems_of(source: Any, format: str | None) -> AsyncGenerator[Any]:
@@ -21,7 +21,7 @@ async def aitems_of(source: Any, format: str | None) -> AsyncGenerator[Any]:
     if isinstance(source, AsyncIterable):
         if format is not None:
             async for item in source:
-                yield item
+                yield there(item, "an item")
             return
         batch = []
         async for row in source:
@@ -39,7 +39,7 @@ async def aitems_of(source: Any, format: str | None) -> AsyncGenerator[Any]:
         finally:
             file.close()
     elif format is not None and hasattr(source, "read") and inspect.iscoroutinefunction(source.read):
-        while chunk := await source.read(CHUNK_BYTES):
+        while chunk := there(await source.read(CHUNK_BYTES), "read()"):
             yield chunk
     else:
         for item in items_of(source, format):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,14 +22,24 @@ def items_of(source: Any, format: str | None) -> Generator[Any]:
         with open(source, "rb") as file:
             yield from iter(lambda: file.read(CHUNK_BYTES), b"")
     elif hasattr(source, "read"):
-        yield from iter(lambda: source.read(CHUNK_BYTES) or b"", b"")
+        while chunk := there(source.read(CHUNK_BYTES), "read()"):
+            yield chunk
     elif isinstance(source, (bytes, bytearray, memoryview)):
         view = memoryview(source).cast("B")
         yield from (bytes(view[i : i + CHUNK_BYTES]) for i in range(0, len(view), CHUNK_BYTES))
     elif isinstance(source, Iterable):
-        yield from source
+        yield from (there(item, "an item") for item in source)
     else:
         raise UsageError(f"copy_in() takes a path, a file, bytes or an iterable of bytes, not {type(source).__name__}")
+
+
+def there(data: Any, what: str) -> Any:
+    """These bytes. None is no end: a file that does not block has nothing just now, or a generator has forgotten."""
+    if data is None:
+        raise UsageError(
+            f"{what} of copy_in()'s source gave None, not bytes: data may be missing, so nothing more is read"
+        )
+    return data
 
 
 def cut(items: Generator[Any], size: int) -> Generator[Any]:
@@ -56,9 +67,21 @@ def sink_of(sink: Any) -> Iterator[Callable[[bytes], Any]]:
     if isinstance(sink, (str, os.PathLike)):
         with open(sink, "wb") as file:
             yield file.write
+    elif isinstance(sink, io.RawIOBase):
+        yield lambda data: _write_all(sink, data)
     elif hasattr(sink, "write"):
         yield sink.write
     elif callable(sink):
         yield sink
     else:
         raise UsageError(f"copy_out() takes a path, a file or a function, not {type(sink).__name__}")
+
+
+def _write_all(sink: io.RawIOBase, data: bytes) -> None:
+    """Write to a file without a buffer, which may take a part only."""
+    rest = memoryview(data)
+    while rest:
+        taken = sink.write(rest)
+        if taken is None:
+            raise BlockingIOError("copy_out()'s file does not block and takes nothing just now: give one that waits")
+        rest = rest[taken:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -283,3 +284,43 @@ async def test_a_load_waits_for_another_until_its_deadline(
         await load(db, 0)
     db._loads.leave(True)
     assert await load(db, 0) == 2500
+
+
+class Nothing(io.BytesIO):
+    """A file that does not block, and has nothing to read just now."""
+
+    def read(self, size: int | None = -1) -> Any:
+        return super().read(size) or None
+
+
+@pytest.mark.parametrize("way", [{}, {"chunks": 2}, {"atomic": False}])
+@pytest.mark.parametrize("source", [lambda: iter([b"1\ta\n", None, b"2\tb\n"]), lambda: Nothing(b"1\ta\n")])
+async def test_a_source_that_gives_none_is_not_at_its_end(
+    db: AsyncDatabase, source: Callable[[], Any], way: dict[str, Any]
+) -> None:
+    await db.execute(TABLE)
+    with pytest.raises((UsageError, stretto.errors.BulkError), match=r"gave None, not bytes"):
+        await db.copy_in("t", source(), format="text", **way)
+    assert await db.fetchval("select count(*) from t") == 0  # no chunk was whole
+
+
+class Slow(io.RawIOBase):
+    """A file without a buffer, which takes a little at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:1000])
+        return min(len(data), 1000)
+
+
+async def test_a_file_that_takes_a_part_gets_the_rest(db: AsyncDatabase) -> None:
+    slow, whole = Slow(), io.BytesIO()
+    query = "select i, repeat('x', 3000) from generate_series(1, 100) i"
+    assert await db.copy_out(query, slow) == await db.copy_out(query, whole) == "COPY 100"
+    assert bytes(slow.taken) == whole.getvalue()
