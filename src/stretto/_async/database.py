@@ -88,7 +88,7 @@ class AsyncDatabase(AsyncTransacting):
     ) -> None:
         check_counts(connections=connections, queue=queue)
         check_seconds(timeout=timeout, acquire_timeout=acquire_timeout, slow=slow)
-        check_seconds(max_idle=max_idle, max_lifetime=max_lifetime)
+        check_seconds(max_idle=max_idle, max_lifetime=max_lifetime, leak_detection=leak_detection)
         if infinity not in ("error", "sentinel") or intervals not in ("timedelta", "interval"):
             raise UsageError("infinity= is 'error' or 'sentinel', intervals= is 'timedelta' or 'interval'")
         self._shared = Shared(Config.parse(url, **keywords), infinity=infinity, intervals=intervals)

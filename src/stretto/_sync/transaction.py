@@ -93,15 +93,17 @@ class Transaction(Verbs):
     def _hook(self, on_commit: bool, function: Callable[[], Any]) -> None:
         scope = self._entered()
         if scope.closed:
-            why = (
-                "so this hook would never be called: say it inside the block; what a hook has to say it can do at once"
+            raise TransactionClosed(
+                f"the block opened at {self._place} has ended, so this hook would never be called: do now what it would"
             )
-            raise TransactionClosed(f"the block opened at {self._place} has ended, {why}")
         scope.hooks += ((on_commit, function),)
 
     @property
     def final(self) -> Final:
-        """The verbs, for the last statement: COMMIT goes in its flight (in a nested block it is one as any other)."""
+        """The verbs, for the last statement: COMMIT goes in its flight. Nothing can run in the transaction after it.
+
+        In a nested block it is a statement as any other.
+        """
         return Final(self)
 
     # A statement --------------------------------------------------------------------------------------------------

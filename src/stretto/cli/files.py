@@ -32,11 +32,11 @@ class Sample(NamedTuple):
 class _Again(io.RawIOBase):
     """What can be read once only, a pipe, from its beginning: what was read before, and then the rest of it."""
 
-    def __init__(self, pipe: IO[bytes], head: bytes) -> None:
+    def __init__(self, pipe: IO[bytes], head: bytes, *, keep: bool) -> None:
         super().__init__()
         self._pipe = pipe
         self._head = memoryview(head)
-        self.taken: list[bytes] = [head]
+        self.kept: list[bytes] | None = [head] if keep else None  # what comes again when it is read again
 
     def readable(self) -> bool:
         return True
@@ -47,7 +47,8 @@ class _Again(io.RawIOBase):
             self._head = self._head[len(data) :]
         else:
             data = self._pipe.read1(len(buffer))  # type: ignore[attr-defined]  # a BufferedReader
-            self.taken.append(data)
+            if self.kept is not None:
+                self.kept.append(data)
         buffer[: len(data)] = data
         return len(data)
 
@@ -96,13 +97,12 @@ class Source:
             return
         if self._pipe is None:
             self._pipe = sys.stdin.buffer if self.path == STDIN else open(self.path, "rb")  # noqa: SIM115  # kept open
-        if not again and not self._head:
-            yield self._pipe
-            return
-        stream = _Again(self._pipe, self._head)
+        stream = _Again(self._pipe, self._head, keep=again)
         with io.BufferedReader(stream) as reader:
             yield reader
-            self._head = b"".join(stream.taken) if again else b""
+        self._head = b"".join(stream.kept or ())
+        if not again and self.path != STDIN:
+            self._pipe.close()
 
     def pieces(self) -> Iterator[bytes]:
         """What is in it; ``read`` grows. Raises OSError, also for what gzip did not write."""

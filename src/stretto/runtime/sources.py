@@ -42,16 +42,26 @@ def there(data: Any, what: str) -> Any:
     return data
 
 
+class Cutter:
+    """Cuts lists of rows, one after the other, where there have been so many rows."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._room = size
+
+    def parts(self, rows: list[Any]) -> Iterator[list[Any]]:
+        """The next list, in one part or several."""
+        while rows:
+            part, rows = rows[: self._room], rows[self._room :]
+            self._room = self._room - len(part) or self._size
+            yield part
+
+
 def cut(items: Generator[Any], size: int) -> Generator[Any]:
     """These lists, cut where there have been so many rows."""
-    room = size
+    cutter = Cutter(size)
     try:
         for rows in items:
-            rest = rows
-            while rest:
-                part, rest = rest[:room], rest[room:]
-                room = room - len(part) or size
-                yield part
+            yield from cutter.parts(rows)
     finally:
         items.close()
 

@@ -81,6 +81,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"max_idle": "5"}, "max_idle: a number of seconds, or None, not str"),
     ({"max_lifetime": timedelta(1)}, "max_lifetime: a number of seconds, or None, not timedelta"),
     ({"slow": True}, "slow: a number of seconds, or None, not bool"),
+    ({"leak_detection": "5"}, "leak_detection: a number of seconds, or None, not str"),
 ]
 
 
