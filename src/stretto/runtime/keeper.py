@@ -24,7 +24,6 @@ _LOG = logging.getLogger("stretto.pool")
 logging.getLogger("stretto").addHandler(logging.NullHandler())  # a program that set up no logging is not disturbed
 _WARY = 0.25  # seconds for the end of all sessions to be noticed where the first said nothing of it
 _FRAMES = 3  # places that a holder is remembered by
-_FORGOTTEN = PoolClosed("the loop or the process of who waited here is gone")
 _READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 
 
@@ -116,8 +115,9 @@ class Keeper:
 
     def _forget_waiting(self) -> None:
         """Those who wait are gone, with their loop or their process: they are served no more, nor told."""
+        gone = PoolClosed("the loop or the process of who waited here is gone")
         for one in self.scheduler.waiting:
-            one.failure = _FORGOTTEN  # he may still be cancelled, and must not leave a queue that he is not in
+            one.failure = gone  # he may still be cancelled, and must not leave a queue that he is not in
             if type(one) is Request:
                 one.done = True
         self.scheduler.waiting.clear()
