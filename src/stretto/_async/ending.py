@@ -14,7 +14,7 @@ from stretto.flows.failed import left, rolled_back
 from stretto.flows.query import fetchrow
 from stretto.flows.shared import Shared
 from stretto.flows.transaction import Scope, Trunk
-from stretto.flows.xid import STATUS, outcome_of
+from stretto.flows.xid import STATUS, Found, outcome_of
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import pause, value_of
 from stretto.runtime.base import CANCEL_GRACE
@@ -60,18 +60,18 @@ async def fate(owner: Owner, scope: Scope, held: BaseException | None) -> Error 
             return rolled_back(lost)
         if found is None or held is not None:
             return flows.unknown(lost, found)
-        return await _found_out(owner, lost, *found)
+        return await _found_out(owner, lost, found)
     except Error as error:
         return error
     return None
 
 
-async def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str) -> Error | None:
+async def _found_out(owner: Owner, lost: ConnectionLost, found: Found) -> Error | None:
     """Ask what has become of a xid until it is settled, for some seconds."""
     until = monotonic() + SETTLE
     while (left := until - monotonic()) > 0:
         try:
-            status = await _status(owner, xid, timeline, left)
+            status = await _status(owner, found, left)
         except OperationalError:  # no connection can be made yet
             status = "in progress"
         except Error:  # the server does not know the xid
@@ -83,17 +83,17 @@ async def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str
         if status is None:
             break
         await pause(min(POLL, left))
-    return flows.unknown(lost, (xid, timeline))
+    return flows.unknown(lost, found)
 
 
-async def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None:
+async def _status(owner: Owner, found: Found, timeout: float) -> str | None:
     other: Owner = owner._elsewhere()
     link: Link = await other._take(timeout)
     try:
-        row = await link.run(fetchrow(other._shared, STATUS, (xid,)), timeout)
+        row = await link.run(fetchrow(other._shared, STATUS, (found.xid, found.begun)), timeout)
     finally:
         await other._give(link)
-    return outcome_of(row, timeline)
+    return outcome_of(row, found.timeline)
 
 
 async def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseException | None) -> None:

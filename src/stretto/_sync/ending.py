@@ -15,7 +15,7 @@ from stretto.flows.failed import left, rolled_back
 from stretto.flows.query import fetchrow
 from stretto.flows.shared import Shared
 from stretto.flows.transaction import Scope, Trunk
-from stretto.flows.xid import STATUS, outcome_of
+from stretto.flows.xid import STATUS, Found, outcome_of
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.blocking import Link
 from stretto.runtime.crowd import Crowd
@@ -61,18 +61,18 @@ def fate(owner: Owner, scope: Scope, held: BaseException | None) -> Error | None
             return rolled_back(lost)
         if found is None or held is not None:
             return flows.unknown(lost, found)
-        return _found_out(owner, lost, *found)
+        return _found_out(owner, lost, found)
     except Error as error:
         return error
     return None
 
 
-def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str) -> Error | None:
+def _found_out(owner: Owner, lost: ConnectionLost, found: Found) -> Error | None:
     """Ask what has become of a xid until it is settled, for some seconds."""
     until = monotonic() + SETTLE
     while (left := until - monotonic()) > 0:
         try:
-            status = _status(owner, xid, timeline, left)
+            status = _status(owner, found, left)
         except OperationalError:  # no connection can be made yet
             status = "in progress"
         except Error:  # the server does not know the xid
@@ -84,17 +84,17 @@ def _found_out(owner: Owner, lost: ConnectionLost, xid: int, timeline: str) -> E
         if status is None:
             break
         pause(min(POLL, left))
-    return flows.unknown(lost, (xid, timeline))
+    return flows.unknown(lost, found)
 
 
-def _status(owner: Owner, xid: int, timeline: str, timeout: float) -> str | None:
+def _status(owner: Owner, found: Found, timeout: float) -> str | None:
     other: Owner = owner._elsewhere()
     link: Link = other._take(timeout)
     try:
-        row = link.run(fetchrow(other._shared, STATUS, (xid,)), timeout)
+        row = link.run(fetchrow(other._shared, STATUS, (found.xid, found.begun)), timeout)
     finally:
         other._give(link)
-    return outcome_of(row, timeline)
+    return outcome_of(row, found.timeline)
 
 
 def part(owner: Owner, trunk: Trunk, link: Link, mine: bool, why: BaseException | None) -> None:

@@ -8,6 +8,7 @@ from stretto.errors import CommitUnknown, ConnectionLost, DatabaseError, Error, 
 from stretto.flows.query import Flow, server_error
 from stretto.flows.simple import simple
 from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.xid import Found
 from stretto.protocol.classify import CONTROL
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds
@@ -70,10 +71,12 @@ def rollback() -> Flow:
         raise server_error(request, None)
 
 
-def unknown(lost: ConnectionLost, found: tuple[int, str] | None) -> CommitUnknown:
+def unknown(lost: ConnectionLost, found: Found | None) -> CommitUnknown:
     """Make the error for a COMMIT whose outcome could not be found out."""
-    xid = None if found is None else found[0]
-    hint = "its xid is not known" if xid is None else f"pg_xact_status('{xid}') on the same server may tell later"
+    xid = None if found is None else found.xid
+    hint = "its xid is not known"
+    if xid is not None:
+        hint = f"pg_xact_status('{xid}') on the same server may tell later, unless that has crashed"
     error = CommitUnknown(f"COMMIT was sent, but not answered: whether it took place is not known; {hint}", xid=xid)
     error.__cause__ = lost
     return error

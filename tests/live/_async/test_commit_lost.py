@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
+from tests.live.crashing import KEPT, back, session_killed
 from tests.live.cutting import Proxy
 
-import stretto
+import stretto.embedded
 from stretto._async.database import AsyncDatabase
 from stretto.errors import CommitUnknown, ConnectError, ConnectionLost
 
@@ -30,6 +32,8 @@ def t(outside: psycopg.Connection[Any], schema: str) -> str:
     return schema
 
 
+# A crash forgets what was not committed: nothing but a COMMIT writes the log to disk.
+FORGETFUL = {**KEPT, "wal_writer_delay": "10s", "wal_level": "minimal", "max_wal_senders": "0"}
 PLAIN = {"sslmode": "disable", "gssencmode": "disable"}  # what the proxy can read
 
 
@@ -141,13 +145,40 @@ async def test_a_commit_whose_xid_the_server_has_forgotten(
 ) -> None:
     from stretto._async import ending
 
-    monkeypatch.setattr(ending, "STATUS", "select null::text, left($1::int8::text, 0)")
+    monkeypatch.setattr(ending, "STATUS", "select null::text, left($1::int8::text, 0), $2::timestamptz is null")
     proxy.rule = once(commit_answered, "cut")
     with pytest.raises(CommitUnknown, match="pg_xact_status") as caught:
         await work(far, "insert into t values (1)", [])
     assert caught.value.xid is not None
     status = outside.execute("select pg_xact_status(%s::text::xid8)", (caught.value.xid,)).fetchone()
     assert status == ("committed",)
+
+
+async def test_a_xid_that_a_crash_has_given_again_is_not_taken_for_the_lost_one(open_db: Callable[..., Any]) -> None:
+    with stretto.embedded.start(settings=FORGETFUL) as server, Proxy(server.url) as proxy:
+        with closing(back(server)) as before:
+            before.execute("create table t (i int primary key)")
+
+            def crash(direction: str, message: bytes) -> str:
+                if not (crashes and commit_said(direction, message)):
+                    return "pass"
+                crashes.clear()
+                session_killed(server, before)
+                with closing(back(server)) as after:
+                    after.execute("insert into t values (2)")
+                return "cut"
+
+            crashes = [True]
+            proxy.rule = crash
+            db: AsyncDatabase = open_db(proxy.url, connections=2, **PLAIN)
+            called: list[str] = []
+            with pytest.raises(CommitUnknown) as caught:
+                await work(db, "insert into t values (1)", called)
+        assert called == []
+        with closing(back(server)) as after:
+            assert seen(after) == [2]
+            status = after.execute("select pg_xact_status(%s::text::xid8)", (caught.value.xid,)).fetchone()
+            assert status == ("committed",)  # that of the row that is there
 
 
 async def test_a_last_statement_whose_commit_is_lost(

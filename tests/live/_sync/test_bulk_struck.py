@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
+from tests.live.crashing import KEPT, back, session_killed
 from tests.live.cutting import Proxy
 from tests.live.sums import possible, summed, there
 from tests.live.support import until
@@ -25,7 +24,6 @@ from stretto.flows.bulk import Report
 
 COUNT = 6000
 PLAIN = {"sslmode": "disable", "gssencmode": "disable"}  # what the proxy can read
-KEPT = {"synchronous_commit": "on"}  # what was committed is there after a crash
 WAYS: list[dict[str, Any]] = [
     {},
     {"chunks": 3},
@@ -50,24 +48,6 @@ def struck() -> Iterator[stretto.embedded.Server]:
     """A server to be killed."""
     with stretto.embedded.start(settings=KEPT) as server:
         yield server
-
-
-def session_killed(server: stretto.embedded.Server, witness: psycopg.Connection[Any]) -> None:
-    """Kill a session as the system might, for which the server ends all others, the witness's too, and recovers."""
-    with closing(psycopg.connect(server.url)) as victim:
-        os.kill(victim.info.backend_pid, signal.SIGKILL)
-    with pytest.raises(psycopg.OperationalError):
-        while True:
-            witness.execute("select 1")
-
-
-def back(server: stretto.embedded.Server) -> psycopg.Connection[Any]:
-    """A connection, when the server has recovered."""
-    while True:
-        try:
-            return psycopg.connect(server.url, autocommit=True)
-        except psycopg.OperationalError:
-            continue
 
 
 def at(point: int, strike: Callable[[], None]) -> Callable[[str, bytes], str]:
