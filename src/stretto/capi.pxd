@@ -65,6 +65,15 @@ cdef extern from *:
         if (mantissa < 0) *--p = '-';
         return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, p, text + sizeof text - p);
     }
+    static inline Py_ssize_t stretto_ascii_length(PyObject *value) {
+        Py_ssize_t count;
+        if (!PyUnicode_IS_COMPACT_ASCII(value)) return -1;
+        count = PyUnicode_GET_LENGTH(value);
+        return memchr(PyUnicode_1BYTE_DATA(value), 0, count) == NULL ? count : -1;
+    }
+    static inline void stretto_put_ascii(PyObject *data, Py_ssize_t pos, PyObject *value) {
+        memcpy(PyByteArray_AS_STRING(data) + pos, PyUnicode_1BYTE_DATA(value), PyUnicode_GET_LENGTH(value));
+    }
     static inline PyObject *stretto_unsigned_from_bytes(PyObject *data) {
         return _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0, 0);
     }
@@ -159,6 +168,9 @@ cdef extern from *:
     int delta_days "stretto_delta_days" (object value) noexcept
     long long delta_micros "stretto_delta_micros" (object value) noexcept
     object scaled_text "stretto_scaled_text" (long long mantissa, int scale)
+    Py_ssize_t ascii_length "stretto_ascii_length" (str value) noexcept
+    # The caller has made sure of the room.
+    void put_ascii "stretto_put_ascii" (bytearray data, Py_ssize_t pos, str value) noexcept
     object unsigned_from_bytes "stretto_unsigned_from_bytes" (bytes data)
     object new_row "stretto_new_row" (object cls, list values)
     object tuple_item "stretto_tuple_item" (object row, object key)

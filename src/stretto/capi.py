@@ -74,6 +74,16 @@ def scaled_text(mantissa: int, scale: int) -> str:
     return f"{'-' if mantissa < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
 
 
+def ascii_length(value: str) -> int:
+    """Count the bytes of what is ASCII and has no NUL; -1 for any other."""
+    return len(value) if value.isascii() and "\0" not in value else -1
+
+
+def put_ascii(data: bytearray, pos: int, value: str) -> None:
+    """Put what is ASCII into ``data`` from ``pos`` on, where there is room for it."""
+    data[pos : pos + len(value)] = value.encode("ascii")
+
+
 def unsigned_from_bytes(data: bytes) -> int:
     """Read a whole number of any size, the high byte first."""
     return int.from_bytes(data, "big")

@@ -71,7 +71,7 @@ def utf8(codec: Codec, value: Any) -> bytes:
         raise wrong_type(codec, "a str", value)
     check_size(len(value))
     try:
-        data = value.encode("utf-8")
+        data = str.encode(value, "utf-8")
     except UnicodeEncodeError:
         raise EncodeError(f"{codec.name} takes no lone surrogate: they have no place in UTF-8") from None
     if b"\0" in data:

@@ -18,7 +18,8 @@ class Text(Codec):
     """Every type whose binary format is its text, and a str."""
 
     def encode(self, buf: WriteBuffer, value: Any) -> None:
-        buf.write_bytes(utf8(self, value))
+        if type(value) is not str or not buf.write_ascii(value):
+            buf.write_bytes(utf8(self, value))
 
     def decode(self, buf: ReadBuffer, count: int) -> Any:
         return buf.read_text(count)

@@ -57,8 +57,10 @@ cdef class WriteBuffer:
     @cython.locals(data="unsigned char *", pos=Py_ssize_t)
     cpdef int write_uint16(self, int64_t value) except -1
     cpdef int write_int32(self, int64_t value) except -1
-    @cython.locals(data="unsigned char *", pos=Py_ssize_t)
     cpdef int write_uint32(self, int64_t value) except -1
+    @cython.locals(data="unsigned char *")
+    cdef void _put_uint32(self, Py_ssize_t pos, int64_t value) noexcept
+    cdef int _write_two(self, int64_t high, int64_t low) except -1
     cpdef int write_int64(self, int64_t value) except -1
     @cython.locals(bits=uint64_t)
     cpdef int write_float4(self, double value) except -1
@@ -68,11 +70,12 @@ cdef class WriteBuffer:
     cpdef int write_bytes(self, bytes value) except -1
     @cython.locals(target="unsigned char *", source="const unsigned char *", pos=Py_ssize_t, count=Py_ssize_t, i=Py_ssize_t)
     cpdef int write_slice(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
+    @cython.locals(count=Py_ssize_t)
+    cpdef bint write_ascii(self, str value) except -1
     cpdef int write_cstring(self, bytes value) except -1
     cpdef Py_ssize_t begin_length(self) except -1
     cpdef int end_length(self, Py_ssize_t place) except -1
     cpdef int end_message(self, Py_ssize_t place) except -1
-    @cython.locals(end=Py_ssize_t)
     cdef int _fill_length(self, Py_ssize_t place, Py_ssize_t count) except -1
     cpdef int truncate(self, Py_ssize_t pos) except -1
     @cython.locals(data="unsigned char *")

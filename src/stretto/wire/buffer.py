@@ -200,19 +200,26 @@ class WriteBuffer:
         if value < 0 or value > _MAX32:
             raise EncodeError("the value is out of range for a 32-bit number")
         self._reserve(4)
+        self._put_uint32(self.pos, value)
+        self.pos += 4
+
+    def _put_uint32(self, pos: int, value: int) -> None:
         data = self._data
-        pos = self.pos
         data[pos] = value >> 24 & 0xFF
         data[pos + 1] = value >> 16 & 0xFF
         data[pos + 2] = value >> 8 & 0xFF
         data[pos + 3] = value & 0xFF
-        self.pos = pos + 4
 
     def write_int64(self, value: int) -> None:
         if value < _MIN63 or value > _MAX63:
             raise EncodeError("the value is out of range for int8")
-        self.write_uint32(value >> 32 & _MAX32)
-        self.write_uint32(value & _MAX32)
+        self._write_two(value >> 32 & _MAX32, value & _MAX32)
+
+    def _write_two(self, high: int, low: int) -> None:
+        self._reserve(8)
+        self._put_uint32(self.pos, high)
+        self._put_uint32(self.pos + 4, low)
+        self.pos += 8
 
     def write_float4(self, value: float) -> None:
         if value - value == 0 and (value >= _FLOAT4_LIMIT or value <= -_FLOAT4_LIMIT):
@@ -224,8 +231,7 @@ class WriteBuffer:
 
     def write_float8(self, value: float) -> None:
         bits = capi.bits_from_float8(value)
-        self.write_uint32(bits >> 32)
-        self.write_uint32(bits & _MAX32)
+        self._write_two(bits >> 32, bits & _MAX32)
 
     def write_bytes(self, value: bytes) -> None:
         count = len(value)
@@ -256,6 +262,16 @@ class WriteBuffer:
             self._data[pos : pos + count] = data[start:stop]
         self.pos = pos + count
 
+    def write_ascii(self, value: str) -> bool:
+        """Write a str of ASCII without NUL; tell of any other, or one of 1 GB, by False and write nothing."""
+        count = capi.ascii_length(value)
+        if count < 0 or count > _MAX_MESSAGE:
+            return False
+        self._reserve(count)
+        capi.put_ascii(self._data, self.pos, value)
+        self.pos += count
+        return True
+
     def write_cstring(self, value: bytes) -> None:
         """Write ``value`` and a zero byte; a zero byte inside raises EncodeError."""
         if b"\0" in value:
@@ -265,9 +281,9 @@ class WriteBuffer:
 
     def begin_length(self) -> int:
         """Leave room for an int32 length; give its place to ``end_length`` when what it counts is written."""
-        place = self.pos
-        self.write_uint32(0)
-        return place
+        self._reserve(4)
+        self.pos += 4
+        return self.pos - 4
 
     def end_length(self, place: int) -> None:
         """Fill in the length at ``place``: the bytes written since, without the length's own four."""
@@ -280,10 +296,7 @@ class WriteBuffer:
     def _fill_length(self, place: int, count: int) -> None:
         if count < 0 or count > _MAX_MESSAGE:
             raise EncodeError("a value or message of 1 GB or more cannot be sent: split it, or use COPY")
-        end = self.pos
-        self.pos = place
-        self.write_uint32(count)
-        self.pos = end
+        self._put_uint32(place, count)
 
     def truncate(self, pos: int) -> None:
         """Forget everything from ``pos`` on."""
