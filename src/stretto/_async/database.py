@@ -207,15 +207,18 @@ class AsyncDatabase(AsyncTransacting):
     ) -> AsyncIterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream).
 
-        In a transaction on its connection, where another statement ends the stream: UsageError instead of further rows.
+        In a transaction on its connection, where other statements and streams may come between.
         """
         async with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
-            portal = streaming.Portal(self._shared, sql, args, into, batch)
-            await connection._run(portal.open(), timeout)
-            while rows := await connection._run(portal.more(), timeout):
-                for row in rows:
-                    yield row
+            portal = streaming.Portal(self._shared, sql, args, into, batch, connection._left())
+            try:
+                await connection._run(portal.open(), timeout)
+                while rows := await connection._run(portal.more(), timeout):
+                    for row in rows:
+                        yield row
+            finally:
+                portal.leave()
 
     async def copy_in(
         self,

@@ -47,5 +47,8 @@ class AsyncSession(AsyncConnection):
     def _copying(self, copying: bool) -> None:
         self._transaction._entered().trunk.copying = copying
 
+    def _left(self) -> list[bytes]:
+        return self._transaction._entered().trunk.left
+
     async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         return await self._transaction._drive(flow, timeout, reserved=True)

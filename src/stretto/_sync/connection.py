@@ -14,7 +14,7 @@ from stretto._sync.transacting import Transacting
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
-from stretto.flows.ambient import Ambient, ambient, present
+from stretto.flows.ambient import Ambient, ambient, present, scope_of
 from stretto.flows.ending import rollback
 from stretto.flows.listen import Notification, notifications, read_notices
 from stretto.flows.names import quote_name
@@ -174,21 +174,31 @@ class Connection(Transacting):
 
         ``batch`` is what the server is asked for at a time. Wide rows are read in parts of some 100 kB (one row, where
         it is wider) as they are used; the rest waits with the server.
-        ``timeout`` is for each batch. Another statement on this connection ends the stream, which then raises
-        UsageError instead of further rows. DecodeError: an anonymous record with a type that is not known yet.
+        ``timeout`` is for each batch. In a transaction other statements and streams may come between; else another
+        statement on this connection ends the stream, which then raises UsageError instead of further rows.
+        DecodeError: an anonymous record with a type that is not known yet.
         """
-        portal = stream.Portal(self._shared, sql, args, into, batch)
+        left = self._left()
+        portal = stream.Portal(self._shared, sql, args, into, batch, left)
+        run = self._drive if left is None else self._run
         self._run(portal.open(), timeout)
-        self._portal = portal
+        if left is None:
+            self._portal = portal
         try:
-            while rows := self._drive(portal.more(), timeout):
+            while rows := run(portal.more(), timeout):
                 for row in rows:
                     yield row
         finally:
-            if self._link is not GIVEN_BACK:
+            portal.leave()
+            if left is None and self._link is not GIVEN_BACK:
                 self._drive(portal.close(), timeout)
             if self._portal is portal:
                 self._portal = None
+
+    def _left(self) -> list[bytes] | None:
+        """In a transaction: where the portals of streams are put that were left early."""
+        scope = scope_of(self)
+        return None if scope is None else scope.trunk.left
 
     def copy_in(
         self,

@@ -208,15 +208,18 @@ class Database(Transacting):
     ) -> Iterator[Any]:
         """Iterate over a statement's rows in bounded memory, on a reserved connection (see Connection.stream).
 
-        In a transaction on its connection, where another statement ends the stream: UsageError instead of further rows.
+        In a transaction on its connection, where other statements and streams may come between.
         """
         with session_of(self) as connection:
             # Not by connection.stream(): of two nested async generators, the loop closes the inner one too late.
-            portal = streaming.Portal(self._shared, sql, args, into, batch)
-            connection._run(portal.open(), timeout)
-            while rows := connection._run(portal.more(), timeout):
-                for row in rows:
-                    yield row
+            portal = streaming.Portal(self._shared, sql, args, into, batch, connection._left())
+            try:
+                connection._run(portal.open(), timeout)
+                while rows := connection._run(portal.more(), timeout):
+                    for row in rows:
+                        yield row
+            finally:
+                portal.leave()
 
     def copy_in(
         self,

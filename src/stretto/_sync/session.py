@@ -48,5 +48,8 @@ class Session(Connection):
     def _copying(self, copying: bool) -> None:
         self._transaction._entered().trunk.copying = copying
 
+    def _left(self) -> list[bytes]:
+        return self._transaction._entered().trunk.left
+
     def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         return self._transaction._drive(flow, timeout, reserved=True)

@@ -37,8 +37,8 @@ def committed(scope: Scope) -> None:
         scope.heard(request)
         raise scope.root or server_error(request, None)
     if request.tag != b"COMMIT\0":
-        if scope.trunk.portal is not None:
-            scope.heard(scope.trunk.portal)
+        for portal in scope.trunk.portals:
+            scope.heard(portal)
         why = scope.verdict(None)
         raise why or TransactionAborted("COMMIT was answered by ROLLBACK: the transaction had failed")
 

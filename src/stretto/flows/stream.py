@@ -2,11 +2,15 @@
 
 The statement runs once. Memory holds two batches, and of wide rows less: what has come of a batch is taken in parts of
 some 100 kB, and nothing more is read while parts wait. The connection is reserved for it until the Sync.
+
+In a transaction the portal is named, so that other statements may come between: a Sync goes in front of them, and the
+stream is taken up again by another Execute. Else the portal ends with that Sync.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import count
 from typing import Any
 
 from stretto.codecs.base import UnknownTypes
@@ -21,17 +25,22 @@ from stretto.protocol.statement import Statement
 from stretto.wire import backend, frontend
 from stretto.wire.buffer import WriteBuffer
 
+_numbers = count(1)
+
 
 class Portal:
     """A stream: ``open`` sends, ``more`` gives the next batch, ``close`` ends it wherever it is.
 
-    Raises UsageError for a batch of no rows.
+    ``left``: in a transaction, where to put the names of portals that are to be closed. There ``leave`` ends it and
+    sends nothing. Raises UsageError for a batch of no rows.
     """
 
     _statement: Statement
     _request: Request
 
-    def __init__(self, shared: Shared, sql: Any, args: tuple[Any, ...], into: Any, batch: int) -> None:
+    def __init__(
+        self, shared: Shared, sql: Any, args: tuple[Any, ...], into: Any, batch: int, left: list[bytes] | None = None
+    ) -> None:
         if batch < 1:
             raise UsageError(f"batch={batch}: at least one row at a time")
         if not isinstance(sql, str):
@@ -41,10 +50,13 @@ class Portal:
         self._args = args
         self._into = into
         self._batch = batch
+        self._left = left
+        self._name = b"" if left is None else b"stretto_stream_%d" % next(_numbers)
+        self._open = False  # its last row has not come yet
         self._begun = False  # an answer was had
         self._in_parts = False  # some rows of a batch were had
         buf = WriteBuffer()
-        frontend.execute(buf, b"", batch)
+        frontend.execute(buf, self._name, batch)
         buf.write_bytes(frontend.FLUSH)
         self._again = buf.getvalue()
 
@@ -52,8 +64,13 @@ class Portal:
         """Send the first batch on its way. One round trip when cold, none else."""
         statement = yield from prepare(self._shared, self._sql)
         self._statement = yield from fitting(self._shared, statement, self._into)
-        self._request = self._statement.bind_portal(self._args, self._batch)
+        self._request = self._statement.bind_portal(self._args, self._batch, self._name)
         self._maker = maker_for(self._statement, self._into)
+        self._open = True
+        yield from self._ask()
+
+    def _ask(self) -> Generator[Request, Any, None]:
+        """Send for a batch, and wait for it the next time."""
         self._request.partial = True
         self._request.hurry = True
         yield self._request
@@ -65,10 +82,11 @@ class Portal:
         had yet. A stale statement outside a transaction is prepared anew; nothing of it has run.
         """
         request = self._request
-        if request.done or request.abandoned:
+        if not self._open or request.abandoned:
             self._check_whole()
             return []
-        yield request
+        if not request.done:
+            yield request
         self._check_whole()
         if request.described is not None and request.error is None:
             yield from self._adapt(request.described)
@@ -77,15 +95,14 @@ class Portal:
             self._begun = self._in_parts = True
             return self._decode(slices)
         suspended = request.tag is None and request.error is None and request.failure is None
-        if suspended and not request.done:
-            request.say(self._again, b"E")
-            request.hurry = True
-            yield request
+        if suspended:
+            yield from self._go_on()
             if not slices and self._in_parts:  # all of the batch was taken
                 self._forget()
                 return (yield from self.more())
         else:
             yield from self._finish()
+            self._open = False
             if not self._begun and (request.error is not None or request.failure is not None):
                 self._begun = True
                 yield from heal(self._shared, request, self._statement, False)
@@ -96,6 +113,15 @@ class Portal:
         rows = self._decode(slices)
         self._forget()
         return rows
+
+    def _go_on(self) -> Generator[Request, Any, None]:
+        """Send for the next batch: behind the last one, or by itself where a Sync has followed that."""
+        if not self._request.done:
+            self._request.say(self._again, b"E")
+        else:
+            self._request = Request(self._again, b"E")
+            self._request.lasting = True
+        yield from self._ask()
 
     def _decode(self, slices: list[Any]) -> list[Any]:
         rows: list[Any] = []
@@ -122,7 +148,7 @@ class Portal:
         if self._request.abandoned:
             raise UsageError(
                 "another statement on the connection of this stream has ended it before its last row: fetch() the rows "
-                "before, or run the statement on a second connection (in a transaction: inside stretto.detached())"
+                "before, run the statement on a second connection, or both in a transaction()"
             )
 
     def _adapt(self, described: dict[bytes, bytes | None]) -> Generator[Request, Any, None]:
@@ -138,6 +164,13 @@ class Portal:
         self._request.described = None
         self._maker = maker_for(self._statement, self._into)
 
+    def leave(self) -> None:
+        """In a transaction: nobody wants the rest. The next statement ends what is under way, and closes the portal."""
+        if self._left is not None and self._open:
+            self._open = False
+            self._request.abandoned = True
+            self._left.append(self._name)
+
     def close(self) -> Generator[Request, Any, None]:
         """End the stream where it is; rows on their way are thrown away."""
         if not self._request.done and not self._request.abandoned:
@@ -145,9 +178,17 @@ class Portal:
             yield from self._finish()
 
     def _finish(self) -> Generator[Request, Any, None]:
+        """Wait for the answer to the Sync; a named portal is closed in front of it, or later where it was sent."""
         request = self._request
+        if self._left is not None and request.done:
+            self._left.append(self._name)
         if not request.done:
-            request.say(frontend.SYNC, b"Y")
+            closes = self._name != b"" and request.error is None  # after an error the server passes over all but Sync
+            buf = WriteBuffer()
+            if closes:
+                frontend.close_portal(buf, self._name)
+            buf.write_bytes(frontend.SYNC)
+            request.say(buf.getvalue(), b"CY" if closes else b"Y")
             yield request
             while not request.done:
                 request.suspended = False

@@ -36,7 +36,8 @@ class Trunk:
 
     ``sent``: BEGIN is on its way or answered, so the connection is not clean; ``confirmed``: it was answered.
     ``doom``: why nothing can be done any more but to roll back. ``discard``: the connection's state is not certain.
-    ``portal``: the last stream's request, which may have failed in rows that nobody has read.
+    ``portals``: requests of streams, which may have failed in rows that nobody has read. ``left``: names of portals
+    that nobody wants any more.
     """
 
     __slots__ = (
@@ -50,9 +51,10 @@ class Trunk:
         "discard",
         "doom",
         "failure",
+        "left",
         "options",
         "pending",
-        "portal",
+        "portals",
         "results",
         "sent",
         "xid",
@@ -67,7 +69,8 @@ class Trunk:
         self.copying = False
         self.doom: BaseException | None = None
         self.xid = Xid(wanted=track and not options.readonly)
-        self.portal: Request | None = None
+        self.portals: list[Request] = []
+        self.left: list[bytes] = []
         self.committing: Request | None = None
         self.results: list[Any] | None = None
         self.failure: Error | None = None
@@ -86,7 +89,7 @@ class Trunk:
     def leave_savepoint(self, name: str, *, keep: bool) -> None:
         """End a nested block. One that has sent nothing leaves no trace; what it still had due is void."""
         if not keep:
-            self.portal = None  # its failure is undone
+            self.portals.clear()  # their failures are undone
         begun = f"SAVEPOINT {name}"
         if begun in self.pending:
             del self.pending[self.pending.index(begun) :]
@@ -125,6 +128,23 @@ class Trunk:
                 self._opener = own
             self._ahead = own
             yield own
+
+    def close_left(self) -> Generator[Request, Any, None]:
+        """Close the portals of streams that were left early; wait for nothing. One that is gone is no error."""
+        buf = WriteBuffer()
+        for name in self.left:
+            frontend.close_portal(buf, name)
+        buf.write_bytes(frontend.SYNC)
+        request = Request(buf.getvalue(), b"C" * len(self.left) + b"Y")
+        self.left.clear()
+        request.kind = CONTROL
+        request.hurry = request.given_up = True
+        yield request
+
+    def streams(self, request: Request) -> None:
+        """Remember a stream's request, and no longer those that have ended well."""
+        self.portals = [one for one in self.portals if not one.done or one.error is not None]
+        self.portals.append(request)
 
     def ahead(self) -> Request | None:
         """The request that went in front of the last one, once it is done."""
@@ -312,6 +332,8 @@ def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
                     raise UsageError(f"{request.what} was not sent: {_BY_HAND}")
                 if request.snapshot:
                     request.unlead()
+                if trunk.left:
+                    yield from trunk.close_left()
                 if trunk.pending:
                     yield from trunk.lead(request)
                     _look_at(scope, trunk.ahead())
@@ -320,13 +342,13 @@ def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
                 elif trunk.xid.due(request):
                     yield from trunk.xid.behind(request)
                 if not request.script.endswith((b"Y", b"Q")):
-                    trunk.portal = request
+                    trunk.streams(request)
                     request.hurry = request.hurry and trunk.confirmed  # nobody may follow where BEGIN has failed
             yield request
             _look_at(scope, trunk.ahead())
             if request.error is not None:
-                scope.heard(trunk.portal or request)
-                scope.heard(request)
+                for one in (*trunk.portals, request):  # in the order in which they were asked
+                    scope.heard(one)
             trunk.heard(request)
             if request.error is not None and request.before_due and not request.done:
                 raise scope.root or server_error(request, None)  # a stream's flow does not look at it yet

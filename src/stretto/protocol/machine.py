@@ -175,9 +175,15 @@ class Machine:
         return True
 
     def _end_open(self, request: Request) -> None:
-        """Something else is asked before a stream was ended: its portal ends with a Sync, and its rows are dropped."""
-        request.abandoned = True
-        request.take()
+        """Something else is asked before a stream was ended: a Sync ends its portal, and its rows are dropped.
+
+        Where the portal is named it lives on, and the rows that are on their way are kept.
+        """
+        if request.lasting and not request.abandoned:
+            request.partial = False
+        else:
+            request.abandoned = True
+            request.take()
         request.say(frontend.SYNC, b"Y")
         self.extend(request)
 
@@ -211,7 +217,8 @@ class Machine:
 
     def extend(self, request: Request) -> None:
         """Say what ``Request.say`` left there; the request must be the last one queued."""
-        if self.inflight or self._head is not request or request.extra is None:
+        last = self.inflight[len(self.inflight) - 1] if self.inflight else self._head
+        if last is not request or request.extra is None:
             raise UsageError("only the last request of an exclusive connection can be extended")
         self._outgoing.append(request.extra)
         request.extend(request.extra_script)
@@ -370,7 +377,7 @@ class Machine:
             self._store(request, kind, length)
         if kind == 0x43 or kind == 0x49:
             self._complete(request)
-        elif kind == 0x73 and request.step + 1 < len(request.script) and not request.abandoned:
+        elif kind == 0x73 and request.step + 1 < len(request.script) and not (request.abandoned or request.lasting):
             raise ProtocolError("the server sent PortalSuspended although all rows were asked for")
         elif kind == 0x47 or kind == 0x48:
             self._copy(request, kind)

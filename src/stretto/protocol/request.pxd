@@ -14,6 +14,7 @@ cdef class Request:
     cdef public bint sent
     cdef public bint abandoned
     cdef public bint partial
+    cdef public bint lasting
     cdef public bint suspended
     cdef public int allow_copy
     cdef public int copying

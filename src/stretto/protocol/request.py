@@ -27,6 +27,7 @@ class Request:
     have other columns on this connection than where they were described; ``refused``: a Parse of them failed.
     ``kind``, ``what``: how it gets on with others, and what makes it so (``protocol.classify``); ``cost``: the seconds
     that it is expected to take, where the statement does not tell; ``placed``, ``lane``: what the scheduler made of it.
+    ``lasting``: of a stream whose portal is named, so that other statements do not end it.
     ``snapshot``: that is only said where it begins a transaction, to see one moment in all of its statements.
     ``undo``: where a flow in a transaction leaves what a rollback shall undo in Python.
     ``hurry``: it is only sent when it is yielded, and waited for the next time. ``abandoned``: the reply is thrown away
@@ -52,6 +53,7 @@ class Request:
         self.sent = False
         self.abandoned = False
         self.partial = False
+        self.lasting = False
         self.suspended = False
         self.allow_copy = 0
         self.copying = 0

@@ -30,6 +30,6 @@ cdef class Statement:
     @cython.locals(buf=WriteBuffer, request=Request)
     cpdef Request bind(self, tuple args)
     @cython.locals(buf=WriteBuffer)
-    cpdef Request bind_portal(self, tuple args, int limit)
+    cpdef Request bind_portal(self, tuple args, int limit, bytes name)
     @cython.locals(count=Py_ssize_t, i=Py_ssize_t, place=Py_ssize_t, codec=Codec)
-    cdef _bind(self, WriteBuffer buf, tuple args, Py_ssize_t row)
+    cdef _bind(self, WriteBuffer buf, tuple args, Py_ssize_t row, bytes head=*)

@@ -109,20 +109,26 @@ class Statement:
         mark(request, self.traits)
         return request
 
-    def bind_portal(self, args: tuple[Any, ...], limit: int) -> Request:
-        """Make the request that begins to execute it, ``limit`` rows first; the Sync is still to be sent."""
-        buf = WriteBuffer()
-        self._bind(buf, args, -1)
-        frontend.execute(buf, b"", limit)
-        buf.write_bytes(frontend.FLUSH)
-        return Request(buf.getvalue(), b"BE", self)
+    def bind_portal(self, args: tuple[Any, ...], limit: int, name: bytes) -> Request:
+        """Make the request that begins to execute it, ``limit`` rows first; the Sync is still to be sent.
 
-    def _bind(self, buf: WriteBuffer, args: tuple[Any, ...], row: int) -> None:
+        ``name``: the portal's; that of an unnamed one, ``b""``, does not outlive the Sync.
+        """
+        buf = WriteBuffer()
+        formats = [codec.format for codec in self.parameters]
+        self._bind(buf, args, -1, frontend.bind_head(name, self.name, formats) if name else None)
+        frontend.execute(buf, name, limit)
+        buf.write_bytes(frontend.FLUSH)
+        request = Request(buf.getvalue(), b"BE", self)
+        request.lasting = name != b""
+        return request
+
+    def _bind(self, buf: WriteBuffer, args: tuple[Any, ...], row: int, head: bytes | None = None) -> None:
         codecs = self.parameters
         count = len(args)
         if count != len(codecs):
             raise UsageError(wrong_count(len(codecs), count, row))
-        place = frontend.begin_bind(buf, self._head)
+        place = frontend.begin_bind(buf, self._head if head is None else head)
         i = 0
         try:
             while i < count:

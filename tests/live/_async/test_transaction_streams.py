@@ -1,4 +1,4 @@
-"""Streams in a transaction: they share its connection with the other statements, and lose no row without a word."""
+"""Streams in a transaction: they share its connection with the other statements, and lose no row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 import stretto
 from stretto._async.database import AsyncDatabase
-from stretto.errors import TransactionAborted, UsageError
+from stretto.errors import TransactionAborted, TransactionClosed
 from stretto.flows.options import Options
 from stretto.sqlstate import DivisionByZero, SqlSyntaxError, UniqueViolation
 
 ROWS = "select generate_series(1, $1::int)"
-ENDED = "another statement"
+ROWS_OF = "select generate_series(1, {})"
 
 
 @pytest.fixture
@@ -40,26 +40,96 @@ async def by_a_stream(db: AsyncDatabase, number: int) -> None:
         assert row.i == number
 
 
-WORK: dict[str, Callable[..., Any]] = {"plainly": plainly, "in a block": in_a_block, "by a stream": by_a_stream}
+async def by_a_stream_that_is_left(db: AsyncDatabase, number: int) -> None:
+    async for row in db.stream(f"insert into t select $1 from ({ROWS_OF.format(9)}) n limit 1 returning i", number):
+        assert row.i == number
+        break
+
+
+async def in_a_block_that_is_rolled_back(db: AsyncDatabase, number: int) -> None:
+    await plainly(db, number)
+    with pytest.raises(UniqueViolation):
+        async with db.transaction():
+            await plainly(db, number)
+
+
+async def by_a_stream_in_a_block_that_is_rolled_back(db: AsyncDatabase, number: int) -> None:
+    await plainly(db, number)
+    with pytest.raises(DivisionByZero):
+        async with db.transaction():
+            async for _row in db.stream("select 1 / (5 - generate_series(1, 9))", batch=3):
+                await db.execute("select 2")
+
+
+WORK: dict[str, Callable[..., Any]] = {
+    "plainly": plainly,
+    "in a block": in_a_block,
+    "by a stream": by_a_stream,
+    "by a stream that is left": by_a_stream_that_is_left,
+    "in a block that is rolled back": in_a_block_that_is_rolled_back,
+    "by a stream in a block that is rolled back": by_a_stream_in_a_block_that_is_rolled_back,
+}
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["the stream first", "a statement first"])
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK)
-async def test_another_statement_ends_a_stream_with_an_error(
-    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any], work: Callable[..., Any], first: bool
+@pytest.mark.parametrize("every", [1, 7])
+async def test_other_statements_come_between(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any], work: Callable[..., Any], first: bool, every: int
 ) -> None:
     for _ in ("cold", "warm"):
         had: list[int] = []
-        with pytest.raises(UsageError, match=ENDED):
-            async with one.transaction():
-                if first:
-                    await one.fetchval("select 1")
-                async for row in one.stream(ROWS, 5000):
-                    had.append(row[0])
-                    if row[0] == 7:
-                        await work(one, 7)
-        assert had == list(range(1, 1001)), "the batch in hand, and no row of the others"
-        assert outside.execute("select count(*) from t").fetchone() == (0,)
+        async with one.transaction():
+            if first:
+                await one.fetchval("select 1")
+            async for row in one.stream(ROWS, 40, batch=10):
+                had.append(row[0])
+                if row[0] % every == 0:
+                    await work(one, row[0])
+            assert await one.fetchval("select count(*) from pg_cursors where name <> ''") == 0, "all portals are closed"
+        assert had == list(range(1, 41))
+        assert outside.execute("delete from t").rowcount == 40 // every
+
+
+async def test_wide_rows_of_a_stream_that_others_come_between(one: AsyncDatabase, t: str) -> None:
+    """Some parts of a batch are had before, the rest comes with the answer to the other statement."""
+    sql = "select i, repeat('x', 20000) as wide from generate_series(1, 50) i"
+    for _ in ("cold", "warm"):
+        had: list[int] = []
+        async with one.transaction():
+            async for row in one.stream(sql, batch=20):
+                assert len(row.wide) == 20000
+                had.append(row.i)
+                if row.i in (3, 20, 33, 50):
+                    assert await one.fetchval("select $1::int", row.i) == row.i
+        assert had == list(range(1, 51))
+
+
+async def test_streams_in_streams(one: AsyncDatabase) -> None:
+    for _ in ("cold", "warm"):
+        pairs: list[tuple[int, int]] = []
+        async with one.transaction():
+            async for a in one.stream(ROWS, 7, batch=2, into=int):
+                async for b in one.stream(ROWS, 5, batch=2, into=int):
+                    pairs.append((a, b))
+        assert pairs == [(a, b) for a in range(1, 8) for b in range(1, 6)]
+
+
+async def test_a_stream_of_a_block_ends_with_it(one: AsyncDatabase) -> None:
+    """Its portal is gone where the block was rolled back; where it was kept, it is not the stream's any more."""
+    for undone in (True, False):
+        async with one.transaction():
+            with suppress(DivisionByZero):
+                async with one.transaction():
+                    rows = one.stream(ROWS, 9, batch=2)
+                    async for row in rows:
+                        assert row[0] == 1
+                        break
+                    if undone:
+                        await one.execute("select 1 / 0")
+            with pytest.raises(TransactionClosed):
+                assert [row async for row in rows] == []
+            assert await one.fetchval("select 1") == 1
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 4], ids=lambda rows: f"{rows} rows")
@@ -110,16 +180,19 @@ async def test_a_stream_comes_first_cold_and_warm(one: AsyncDatabase, t: str) ->
 async def test_a_connections_stream_in_its_transaction(one: AsyncDatabase) -> None:
     async with one.connection() as connection:
         for _ in ("cold", "warm"):
-            had: list[int] = []
             async with connection.transaction():
                 assert [row[0] async for row in connection.stream(ROWS, 7, batch=2)] == list(range(1, 8))
-            with pytest.raises(UsageError, match=ENDED):
-                async with connection.transaction():
-                    async for row in connection.stream(ROWS, 7, batch=2):
-                        had.append(row[0])
-                        if row[0] == 3:
-                            await connection.fetchval("select 1")
-            assert had == [1, 2, 3, 4]
+            had: list[int] = []
+            async with connection.transaction():
+                async for row in connection.stream(ROWS, 7, batch=2):
+                    had.append(row[0])
+                    assert await connection.fetchval("select $1::int", row[0]) == row[0]
+            assert had == list(range(1, 8))
+            async with connection.transaction():
+                async for row in connection.stream(ROWS, 7, batch=2):
+                    if row[0] == 3:
+                        break
+            assert await connection.fetchval("select 3") == 3
 
 
 async def test_the_error_of_a_row_that_was_not_read_is_the_first_one(one: AsyncDatabase) -> None:

@@ -1,5 +1,5 @@
 # Generated from tests/live/_async/test_transaction_streams.py by tools/make_sync.py: do not edit.
-"""Streams in a transaction: they share its connection with the other statements, and lose no row without a word."""
+"""Streams in a transaction: they share its connection with the other statements, and lose no row."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 import stretto
 from stretto._sync.database import Database
-from stretto.errors import TransactionAborted, UsageError
+from stretto.errors import TransactionAborted, TransactionClosed
 from stretto.flows.options import Options
 from stretto.sqlstate import DivisionByZero, SqlSyntaxError, UniqueViolation
 
 ROWS = "select generate_series(1, $1::int)"
-ENDED = "another statement"
+ROWS_OF = "select generate_series(1, {})"
 
 
 @pytest.fixture
@@ -41,26 +41,96 @@ def by_a_stream(db: Database, number: int) -> None:
         assert row.i == number
 
 
-WORK: dict[str, Callable[..., Any]] = {"plainly": plainly, "in a block": in_a_block, "by a stream": by_a_stream}
+def by_a_stream_that_is_left(db: Database, number: int) -> None:
+    for row in db.stream(f"insert into t select $1 from ({ROWS_OF.format(9)}) n limit 1 returning i", number):
+        assert row.i == number
+        break
+
+
+def in_a_block_that_is_rolled_back(db: Database, number: int) -> None:
+    plainly(db, number)
+    with pytest.raises(UniqueViolation):
+        with db.transaction():
+            plainly(db, number)
+
+
+def by_a_stream_in_a_block_that_is_rolled_back(db: Database, number: int) -> None:
+    plainly(db, number)
+    with pytest.raises(DivisionByZero):
+        with db.transaction():
+            for _row in db.stream("select 1 / (5 - generate_series(1, 9))", batch=3):
+                db.execute("select 2")
+
+
+WORK: dict[str, Callable[..., Any]] = {
+    "plainly": plainly,
+    "in a block": in_a_block,
+    "by a stream": by_a_stream,
+    "by a stream that is left": by_a_stream_that_is_left,
+    "in a block that is rolled back": in_a_block_that_is_rolled_back,
+    "by a stream in a block that is rolled back": by_a_stream_in_a_block_that_is_rolled_back,
+}
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["the stream first", "a statement first"])
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK)
-def test_another_statement_ends_a_stream_with_an_error(
-    one: Database, t: str, outside: psycopg.Connection[Any], work: Callable[..., Any], first: bool
+@pytest.mark.parametrize("every", [1, 7])
+def test_other_statements_come_between(
+    one: Database, t: str, outside: psycopg.Connection[Any], work: Callable[..., Any], first: bool, every: int
 ) -> None:
     for _ in ("cold", "warm"):
         had: list[int] = []
-        with pytest.raises(UsageError, match=ENDED):
-            with one.transaction():
-                if first:
-                    one.fetchval("select 1")
-                for row in one.stream(ROWS, 5000):
-                    had.append(row[0])
-                    if row[0] == 7:
-                        work(one, 7)
-        assert had == list(range(1, 1001)), "the batch in hand, and no row of the others"
-        assert outside.execute("select count(*) from t").fetchone() == (0,)
+        with one.transaction():
+            if first:
+                one.fetchval("select 1")
+            for row in one.stream(ROWS, 40, batch=10):
+                had.append(row[0])
+                if row[0] % every == 0:
+                    work(one, row[0])
+            assert one.fetchval("select count(*) from pg_cursors where name <> ''") == 0, "all portals are closed"
+        assert had == list(range(1, 41))
+        assert outside.execute("delete from t").rowcount == 40 // every
+
+
+def test_wide_rows_of_a_stream_that_others_come_between(one: Database, t: str) -> None:
+    """Some parts of a batch are had before, the rest comes with the answer to the other statement."""
+    sql = "select i, repeat('x', 20000) as wide from generate_series(1, 50) i"
+    for _ in ("cold", "warm"):
+        had: list[int] = []
+        with one.transaction():
+            for row in one.stream(sql, batch=20):
+                assert len(row.wide) == 20000
+                had.append(row.i)
+                if row.i in (3, 20, 33, 50):
+                    assert one.fetchval("select $1::int", row.i) == row.i
+        assert had == list(range(1, 51))
+
+
+def test_streams_in_streams(one: Database) -> None:
+    for _ in ("cold", "warm"):
+        pairs: list[tuple[int, int]] = []
+        with one.transaction():
+            for a in one.stream(ROWS, 7, batch=2, into=int):
+                for b in one.stream(ROWS, 5, batch=2, into=int):
+                    pairs.append((a, b))
+        assert pairs == [(a, b) for a in range(1, 8) for b in range(1, 6)]
+
+
+def test_a_stream_of_a_block_ends_with_it(one: Database) -> None:
+    """Its portal is gone where the block was rolled back; where it was kept, it is not the stream's any more."""
+    for undone in (True, False):
+        with one.transaction():
+            with suppress(DivisionByZero):
+                with one.transaction():
+                    rows = one.stream(ROWS, 9, batch=2)
+                    for row in rows:
+                        assert row[0] == 1
+                        break
+                    if undone:
+                        one.execute("select 1 / 0")
+            with pytest.raises(TransactionClosed):
+                assert [row for row in rows] == []
+            assert one.fetchval("select 1") == 1
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 4], ids=lambda rows: f"{rows} rows")
@@ -111,16 +181,19 @@ def test_a_stream_comes_first_cold_and_warm(one: Database, t: str) -> None:
 def test_a_connections_stream_in_its_transaction(one: Database) -> None:
     with one.connection() as connection:
         for _ in ("cold", "warm"):
-            had: list[int] = []
             with connection.transaction():
                 assert [row[0] for row in connection.stream(ROWS, 7, batch=2)] == list(range(1, 8))
-            with pytest.raises(UsageError, match=ENDED):
-                with connection.transaction():
-                    for row in connection.stream(ROWS, 7, batch=2):
-                        had.append(row[0])
-                        if row[0] == 3:
-                            connection.fetchval("select 1")
-            assert had == [1, 2, 3, 4]
+            had: list[int] = []
+            with connection.transaction():
+                for row in connection.stream(ROWS, 7, batch=2):
+                    had.append(row[0])
+                    assert connection.fetchval("select $1::int", row[0]) == row[0]
+            assert had == list(range(1, 8))
+            with connection.transaction():
+                for row in connection.stream(ROWS, 7, batch=2):
+                    if row[0] == 3:
+                        break
+            assert connection.fetchval("select 3") == 3
 
 
 def test_the_error_of_a_row_that_was_not_read_is_the_first_one(one: Database) -> None:
