@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,26 +13,32 @@ from typing import Any, NamedTuple
 
 from stretto import CopyProgress, Database, TableCopy
 from stretto.cli.bars import Move, View, a_second
+from stretto.cli.naming import Table, listed, table, unquoted
 from stretto.errors import ConfigError, Error, UsageError
 
 Transform = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 
-
 NAME = 36  # columns for the name of what is copied
+_QUERY = re.compile(r"\s*(select|with|values|table)\s", re.IGNORECASE)
 
 
 class Item(NamedTuple):
-    """One table, or query, and where it goes."""
+    """One table, or query (a str), and where it goes."""
 
-    source: str
-    into: str
+    source: Table | str
+    into: Table
+
+    @property
+    def target(self) -> str:
+        return ".".join(self.into)
 
     @property
     def name(self) -> str:
         if self.source == self.into:
-            return self.source
-        first = self.source if len(self.source) + len(self.into) <= NAME else self.source[: NAME // 2] + "..."
-        return f"{first} > {self.into}"
+            return self.target
+        source = self.source if isinstance(self.source, str) else ".".join(self.source)
+        first = source if len(source) + len(self.target) <= NAME else source[: NAME // 2] + "..."
+        return f"{first} > {self.target}"
 
 
 @dataclass
@@ -62,7 +69,7 @@ class Copy:
                         block.enter_context(target.transaction())
                     for item in self.items:
                         done.append(self._one(view, source, target, item))  # noqa: PERF401  # is read after a failure
-            except Error:
+            except BaseException:
                 if done and not together:
                     view.say("  These have landed, before it failed:")
                     self._print(view, done)
@@ -89,7 +96,7 @@ class Copy:
         rows: list[list[object]] = []
         for item, one in zip(self.items, done, strict=False):
             rate = a_second(one.rows, one.seconds)
-            rows.append([item.into, one.rows, one.bytes / 1e6, one.seconds, rate, one.format])
+            rows.append([item.target, one.rows, one.bytes / 1e6, one.seconds, rate, one.format])
         if self.transform is not None:
             columns.append("dropped")
             rows = [[*row, one.dropped] for row, one in zip(rows, done, strict=True)]
@@ -114,34 +121,46 @@ def _naming(item: Item) -> Iterator[None]:
     except Error as error:
         message = getattr(error, "message", None)
         if message is not None:
-            error.message = f"{item.into}: {message}"  # type: ignore[attr-defined]  # a DatabaseError's
+            error.message = f"{item.target}: {message}"  # type: ignore[attr-defined]  # a DatabaseError's
         raise
 
 
 def items_of(tables: list[str], query: str | None, into: str | None, schema: str | None) -> list[Item]:
-    """What was asked for. Raises UsageError for options that don't go together."""
+    """What was asked for. Raises UsageError for options that don't go together, and for what is no name or query."""
     if query is not None:
         if tables or into is None:
             raise UsageError("--query takes --into TABLE, and no --table")
-        return [Item(query, into)]
+        if not _QUERY.match(query):
+            raise UsageError("--query takes SQL that begins with select, with, values or table, and a space")
+        return [Item(query, table(into))]
     if not tables:
         raise UsageError("give --table TABLE, once or more, or --query SQL --into TABLE")
     if into is not None and len(tables) > 1:
         raise UsageError("--into goes with one table: for more of them write --table TABLE=INTO")
     items = []
-    for table in tables:
-        source, _, target = table.partition("=")
+    for text in tables:
+        source, target = _pair(text)
         target = into or target
-        if not target:
-            target = source if schema is None else f"{schema}.{source.rpartition('.')[2]}"
-        items.append(Item(source, target))
+        name = table(source)
+        if target is not None:
+            items.append(Item(name, table(target)))
+        else:
+            items.append(Item(name, name if schema is None else (unquoted(schema, schema), name[-1])))
     return items
 
 
 def columns_of(texts: list[str]) -> dict[str, str] | None:
     """The columns of ``a=b,c``: in the source and in the target."""
-    pairs = [one.partition("=") for text in texts for one in text.split(",")]
-    return {old.strip(): (new or old).strip() for old, _, new in pairs} or None
+    pairs = [_pair(one) for text in texts for one in listed(text)]
+    return {unquoted(old, old): unquoted(new or old, f"{old}={new}") for old, new in pairs} or None
+
+
+def _pair(text: str) -> tuple[str, str | None]:
+    """The two halves of ``a=b``, or one. Raises UsageError for more."""
+    first, *rest = listed(text, "=")
+    if len(rest) > 1:
+        raise UsageError(f'{text!r} has two =: a name with one is written in double quotes, as "a=b"')
+    return first, rest[0] if rest else None
 
 
 def transform_of(name: str) -> Transform:

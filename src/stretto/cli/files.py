@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +18,14 @@ from typing import IO, Any, NamedTuple
 from stretto.errors import UsageError
 
 PIECE = 1 << 17
+BOM = codecs.BOM_UTF8
 DELIMITERS = (",", ";", "\t", "|")
 FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "text", ".copy": "text", ".bin": "binary", ".pgcopy": "binary"}
 STDIN = Path("-")
+_LINE = 1 << 20  # a header that is longer is none
+_MOST = 1 << 30  # the server takes no longer value
+_QUOTED = re.compile('"[^"]*("|$)')
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}  # of COPY's text format
 
 
 class Sample(NamedTuple):
@@ -80,6 +87,15 @@ class Source:
         return FORMATS.get(suffixes[-1], "csv") if suffixes else "csv"
 
     @contextmanager
+    def _looked_at(self, *, again: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
+        """As `_open`. Raises OSError also for what gzip did not write, or not wholly."""
+        try:
+            with self._open(again=again) as opened:
+                yield opened
+        except (EOFError, gzip.zlib.error, gzip.BadGzipFile) as error:  # type: ignore[attr-defined]  # gzip imports it
+            raise OSError(f"{self.name} is not whole, or not of gzip: {error}") from error
+
+    @contextmanager
     def _open(self, *, again: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
         """The file, and the stream of what is in it. ``again``: it will be opened again."""
         with self._file(again) as file:
@@ -104,30 +120,72 @@ class Source:
         if not again and self.path != STDIN:
             self._pipe.close()
 
-    def pieces(self) -> Iterator[bytes]:
-        """What is in it; ``read`` grows. Raises OSError, also for what gzip did not write."""
-        with self._open(again=False) as (file, stream):
-            try:
-                while piece := stream.read(PIECE):
-                    with suppress(OSError):  # a pipe has no place
-                        self.read = file.tell()
-                    yield piece
-            except (EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]  # gzip imports it
-                raise OSError(f"{self.name} is not whole: {error}") from error
+    def pieces(self, *, text: bool) -> Iterator[bytes]:
+        """What is in it, of text without a byte order mark; ``read`` grows. Raises OSError, as `looked_at`."""
+        with self._looked_at(again=False) as (file, stream):
+            piece = stream.read(PIECE)
+            if text:
+                piece = piece.removeprefix(BOM) or stream.read(PIECE)
+            while piece:
+                with suppress(OSError):  # a pipe has no place
+                    self.read = file.tell()
+                yield piece
+                piece = stream.read(PIECE)
 
     def delimiter(self) -> str:
-        """The delimiter that stands most often in the first line."""
-        with self._open() as (_, stream):
-            line = stream.readline(1 << 16).decode("utf-8", "replace")
-        return max(DELIMITERS, key=line.count)  # the first of them, where there is none
+        """The delimiter that stands most often in the first line of CSV, outside of quotes."""
+        with self._looked_at() as (_, stream):
+            line = ""
+            while more := stream.readline(_LINE).decode("utf-8", "replace"):
+                line += more
+                if line.count('"') % 2 == 0 or len(line) >= _LINE:  # else its end is within quotes
+                    break
+        plain = re.split("[\r\n]", _QUOTED.sub("", line), maxsplit=1)[0]
+        return max(DELIMITERS, key=plain.count)  # the first of them, where there is none
 
-    def sample(self, delimiter: str, *, header: bool, rows: int) -> Sample:
-        """The header and the first rows (0: all). Raises UsageError where it is no UTF-8."""
-        with self._open() as (_, stream):
-            reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), delimiter=delimiter)
+    def header(self, delimiter: str, *, text: bool) -> list[str]:
+        """The names in the first line of CSV, or of COPY's text format. Raises UsageError where there is none."""
+        if text:
+            with self._looked_at() as (_, stream):
+                line = self._decoded(stream.readline(_LINE).removeprefix(BOM)).rstrip("\r\n")
+            found = re.findall(rf"(?:^|{re.escape(delimiter)})((?:[^{re.escape(delimiter)}\\]|\\.)*)", line)
+            names = [re.sub(r"\\(.)", lambda char: _ESCAPES.get(char[1], char[1]), each) for each in found if line]
+        else:
+            names = self.sample(delimiter, header=True, rows=None, most=_LINE).header or []
+        if not names:
+            raise UsageError(f"{self.name} has no first line that names the columns: --no-header says that none is due")
+        return names
+
+    def sample(self, delimiter: str, *, header: bool, rows: int | None, most: int = _MOST) -> Sample:
+        """The header and the first rows (0: all, None: none) of CSV. ``most``: the characters that a value may have.
+
+        Raises UsageError where it is no UTF-8, or a value is too long.
+        """
+        with self._looked_at() as (_, stream):
+            csv.field_size_limit(most)
+            decoded = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+            reader = csv.reader(decoded, delimiter=delimiter)
             try:
-                first = next(reader, None) if header else None
-                found = list(islice(reader, rows or None))
-                return Sample(first, [row for row in found if row], next(reader, None) is None)
-            except (csv.Error, UnicodeDecodeError) as error:
-                raise UsageError(f"{self.name}, line {reader.line_num + 1}: {error}") from error
+                checked = self._checked(reader)
+                first = next(checked, None) if header else None
+                found = [] if rows is None else list(islice(checked, rows or None))
+                return Sample(first, [row for row in found if row], rows is not None and next(checked, None) is None)
+            except csv.Error as error:
+                text = f"{self.name}, line {reader.line_num}: {error}: is a quote never closed?"
+                raise UsageError(text) from error
+
+    def _checked(self, reader: Any) -> Iterator[list[str]]:
+        """The rows of a reader. Raises UsageError where bytes were no UTF-8: they are lone surrogates now."""
+        for row in reader:
+            text = "".join(row)
+            if not text.isascii():
+                self._decoded(text.encode("utf-8", "surrogateescape"), reader.line_num)
+            yield row
+
+    def _decoded(self, data: bytes, line: int = 1) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            byte = data[error.start]
+            text = f"{self.name}, line {line}: the byte 0x{byte:02x} is no UTF-8: make that of it first, as by iconv"
+            raise UsageError(text) from None

@@ -1,0 +1,180 @@
+"""How the commands read names of tables and columns, and what the first lines of files say."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.builds import once
+from tests.house.test_copy_command import copy
+from tests.house.test_load_command import load
+
+import stretto
+from stretto.cli.copy import Item, columns_of, items_of
+from stretto.cli.files import Source
+from stretto.cli.naming import names, quoted, table
+from stretto.errors import UsageError
+
+pytestmark = once
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "people": ("people",),
+    "People": ("People",),
+    "my table": ("my table",),
+    "app.people": ("app", "people"),
+    "app.people.old": ("app", "people.old"),
+    '"My Tab.le"': ("My Tab.le",),
+    'app."My Tab.le"': ("app", "My Tab.le"),
+    ' "a.b" . "c" ': ("a.b", "c"),
+    '"say ""a.b"""': ('say "a.b"',),
+    'a"b': ('a"b',),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), TABLES.items(), ids=TABLES)
+def test_a_table_is_named_as_it_is_or_in_quotes(text: str, expected: tuple[str, ...]) -> None:
+    assert table(text) == expected
+
+
+def test_lists_of_names() -> None:
+    assert names(None) is None
+    assert names('a, "b,c" ,d e') == ["a", "b,c", "d e"]
+    assert columns_of(['id="a,b"', '"x=y" = z,w']) == {"id": "a,b", "x=y": "z", "w": "w"}
+    assert quoted(("a", 'b"c')) == '"a"."b""c"'
+
+
+def test_what_is_copied() -> None:
+    tables = ["table x", 'old."a=b"=new."c.d"', '"s"."t"']
+    assert items_of(tables, None, None, "My Schema") == [
+        Item(("table x",), ("My Schema", "table x")),
+        Item(("old", "a=b"), ("new", "c.d")),
+        Item(("s", "t"), ("My Schema", "t")),
+    ]
+    assert items_of(["a"], None, '"b.c"', None) == [Item(("a",), ("b.c",))]
+    assert items_of([], "table x", "b", None) == [Item("table x", ("b",))]
+
+
+NO_NAMES: dict[str, tuple[Callable[[], object], str]] = {
+    "nothing": (lambda: table(""), "'': a name in it is empty"),
+    "a dot at the end": (lambda: table("app."), "'app.': a name in it is empty"),
+    "a quote without an end": (lambda: table('app."people'), '"people is no name'),
+    "something behind the quote": (lambda: table('"people"s'), '"people"s is no name'),
+    "quotes around nothing": (lambda: table('""'), '"" is no name'),
+    "three names": (lambda: table('a."b"."c"'), '"b"."c" is no name'),
+    "a comma at the end": (lambda: names("a,"), "'a,': a name in it is empty"),
+    "two equal signs": (lambda: items_of(["a=b=c"], None, None, None), "'a=b=c' has two ="),
+    "no query": (lambda: items_of([], "(select 1)", "t", None), "--query takes SQL that begins with select"),
+    "a statement": (lambda: items_of([], "delete from t", "t", None), "--query takes SQL that begins with select"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_NAMES.values(), ids=NO_NAMES)
+def test_what_is_no_name_is_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert message in str(caught.value)
+
+
+DELIMITERS: dict[str, tuple[bytes, str]] = {
+    "the most frequent one": (b"a;b;c,d\n1;2;3\n", ";"),
+    "none": (b"a\n1;2\n", ","),
+    "outside of quotes": (b'"a,b,c";d\n1;2\n', ";"),
+    "behind a line within quotes": (b'"a\n,b,c"|d\n1|2\n', "|"),
+    "a doubled quote": (b'"a ""x"", y";d\n', ";"),
+    "lines that end by CR": (b"a;b\r1,5;2,5\r", ";"),
+    "a quote without an end": (b'"a,b;c\n1\n', ","),
+    "an empty file": (b"", ","),
+}
+
+
+@pytest.mark.parametrize(("data", "expected"), DELIMITERS.values(), ids=DELIMITERS)
+def test_the_delimiter_is_found_in_the_first_line(tmp_path: Path, data: bytes, expected: str) -> None:
+    (tmp_path / "a.csv").write_bytes(data)
+    assert Source(tmp_path / "a.csv").delimiter() == expected
+
+
+HEADERS: dict[str, tuple[bytes, list[str]]] = {
+    "names": (b"id\tname\n1\tx\n", ["id", "name"]),
+    "escapes": (rb"a\tb" + b"\t" + rb"c\\d" + b"\t\\\t\r\n", ["a\tb", "c\\d", "\t"]),
+    "empty names": (b"\tb\t\n", ["", "b", ""]),
+    "one": (b"a", ["a"]),
+    "a byte order mark": ("\ufeffgröße\n".encode(), ["größe"]),
+}
+
+
+@pytest.mark.parametrize(("data", "expected"), HEADERS.values(), ids=HEADERS)
+def test_the_header_of_text(tmp_path: Path, data: bytes, expected: list[str]) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    assert Source(tmp_path / "a.txt").header("\t", text=True) == expected
+
+
+@pytest.fixture(scope="module")
+def own_url(server_url: str) -> Iterator[str]:
+    """A database of this process."""
+    name = f"load_names_{os.getpid()}"
+    with stretto.Database(server_url) as admin:
+        admin.execute(f"create database {name}")
+        yield f"{server_url.rpartition('/')[0]}/{name}"
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def db(own_url: str) -> Iterator[stretto.Database]:
+    with stretto.Database(own_url) as db:
+        db.execute('create schema "Odd s"')
+        yield db
+        db.execute('drop schema "Odd s" cascade')
+
+
+ODD = '"Odd s"."t=x.,y"'
+
+
+def test_odd_names_in_the_commands(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("p,q\n1,one\n")
+    db.execute(f'create table {ODD} ("a,1" int primary key, b text)')
+    said = load(own_url, tmp_path, "a.csv", "--into", ODD, "--columns", '"a,1",b')
+    assert (said.returncode, said.stderr) == (0, "")
+    urls = (own_url, own_url)
+    db.execute('create table "table x" (n int); insert into "table x" values (7)')  # it looks like a query
+    db.execute("create table x (n int)")
+    said = copy(urls, "--table", "table x", "--table", f'{ODD}="Odd s"."c.d"', "--schema", "Odd s", "--create")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert db.fetchval('select n from "Odd s"."table x"') == 7
+    assert db.fetchrow('select * from "Odd s"."c.d"') == (1, "one")
+
+
+def test_the_first_line_of_text_names_the_columns(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    db.execute('create table "Odd s".t (a text, b text)')
+    (tmp_path / "a.txt").write_text("b\ta\n1\t\\N\n")
+    into = ("--into", "Odd s.t")
+    for more in ((), ("--chunks", "2"), ("--columns", "b,a")):
+        assert load(own_url, tmp_path, "a.txt", *into, "--header", *more).returncode == 0
+    assert db.fetch('table "Odd s".t', into=tuple) == [(None, "1")] * 3
+    refused = load(own_url, tmp_path, "a.txt", *into, "--header", "--format", "binary")
+    assert (refused.returncode, "--header is for CSV and text" in refused.stderr) == (1, True)
+
+
+def test_a_byte_order_mark_is_no_value(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    db.execute('create table "Odd s".t (a int, b text)')
+    marked = b"\xef\xbb\xbf1,one\n"
+    (tmp_path / "a.csv").write_bytes(marked)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(marked))
+    (tmp_path / "c.txt").write_bytes(marked.replace(b",", b"\t"))
+    (tmp_path / "d.csv").write_bytes(marked[:3])
+    files = ("a.csv", "b.csv.gz", "c.txt", "d.csv", "-")
+    said = load(own_url, tmp_path, *files, "--into", "Odd s.t", "--no-header", text="\ufeff1,one\n")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert db.fetch('table "Odd s".t', into=tuple) == [(1, "one")] * 4
+
+
+def test_a_line_is_counted_from_the_beginning_of_the_file(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    db.execute('create table "Odd s".t (a int)')
+    (tmp_path / "a.csv").write_text("a\n" + "1\n" * 150_000 + "x\n")  # in the second chunk
+    for more in ((), ("--chunks", "2")):
+        refused = load(own_url, tmp_path, "a.csv", "--into", "Odd s.t", *more)
+        expected = 'stretto load: a.csv, line 150002, column a: invalid input syntax for type integer: "x"\n'
+        assert (refused.returncode, refused.stderr) == (1, expected)
+    assert db.fetchval('select count(*) from "Odd s".t') == 0
