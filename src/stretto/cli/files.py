@@ -112,6 +112,8 @@ class Source:
                 yield file
             return
         if self._pipe is None:
+            if self.path == STDIN and sys.stdin is None:
+                raise UsageError("the standard input is closed: there is nothing to load")
             self._pipe = sys.stdin.buffer if self.path == STDIN else open(self.path, "rb")  # noqa: SIM115  # kept open
         stream = _Again(self._pipe, self._head, keep=again)
         with io.BufferedReader(stream) as reader:

@@ -76,8 +76,9 @@ class Load:
             raise UsageError("--create reads CSV files: of text and binary ones nobody can tell the types")
         if self.header and "binary" in forms:
             raise UsageError("--header is for CSV and text: binary files have no line that names the columns")
-        if self.delimiter is not None and (len(self.delimiter.encode()) != 1 or self.delimiter in '"\r\n\0'):
-            raise UsageError(f"--delimiter {self.delimiter!r}: it is one ASCII character, not a quote nor a line's end")
+        char = self.delimiter
+        if char is not None and (len(char) != 1 or not char.isascii() or char in '"\r\n\0'):
+            raise UsageError(f"--delimiter {char!r}: it is one ASCII character, not a quote nor a line's end")
 
     def _format(self, source: Source) -> str:
         return self.format or source.format
