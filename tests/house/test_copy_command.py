@@ -132,7 +132,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no such column": (("--table", "flight=app.t", "--columns", "x"), "the source has no column 'x'"),
     "a value": (
         ("--query", "select 'x' as id", "--into", "app.t"),
-        'app.t: invalid input syntax for type integer: "x"',
+        'app.t, column id: invalid input syntax for type integer: "x"',
     ),
 }
 

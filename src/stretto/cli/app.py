@@ -235,14 +235,18 @@ def _one_line(command: str) -> Iterator[None]:
     try:
         yield
     except (Error, OSError) as error:
-        print(f"stretto {command}: {_in_one_line(error)}", file=sys.stderr)
+        print(f"stretto {command}: {_in_one_line(error)}{_notes(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt as interrupt:
         told = interrupt if isinstance(interrupt, Told) else None
         how = f"ended by {told}" if told else "interrupted"
-        landed = "".join([f"; {note}" for note in getattr(interrupt, "__notes__", ())])
-        print(f"\nstretto {command}: {how}{landed}", file=sys.stderr)
+        print(f"\nstretto {command}: {how}{_notes(interrupt)}", file=sys.stderr)
         raise typer.Exit(told.status if told else 130) from None
+
+
+def _notes(error: BaseException) -> str:
+    """What was noted at an error: rows that have landed, a table that is left."""
+    return printable("".join([f"; {note}" for note in getattr(error, "__notes__", ())]))
 
 
 def _in_one_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -19,6 +20,7 @@ from stretto.errors import ConfigError, Error, UsageError
 Transform = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 
 NAME = 36  # columns for the name of what is copied
+_COLUMN = re.compile(r"^COPY .*?, line \d+, column ([^:\n]+)")
 _QUERY = re.compile(r"\s*(select|with|values|table)\s", re.IGNORECASE)
 
 
@@ -61,8 +63,8 @@ class Copy:
         done: list[TableCopy] = []
         together = self.jobs == 1 and self.atomic
         with ExitStack() as stack:
-            source = stack.enter_context(Database(self.source, connections=self.jobs + 1))
-            target = stack.enter_context(Database(self.target, connections=self.jobs + 1))
+            source = stack.enter_context(_database("--from", self.source, self.jobs))
+            target = stack.enter_context(_database("--to", self.target, self.jobs))
             try:
                 with source.transaction(isolation="repeatable_read", readonly=True), ExitStack() as block:
                     if together:
@@ -109,19 +111,29 @@ class Copy:
         view.table(columns, rows)
 
 
+def _database(option: str, url: str, jobs: int) -> Database:
+    """The Database of an option, which is named where it can't be."""
+    try:
+        return Database(url, connections=jobs + 1)
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error}") from None
+
+
 def _moved(move: Move, now: CopyProgress) -> None:
     move(now.rows, now.rows, now.expected)
 
 
 @contextmanager
 def _naming(item: Item) -> Iterator[None]:
-    """Say in an error which table it was."""
+    """Say in an error which table it was, and which column where the server has told it."""
     try:
         yield
     except Error as error:
         message = getattr(error, "message", None)
         if message is not None:
-            error.message = f"{item.target}: {message}"  # type: ignore[attr-defined]  # a DatabaseError's
+            found = _COLUMN.search(getattr(error, "where", None) or "")
+            column = f", column {found[1]}" if found else ""
+            error.message = f"{item.target}{column}: {message}"  # type: ignore[attr-defined]  # a DatabaseError's
         raise
 
 
@@ -166,25 +178,27 @@ def _pair(text: str) -> tuple[str, str | None]:
 def transform_of(name: str) -> Transform:
     """The function ``module:function``, from the current directory too. Raises ConfigError where there is none."""
     module_name, _, function_name = name.partition(":")
-    if not module_name or not function_name:
+    if not function_name or not all(part.isidentifier() for part in module_name.split(".")):
         raise ConfigError(f"--transform {name}: it is written MODULE:FUNCTION")
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as python -m does
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise
         text = f"--transform {name}: there is no module {error.name!r} here, nor where Python looks"
         raise ConfigError(text) from None
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"--transform {name}: its module raised {type(error).__name__}: {error}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ConfigError(f"--transform {name}: the module has no function {function_name!r}")
+    if inspect.iscoroutinefunction(function):
+        raise ConfigError(f"--transform {name}: it is async, and called for each row without a loop: make it plain")
 
     def transform(row: dict[str, Any]) -> Mapping[str, Any] | None:
         try:
             found: Mapping[str, Any] | None = function(row)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UsageError(f"--transform {name} raised {type(error).__name__}: {error}") from error
         return found
 

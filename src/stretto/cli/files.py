@@ -86,6 +86,13 @@ class Source:
         suffixes = [suffix.lower() for suffix in self.path.suffixes if suffix.lower() != ".gz"]
         return FORMATS.get(suffixes[-1], "csv") if suffixes else "csv"
 
+    def check(self) -> None:
+        """Raise OSError for what is not there, and for a directory."""
+        if self.path != STDIN:
+            os.stat(self.path)
+        if self.path.is_dir():
+            raise IsADirectoryError(f"{self.name} is a directory: name the files in it, as {self.name}/*.csv")
+
     @contextmanager
     def _looked_at(self, *, again: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
         """As `_open`. Raises OSError also for what gzip did not write, or not wholly."""
@@ -171,7 +178,7 @@ class Source:
                 checked = self._checked(reader)
                 first = next(checked, None) if header else None
                 found = [] if rows is None else list(islice(checked, rows or None))
-                return Sample(first, [row for row in found if row], rows is not None and next(checked, None) is None)
+                return Sample(first, [row or [""] for row in found], rows is not None and next(checked, None) is None)
             except csv.Error as error:
                 text = f"{self.name}, line {reader.line_num}: {error}: is a quote never closed?"
                 raise UsageError(text) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,13 +64,14 @@ class Load:
                 if not together:
                     self._print("These have landed, before it failed:", done)
                     if made and not done and not hasattr(error, "__notes__"):
-                        with suppress(Error):
-                            db.execute(f"drop table {quoted(self.into)}")
+                        self._unmake(db, error)
                 raise
         self._print("", done)
 
     def _check(self) -> None:
-        """Raise UsageError for options that don't go together."""
+        """Raise UsageError for options that don't go together, and OSError for files that are not there."""
+        for source in self.sources:
+            source.check()
         forms = {self._format(source) for source in self.sources}
         if self.create and forms != {"csv"}:
             raise UsageError("--create reads CSV files: of text and binary ones nobody can tell the types")
@@ -113,6 +114,10 @@ class Load:
             except DatabaseError as error:
                 error.message = _placed(source, error)
                 raise
+            except UsageError as error:
+                if len(self.sources) > 1:
+                    error.args = (f"{source.name}: {error}",)
+                raise
             move(1, report.rows, 1)
         return report if report.seconds else Report(report.rows, seconds=time.monotonic() - begun)
 
@@ -140,6 +145,12 @@ class Load:
         db.execute(sql)
         self.view.say(f"  {sql}")
         return True
+
+    def _unmake(self, db: Database, error: BaseException) -> None:
+        try:
+            db.execute(f"drop table {quoted(self.into)}")
+        except Error as second:
+            error.add_note(f"the table {quoted(self.into)} is left, without rows: {type(second).__name__}")
 
     def _print(self, title: str, done: list[tuple[Source, Report]]) -> None:
         if title and not done:
@@ -191,6 +202,8 @@ def _placed(source: Source, error: DatabaseError) -> str:
     if found := _COUNTED.match(message):  # by the whole file, while the server's is of a chunk
         _, comma, column = place.partition(",")
         place, message = f"{found[1]}{comma}{column}", message[found.end() :]
+    if not place and error.detail and error.constraint_name:  # no line is known: say which values these are
+        message += f" ({error.detail})"
     if error.sqlstate == NO_TEXT:
         message += ": the file is to be UTF-8, without NUL; iconv converts others"
     return f"{source.name}{', ' * bool(place)}{place}: {message}"
