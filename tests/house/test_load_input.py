@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.builds import once
-from tests.house.test_copy_command import copy
+from tests.house.test_copy_command import ROOT, copy, lines
 from tests.house.test_load_command import load
 
 import stretto
@@ -178,3 +181,132 @@ def test_a_line_is_counted_from_the_beginning_of_the_file(own_url: str, db: stre
         expected = 'stretto load: a.csv, line 150002, column a: invalid input syntax for type integer: "x"\n'
         assert (refused.returncode, refused.stderr) == (1, expected)
     assert db.fetchval('select count(*) from "Odd s".t') == 0
+
+
+def test_blank_lines_of_one_column_are_nulls(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a\n\n1\n\n")
+    said = load(own_url, tmp_path, "a.csv", "--into", "Odd s.t", "--create", "--sample", "0")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert db.fetch('table "Odd s".t', into=int | None) == [None, 1, None]
+
+
+T = ("--into", "Odd s.t")
+NASTY: dict[str, tuple[tuple[str, ...], str]] = {
+    "an empty file": (("empty.csv", *T), "empty.csv has no first line that names the columns: --no-header says"),
+    "no input": (("-", *T), "standard input has no first line that names the columns"),
+    "a name twice": (("twice.csv", *T), "twice.csv: its first line names 'a' twice: --columns says which is which"),
+    "no UTF-8": (
+        ("latin.csv", *T),
+        'latin.csv, line 3: invalid byte sequence for encoding "UTF8": 0xe4 0x79 0x2c: the',
+    ),
+    "no UTF-8 in the sample": (
+        ("latin.csv", "--into", "n", "--create"),
+        "latin.csv, line 3: the byte 0xe4 is no UTF-8",
+    ),
+    "UTF-16": (("wide.csv", *T), "wide.csv, line 1: the byte 0xff is no UTF-8: make that of it first, as by iconv"),
+    "a NUL": (
+        ("nul.csv", *T),
+        'nul.csv, line 2: invalid byte sequence for encoding "UTF8": 0x00: the file is to be UTF-8',
+    ),
+    "a quote that is open": (("open.csv", *T), "open.csv, line 4: unterminated CSV quoted field"),
+    "a header that is open": (
+        ("long.csv", *T),
+        "long.csv, line 1: field larger than field limit (1048576): is a quote",
+    ),
+    "a directory": ((".", *T), ". is a directory: name the files in it"),
+    "no gzip": (("fake.csv.gz", *T), "fake.csv.gz is not whole, or not of gzip: Not a gzipped file"),
+    "the second is not there": (("good.csv", "no.csv", *T, "--chunks", "2"), "No such file or directory: 'no.csv'"),
+    "the second is no COPY": (
+        ("good.csv", "nul.bin", *T, "--errors", "report"),
+        "nul.bin: the source is no binary COPY",
+    ),
+    "two characters": (("good.csv", *T, "--delimiter", "::"), "--delimiter '::': it is one ASCII character"),
+    "another letter": (("good.csv", *T, "--delimiter", "ü"), "--delimiter 'ü': it is one ASCII character"),
+    "a key twice": (("keys.csv", *T, "--chunks", "2"), "(Key (a)=(1) already exists.)"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), NASTY.values(), ids=NASTY)
+def test_what_is_wrong_with_a_file_is_one_line(
+    own_url: str, db: stretto.Database, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    db.execute('create table "Odd s".t (a text primary key, b text)')
+    good = b"a,b\n1,2\n"
+    files = {
+        "good.csv": good,
+        "fake.csv.gz": good,
+        "empty.csv": b"",
+        "twice.csv": b"a,b,a\n1,2,3\n",
+        "latin.csv": b"a,b\n1,2\nx\xe4y,3\n",
+        "wide.csv": "a,b\n1,2\n".encode("utf-16"),
+        "nul.csv": b"a,b\n1\x00,2\n",
+        "nul.bin": b"\0" * 50,
+        "open.csv": b'a,b\n"1,2\n3,4\n',
+        "long.csv": b'"a,b\n' + b"1,2\n" * 300_000,
+        "keys.csv": b"a,b\n1,2\n1,3\n",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    said = load(own_url, tmp_path, *arguments, text="")
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1), said.stderr
+    assert said.stderr.startswith("stretto load: ")
+    assert message in said.stderr
+    landed = said.stdout.count("These have landed, before it failed:")
+    assert db.fetchval('select count(*) from "Odd s".t') == landed  # nothing that is not told
+
+
+def begun(url: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """The command, with an input that does not end."""
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100", "TERM": "dumb"}
+    command = [sys.executable, "-m", "stretto", "load", "--url", url, "-", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=env, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "how"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")]
+)
+def test_who_ends_a_load_hears_what_has_landed(
+    own_url: str, db: stretto.Database, tmp_path: Path, number: int, status: int, how: str
+) -> None:
+    db.execute('create table "Odd s".t (a int, b text)')
+    with begun(own_url, tmp_path, *T, "--no-atomic", "--chunk-size", "1000") as process:
+        assert process.stdin is not None
+        process.stdin.write(b"a,b\n" + b"1,x\n" * 200_000)
+        process.stdin.flush()
+        while process.poll() is None and not db.fetchval('select count(*) from "Odd s".t'):
+            pass
+        process.send_signal(number)
+        _, said = process.communicate()
+    landed = db.fetchval('select count(*) from "Odd s".t')
+    assert (process.returncode, landed > 0) == (status, True)
+    assert said.decode().split() == f"stretto load: {how}; {landed} rows of the load have landed".split()
+
+
+def test_a_reader_of_the_output_who_leaves_ends_no_load(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    db.execute('create table "Odd s".t (a int, b text)')
+    with begun(own_url, tmp_path, *T) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, said = process.communicate(b"a,b\n1,x\n")
+    assert (process.returncode, said) == (0, b"")
+    assert db.fetchval('select count(*) from "Odd s".t') == 1
+
+
+def test_a_bar_says_that_it_failed(own_url: str, db: stretto.Database, tmp_path: Path) -> None:
+    db.execute('create table "Odd s".t (a int)')
+    (tmp_path / "a.csv").write_text("a\n1\nx\n")
+    said = load(own_url, tmp_path, "a.csv", *T)
+    assert lines(said.stdout) == ["a.csv 0% failed, 3 rows read 0:00:00"]
+
+
+def test_a_closed_input_is_told(own_url: str, tmp_path: Path) -> None:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = f"exec '{sys.executable}' -m stretto load --url '{own_url}' - --into t <&-"
+    said = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=env, check=False, cwd=tmp_path)
+    assert (said.returncode, said.stderr) == (
+        1,
+        "stretto load: the standard input is closed: there is nothing to load\n",
+    )

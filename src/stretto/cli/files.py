@@ -144,12 +144,15 @@ class Source:
     def delimiter(self) -> str:
         """The delimiter that stands most often in the first line of CSV, outside of quotes."""
         with self._looked_at() as (_, stream):
-            line = ""
-            while more := stream.readline(_LINE).decode("utf-8", "replace"):
-                line += more
-                if line.count('"') % 2 == 0 or len(line) >= _LINE:  # else its end is within quotes
+            lines, size, quotes = [stream.readline(_LINE)], 0, 0
+            while lines[-1]:
+                size += len(lines[-1])
+                quotes += lines[-1].count(b'"')
+                if quotes % 2 == 0 or size >= _LINE:
                     break
-        plain = re.split("[\r\n]", _QUOTED.sub("", line), maxsplit=1)[0]
+                lines.append(stream.readline(_LINE))  # that end was within quotes
+        text = b"".join(lines).decode("utf-8", "replace")
+        plain = re.split("[\r\n]", _QUOTED.sub("", text), maxsplit=1)[0]
         return max(DELIMITERS, key=plain.count)  # the first of them, where there is none
 
     def header(self, delimiter: str, *, text: bool) -> list[str]:
@@ -174,22 +177,23 @@ class Source:
             csv.field_size_limit(most)
             decoded = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
             reader = csv.reader(decoded, delimiter=delimiter)
-            try:
-                checked = self._checked(reader)
-                first = next(checked, None) if header else None
-                found = [] if rows is None else list(islice(checked, rows or None))
-                return Sample(first, [row or [""] for row in found], rows is not None and next(checked, None) is None)
-            except csv.Error as error:
-                text = f"{self.name}, line {reader.line_num}: {error}: is a quote never closed?"
-                raise UsageError(text) from error
+            checked = self._checked(reader)
+            first = next(checked, None) if header else None
+            found = [] if rows is None else list(islice(checked, rows or None))
+            return Sample(first, [row or [""] for row in found], rows is not None and next(checked, None) is None)
 
     def _checked(self, reader: Any) -> Iterator[list[str]]:
-        """The rows of a reader. Raises UsageError where bytes were no UTF-8: they are lone surrogates now."""
-        for row in reader:
-            text = "".join(row)
-            if not text.isascii():
-                self._decoded(text.encode("utf-8", "surrogateescape"), reader.line_num)
-            yield row
+        """The rows of a reader. Raises UsageError, with the line where the row begins, as `sample`."""
+        line = 1
+        try:
+            for row in reader:
+                text = "".join(row)
+                if not text.isascii():  # bytes that were no UTF-8 are lone surrogates now
+                    self._decoded(text.encode("utf-8", "surrogateescape"), line)
+                line = reader.line_num + 1
+                yield row
+        except csv.Error as error:
+            raise UsageError(f"{self.name}, line {line}: {error}: is a quote never closed?") from error
 
     def _decoded(self, data: bytes, line: int = 1) -> str:
         try:

@@ -13,7 +13,7 @@ from stretto.cli.bars import Move, View, a_second
 from stretto.cli.files import STDIN, Source
 from stretto.cli.naming import Table, quoted
 from stretto.cli.sampling import guesses, named
-from stretto.errors import BulkError, DatabaseError, Error, UsageError
+from stretto.errors import BulkError, CommitUnknown, DatabaseError, Error, UsageError
 
 COLUMNS = """
 select attname::text from pg_catalog.pg_attribute
@@ -63,7 +63,7 @@ class Load:
                     done.append((self.sources[len(done)], error.report))
                 if not together:
                     self._print("These have landed, before it failed:", done)
-                    if made and not done and not hasattr(error, "__notes__"):
+                    if made and not done:
                         self._unmake(db, error)
                 raise
         self._print("", done)
@@ -147,6 +147,9 @@ class Load:
         return True
 
     def _unmake(self, db: Database, error: BaseException) -> None:
+        """Drop the table that was made, unless rows may be in it: what has landed is not taken back."""
+        if isinstance(error, CommitUnknown) or not (self.atomic or isinstance(error, Exception)):
+            return
         try:
             db.execute(f"drop table {quoted(self.into)}")
         except Error as second:
