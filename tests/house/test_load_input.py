@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import pytest
 from tests.builds import once
 from tests.house.test_copy_command import ROOT, copy, lines
 from tests.house.test_load_command import load
+from typer.testing import CliRunner
 
 import stretto
+from stretto.cli.app import app
+from stretto.cli.bars import View
 from stretto.cli.copy import Item, columns_of, items_of
 from stretto.cli.files import Source
 from stretto.cli.naming import names, quoted, table
@@ -228,8 +232,14 @@ NASTY: dict[str, tuple[tuple[str, ...], str]] = {
 
 @pytest.mark.parametrize(("arguments", "message"), NASTY.values(), ids=NASTY)
 def test_what_is_wrong_with_a_file_is_one_line(
-    own_url: str, db: stretto.Database, tmp_path: Path, arguments: tuple[str, ...], message: str
+    own_url: str,
+    db: stretto.Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     db.execute('create table "Odd s".t (a text primary key, b text)')
     good = b"a,b\n1,2\n"
     files = {
@@ -247,8 +257,8 @@ def test_what_is_wrong_with_a_file_is_one_line(
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    said = load(own_url, tmp_path, *arguments, text="")
-    assert (said.returncode, said.stderr.count("\n")) == (1, 1), said.stderr
+    said = CliRunner().invoke(app, ["load", "--url", own_url, *arguments], input="")  # a start of Python takes longer
+    assert (said.exit_code, said.stderr.count("\n")) == (1, 1), said.stderr
     assert said.stderr.startswith("stretto load: ")
     assert message in said.stderr
     landed = said.stdout.count("These have landed, before it failed:")
@@ -310,3 +320,16 @@ def test_a_closed_input_is_told(own_url: str, tmp_path: Path) -> None:
         1,
         "stretto load: the standard input is closed: there is nothing to load\n",
     )
+
+
+@pytest.mark.parametrize("width", [40, 60, 79])
+def test_a_bar_is_one_line_in_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": str(width)}.items():
+        monkeypatch.setenv(name, value)
+    with View().bar("a/long/name/of/a/file.csv") as move:
+        move(5, 1_000_000, 10)
+    shown = re.sub(r"\x1b\[[0-9;?]*\w", "\r", capsys.readouterr().out)
+    widths = {len(line) for line in re.split("[\r\n]", re.sub(r"(?<=\S)\r(?=\S)", "", shown))}
+    assert 0 < max(widths) <= width
