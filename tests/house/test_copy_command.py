@@ -177,6 +177,7 @@ def test_the_second_table_fails_and_the_first_one_goes_too(urls: tuple[str, str]
     tables = ("--table", "flight", "--table", "Pass enger", "--schema", "app")
     said = copy(urls, *tables)
     assert (said.returncode, "the target has no column 'mail'" in said.stderr) == (1, True)
+    assert "Nothing has landed" in said.stdout
     assert target.fetchval("select count(*) from app.flight") == 0
     by_jobs = copy(urls, *tables, "--jobs", "2")
     assert by_jobs.returncode == 1

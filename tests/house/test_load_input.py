@@ -312,6 +312,20 @@ def test_a_bar_says_that_it_failed(own_url: str, db: stretto.Database, tmp_path:
     assert lines(said.stdout) == ["a.csv 0% failed, 3 rows read 0:00:00"]
 
 
+def test_of_several_files_none_lands_without_the_others(
+    own_url: str, db: stretto.Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    db.execute('create table "Odd s".t (a int)')
+    (tmp_path / "good.csv").write_text("a\n1\n")
+    (tmp_path / "bad.csv").write_text("a\nx\n")
+    for more, landed in (((), 0), (("--chunks", "2"), 1)):
+        said = CliRunner().invoke(app, ["load", "--url", own_url, "good.csv", "bad.csv", *T, *more])
+        told = ("Nothing has landed" in said.stdout, "These have landed" in said.stdout)
+        assert (said.exit_code, told) == (1, (landed == 0, landed == 1))
+        assert db.fetchval('select count(*) from "Odd s".t') == landed
+
+
 def test_a_closed_input_is_told(own_url: str, tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     command = f"exec '{sys.executable}' -m stretto load --url '{own_url}' - --into t <&-"

@@ -72,7 +72,9 @@ class Copy:
                     for item in self.items:
                         done.append(self._one(view, source, target, item))  # noqa: PERF401  # is read after a failure
             except BaseException:
-                if done and not together:
+                if done and together:
+                    view.say("  Nothing has landed: all tables go in one transaction.")
+                elif done:
                     view.say("  These have landed, before it failed:")
                     self._print(view, done)
                 raise

@@ -65,6 +65,8 @@ class Load:
                     self._print("These have landed, before it failed:", done)
                     if made and not done:
                         self._unmake(db, error)
+                elif done:
+                    self.view.say("  Nothing has landed: all files go in one transaction.")
                 raise
         self._print("", done)
 
