@@ -13,6 +13,8 @@ import pytest
 from tests.builds import once
 
 import stretto
+from stretto.cli.copy import transform_of
+from stretto.errors import ConfigError
 
 pytestmark = once
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +125,27 @@ def test_a_function_changes_and_drops_rows(urls: tuple[str, str], target: strett
     assert target.fetchval("select count(*) from app.p") == 2
 
 
+NO_FUNCTIONS: dict[str, tuple[str, str]] = {
+    "a path": ("../hooks:f", "it is written MODULE:FUNCTION"),
+    "no Python": ("copy_broken:f", "its module raised SyntaxError: invalid syntax (copy_broken.py, line 1)"),
+    "an exit": ("copy_exit:f", "its module raised SystemExit: 3"),
+    "a module that it needs": ("copy_needs:f", "there is no module 'copy_nowhere' here"),
+    "async": ("copy_async:f", "it is async"),
+}
+
+
+@pytest.mark.parametrize(("name", "message"), NO_FUNCTIONS.values(), ids=NO_FUNCTIONS)
+def test_what_is_no_function_for_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    (tmp_path / "copy_broken.py").write_text("x = \n")
+    (tmp_path / "copy_exit.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "copy_needs.py").write_text("import copy_nowhere\n")
+    (tmp_path / "copy_async.py").write_text("async def f(row):\n    return row\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        transform_of(name)
+    assert str(caught.value).startswith(f"--transform {name}: {message}")
+
+
 WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "nothing": ((), "give --table TABLE, once or more, or --query SQL --into TABLE"),
     "both": (("--table", "t", "--query", "select 1"), "--query takes --into TABLE, and no --table"),
@@ -132,7 +155,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no such column": (("--table", "flight=app.t", "--columns", "x"), "the source has no column 'x'"),
     "a value": (
         ("--query", "select 'x' as id", "--into", "app.t"),
-        'app.t: invalid input syntax for type integer: "x"',
+        'app.t, column id: invalid input syntax for type integer: "x"',
     ),
 }
 
@@ -154,12 +177,21 @@ def test_the_second_table_fails_and_the_first_one_goes_too(urls: tuple[str, str]
     tables = ("--table", "flight", "--table", "Pass enger", "--schema", "app")
     said = copy(urls, *tables)
     assert (said.returncode, "the target has no column 'mail'" in said.stderr) == (1, True)
+    assert "Nothing has landed" in said.stdout
     assert target.fetchval("select count(*) from app.flight") == 0
     by_jobs = copy(urls, *tables, "--jobs", "2")
     assert by_jobs.returncode == 1
     assert "These have landed, before it failed:" in by_jobs.stdout
     assert any(line.startswith("app.flight 9,000 ") for line in lines(by_jobs.stdout))
     assert target.fetchval("select count(*) from app.flight") == 9000
+
+
+def test_the_url_that_is_none_is_named(urls: tuple[str, str]) -> None:
+    for given, message in (((urls[0], "mysql://x:canary-4711@y"), "--to: a URL must"), (("x", urls[1]), "--from: the")):
+        said = copy(given, "--table", "flight")
+        assert (said.returncode, said.stderr.count("\n")) == (1, 1)
+        assert said.stderr.startswith(f"stretto copy: {message}")
+        assert "canary-4711" not in said.stderr
 
 
 def test_a_server_that_is_not_there_is_one_line_without_the_password(urls: tuple[str, str], tmp_path: Path) -> None:

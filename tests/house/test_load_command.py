@@ -121,7 +121,10 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "a table that is there": (("a.csv", *INTO, "--create"), "already exists"),
     "types of text": (("a.csv", *INTO, "--create", "--format", "text"), "--create reads CSV files"),
     "a file that is cut off": (("cut.csv.gz", *INTO, "--no-header"), "cut.csv.gz is not whole"),
-    "another encoding": (("latin.csv", "--into", "load_command.n", "--create"), "latin.csv, line 1: 'utf-8' codec"),
+    "another encoding": (
+        ("latin.csv", "--into", "load_command.n", "--create"),
+        "latin.csv, line 1: the byte 0xe4 is no",
+    ),
     "an empty file": (("empty.csv", "--into", "load_command.n", "--create"), "empty.csv is empty"),
     "a row behind the sample": (
         ("late.csv", "--into", "load_command.n", "--create", "--sample", "1"),
@@ -156,6 +159,11 @@ TYPES: dict[str, tuple[list[str], str]] = {
     "huge": (["1", "9223372036854775808"], "numeric"),
     "decimals": (["1", "1.50", ".5", "2."], "numeric"),
     "floats": (["1", "1.5", "1e10", "-inf", "NaN"], "double precision"),
+    "floats without a point": (["1", "1e10", "NaN"], "double precision"),
+    "floats and digits that they would lose": (["1", "0.12345678901234567890123", "1e5"], "numeric"),
+    "floats and long integers": (["1", "9007199254740993", "1e5"], "numeric"),
+    "floats beyond their limits": (["1e400", "1.23456789012345678e5"], "numeric"),
+    "codes with an e": (["12e45678", "1"], "text"),
     "codes": (["00123", "1"], "text"),
     "booleans": (["true", "F", "yes"], "boolean"),
     "booleans and numbers": (["true", "1"], "text"),

@@ -129,7 +129,8 @@ def load(
     ] = None,
     columns: Annotated[str | None, typer.Option(metavar="A,B", help="The columns, in the order of the file.")] = None,
     header: Annotated[
-        bool | None, typer.Option("--header/--no-header", help="Whether the first line of CSV names the columns.")
+        bool | None,
+        typer.Option("--header/--no-header", help="Whether the first line names the columns.", show_default="of CSV"),
     ] = None,
     delimiter: Annotated[
         str | None, typer.Option(metavar="CHAR", help="What stands between values.", show_default="as the first line")
@@ -137,7 +138,8 @@ def load(
     null: Annotated[str | None, typer.Option(metavar="TEXT", help="What stands for NULL.")] = None,
     chunks: Annotated[int | None, typer.Option(min=1, help="Connections that load at the same time.")] = None,
     chunk_size: Annotated[
-        int | None, typer.Option(min=1, metavar="ROWS", help="The rows of a chunk.", show_default="100,000 or 4 MB")
+        int | None,
+        typer.Option(min=1, metavar="ROWS", help="At least so many are a chunk.", show_default="100,000 or 4 MB"),
     ] = None,
     atomic: Annotated[
         bool, typer.Option("--atomic/--no-atomic", help="All or nothing, or commit each chunk by itself.")
@@ -162,21 +164,22 @@ def load(
     """Load files into a table. Status 1 where that fails."""
     from stretto.cli.files import Source
     from stretto.cli.load import Load
+    from stretto.cli.naming import names, table
 
-    names, key = [text and [name.strip() for name in text.split(",")] for text in (columns, on)]
-    form: dict[str, Any] = {"format": format, "header": header, "delimiter": delimiter, "null": null}
-    with _one_line("load"):
+    form: dict[str, Any] = {"format": format, "header": header, "null": null}
+    with _one_line("load"), as_interrupts():
         Load(
             url,
             [Source(path) for path in files],
-            into,
+            table(into),
             create=create,
-            columns=names or None,
+            columns=names(columns),
+            delimiter="\t" if delimiter == r"\t" else delimiter,
             chunks=chunks,
             chunk_size=chunk_size,
             atomic=atomic,
             on_conflict=on_conflict,
-            on=key or None,
+            on=names(on),
             errors=errors,
             sample=sample,
             **form,
@@ -210,7 +213,7 @@ def copy(
     """Copy tables from one database into another. Status 1 where that fails."""
     from stretto.cli.copy import Copy, columns_of, items_of, transform_of
 
-    with _one_line("copy"):
+    with _one_line("copy"), as_interrupts():
         items = items_of(table or [], query, into, schema)
         chosen = columns_of(columns or [])
         hook = None if transform is None else transform_of(transform)
@@ -232,14 +235,18 @@ def _one_line(command: str) -> Iterator[None]:
     try:
         yield
     except (Error, OSError) as error:
-        print(f"stretto {command}: {_in_one_line(error)}", file=sys.stderr)
+        print(f"stretto {command}: {_in_one_line(error)}{_notes(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
-    except Told as told:
-        print(f"\nstretto {command}: ended by {told}", file=sys.stderr)
-        raise typer.Exit(told.status) from None
-    except KeyboardInterrupt:
-        print(f"\nstretto {command}: interrupted", file=sys.stderr)
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as interrupt:
+        told = interrupt if isinstance(interrupt, Told) else None
+        how = f"ended by {told}" if told else "interrupted"
+        print(f"\nstretto {command}: {how}{_notes(interrupt)}", file=sys.stderr)
+        raise typer.Exit(told.status if told else 130) from None
+
+
+def _notes(error: BaseException) -> str:
+    """What was noted at an error: rows that have landed, a table that is left."""
+    return printable("".join([f"; {note}" for note in getattr(error, "__notes__", ())]))
 
 
 def _in_one_line(error: Exception) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from stretto.errors import printable
 
-WIDTH = 100
+WIDTH, LEAST = 100, 80
+BAR = 24
 Move = Callable[[float, int, float | None], None]  # how far it is, how many rows that are, and of how much
 
 
@@ -21,21 +22,31 @@ class View:
     """The output of one command, on stdout."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._console.width = max(80, min(WIDTH, self._console.width))
+        self._console, self._moving = _Console(highlight=False), _Console(highlight=False)
+        width = min(WIDTH, self._console.width)
+        self._console.width = max(LEAST, width)  # a terminal that has less wraps it
+        self._moving.width = width if self._moving.is_terminal else max(LEAST, width)  # what moves must stay one line
 
     @contextmanager
     def bar(self, what: str) -> Iterator[Move]:
         """A bar; gives the function that moves it. Without a terminal its last state is printed, alone."""
-        name = TextColumn(f"  {{task.fields[what]:<{min(40, max(12, len(what)))}}}", markup=False)
-        columns = [name, BarColumn(24), TaskProgressColumn(), _Rows(), TimeElapsedColumn()]
-        with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task("", total=None, what=printable(what), rows=0)
+        shown = printable(what)
+        size = min(40, max(12, len(shown)))
+        room = self._moving.width - size - 46  # for the percentage, the rows and the time
+        name = TextColumn(f"  {{task.fields[what]:<{size}}}", markup=False)
+        bar = [BarColumn(min(BAR, room))] if room > 2 else []
+        columns = [name, *bar, TaskProgressColumn(), _Rows(Column(no_wrap=True)), TimeElapsedColumn()]
+        with Progress(*columns, console=self._moving) as progress:
+            task = progress.add_task("", total=None, what=shown, rows=0, failed=False)
 
             def move(done: float, rows: int, total: float | None) -> None:
                 progress.update(task, total=max(done, total) if total else None, completed=done, rows=rows)
 
-            yield move
+            try:
+                yield move
+            except BaseException:
+                progress.update(task, total=1, completed=0, failed=True)
+                raise
             progress.update(task, total=1, completed=1)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -55,11 +66,21 @@ class View:
         self._console.print(printable(text), markup=False)
 
 
+class _Console(Console):
+    """One that is quiet where nobody reads what is printed, as behind `head`; rich's would end the program there."""
+
+    def on_broken_pipe(self) -> None:
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+
+
 class _Rows(ProgressColumn):
-    """How many rows, and how many a second over the whole time."""
+    """How many rows, and how many a second over the whole time; of what failed, how many had been read."""
 
     def render(self, task: Task) -> Text:
         rows = task.fields["rows"]
+        if task.fields["failed"]:
+            return Text(f"failed, {rows:,} rows read")
         elapsed = task.finished_time or task.elapsed
         rate = f"  {rows / elapsed:,.0f}/s" if elapsed else ""
         return Text(f"{rows:,} rows{rate}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,13 +11,16 @@ from typing import Any, Literal
 from stretto import Database, Progress, Report
 from stretto.cli.bars import Move, View, a_second
 from stretto.cli.files import STDIN, Source
+from stretto.cli.naming import Table, quoted
 from stretto.cli.sampling import guesses, named
-from stretto.errors import BulkError, DatabaseError, Error, UsageError
+from stretto.errors import BulkError, CommitUnknown, DatabaseError, Error, UsageError
 
 COLUMNS = """
 select attname::text from pg_catalog.pg_attribute
  where attrelid = pg_catalog.to_regclass($1) and attnum > 0 and not attisdropped order by attnum
 """
+NO_TEXT = "22021"  # the SQLSTATE for bytes of another encoding
+_COUNTED = re.compile(r"((?:line|row|record) \d+)(?: of the source)?: ")
 SHOWN = 20  # rejected rows that are printed
 
 
@@ -26,7 +30,7 @@ class Load:
 
     url: str | None
     sources: list[Source]
-    into: str
+    into: Table
     create: bool = False
     format: str | None = None
     columns: list[str] | None = None
@@ -44,8 +48,7 @@ class Load:
 
     def run(self) -> None:
         """Load one file after the other. Raises stretto's errors and OSError; what landed is printed first."""
-        if self.create and any(self._format(source) != "csv" for source in self.sources):
-            raise UsageError("--create reads CSV files: of text and binary ones nobody can tell the types")
+        self._check()
         done: list[tuple[Source, Report]] = []
         together = self.atomic and self.chunks in (None, 1)
         with Database(self.url, connections=max(4, (self.chunks or 1) + 1)) as db, ExitStack() as block:
@@ -55,40 +58,50 @@ class Load:
             try:
                 for source in self.sources:
                     done.append((source, self._one(db, source)))  # noqa: PERF401  # is read after a failure
-            except BulkError as error:
-                if isinstance(error.report, Report):
+            except BaseException as error:
+                if isinstance(error, BulkError) and isinstance(error.report, Report):
                     done.append((self.sources[len(done)], error.report))
-                self._print("These have landed, before it failed:", done)
-                raise
-            except (Error, OSError):
                 if not together:
                     self._print("These have landed, before it failed:", done)
                     if made and not done:
-                        db.execute(f"drop table {_quoted(self.into)}")
+                        self._unmake(db, error)
+                elif done:
+                    self.view.say("  Nothing has landed: all files go in one transaction.")
                 raise
         self._print("", done)
+
+    def _check(self) -> None:
+        """Raise UsageError for options that don't go together, and OSError for files that are not there."""
+        for source in self.sources:
+            source.check()
+        forms = {self._format(source) for source in self.sources}
+        if self.create and forms != {"csv"}:
+            raise UsageError("--create reads CSV files: of text and binary ones nobody can tell the types")
+        if self.header and "binary" in forms:
+            raise UsageError("--header is for CSV and text: binary files have no line that names the columns")
+        char = self.delimiter
+        if char is not None and (len(char) != 1 or not char.isascii() or char in '"\r\n\0'):
+            raise UsageError(f"--delimiter {char!r}: it is one ASCII character, not a quote nor a line's end")
 
     def _format(self, source: Source) -> str:
         return self.format or source.format
 
     def _one(self, db: Database, source: Source) -> Report:
         form = self._format(source)
-        options: dict[str, Any] = {"null": self.null}
+        options: dict[str, Any] = {"null": self.null, "delimiter": self.delimiter}
         columns = self.columns
         if form == "csv":
-            options["delimiter"] = delimiter = self.delimiter or source.delimiter()
-            if self.header is not False:
-                header = source.sample(delimiter, header=True, rows=1).header or []
-                columns = columns or (named(header) if self.create else _found(db, self.into, source, header))
-            options["header"] = self.header is not False
-        elif self.delimiter is not None:
-            options["delimiter"] = self.delimiter
+            options["delimiter"] = self.delimiter or source.delimiter()
+        if self.header or (form == "csv" and self.header is None):
+            header = source.header(options["delimiter"] or "\t", text=form == "text")
+            columns = columns or (named(header) if self.create else _found(db, self.into, source, header))
+            options["header"] = True
         begun = time.monotonic()
         with self.view.bar(source.name) as move:
             try:
                 report = db.copy_in(
                     self.into,
-                    source.pieces(),
+                    source.pieces(text=form != "binary"),
                     columns=columns or None,
                     format=form,
                     chunks=self.chunks,
@@ -102,6 +115,10 @@ class Load:
                 )
             except DatabaseError as error:
                 error.message = _placed(source, error)
+                raise
+            except UsageError as error:
+                if len(self.sources) > 1:
+                    error.args = (f"{source.name}: {error}",)
                 raise
             move(1, report.rows, 1)
         return report if report.seconds else Report(report.rows, seconds=time.monotonic() - begun)
@@ -125,11 +142,20 @@ class Load:
         if not names:
             raise UsageError(f"{self.sources[0].name} is empty: no table can be made of it")
         found = guesses(names, rows, self.null or "")
-        lines = [f"{_quoted_name(each.name)} {each.declared(complete=complete)}" for each in found]
-        sql = f"create table {_quoted(self.into)} ({', '.join(lines)})"
+        lines = [f"{quoted((each.name,))} {each.declared(complete=complete)}" for each in found]
+        sql = f"create table {quoted(self.into)} ({', '.join(lines)})"
         db.execute(sql)
         self.view.say(f"  {sql}")
         return True
+
+    def _unmake(self, db: Database, error: BaseException) -> None:
+        """Drop the table that was made, unless rows may be in it: what has landed is not taken back."""
+        if isinstance(error, CommitUnknown) or not (self.atomic or isinstance(error, Exception)):
+            return
+        try:
+            db.execute(f"drop table {quoted(self.into)}")
+        except Error as second:
+            error.add_note(f"the table {quoted(self.into)} is left, without rows: {type(second).__name__}")
 
     def _print(self, title: str, done: list[tuple[Source, Report]]) -> None:
         if title and not done:
@@ -151,17 +177,20 @@ class Load:
             self.view.say(f"  ... and {len(rejected) - SHOWN:,} more")
 
 
-def _found(db: Database, table: str, source: Source, header: list[str]) -> list[str]:
+def _found(db: Database, table: Table, source: Source, header: list[str]) -> list[str]:
     """The table's columns that a header means: of the same name, or as --create would name them."""
-    there = db.fetch(COLUMNS, _quoted(table), into=str)
+    there = db.fetch(COLUMNS, quoted(table), into=str)
     if not there:
-        raise UsageError(f"there is no table {table}: --create makes it")
-    found = []
+        raise UsageError(f"there is no table {'.'.join(table)}: --create makes it")
+    found: list[str] = []
     for text, name in zip(header, named(header), strict=True):
         column = next((each for each in (text, text.strip(), name) if each in there), None)
         if column is None:
             have = ", ".join(there)
-            raise UsageError(f"{source.name}: {table} has no column {text!r}, there are {have}: --columns names them")
+            text = f"{'.'.join(table)} has no column {text!r}, there are {have}: --columns names them"
+            raise UsageError(f"{source.name}: {text}")
+        if column in found:
+            raise UsageError(f"{source.name}: its first line names {text!r} twice: --columns says which is which")
         found.append(column)
     return found
 
@@ -171,19 +200,19 @@ def _moved(move: Move, source: Source, now: Progress) -> None:
 
 
 def _placed(source: Source, error: DatabaseError) -> str:
-    """The message with the file, and the line where the server has told it."""
+    """The message with the file, and the line and the column where the server has told them."""
+    message = error.message
     where = (error.where or "").partition("\n")[0]
-    line = where.partition(", ")[2].partition(":")[0] if where.startswith("COPY ") else ""
-    return f"{source.name}{', ' * bool(line)}{line}: {error.message}"
+    place = where.partition(", ")[2].partition(":")[0] if where.startswith("COPY ") else ""
+    if found := _COUNTED.match(message):  # by the whole file, while the server's is of a chunk
+        _, comma, column = place.partition(",")
+        place, message = f"{found[1]}{comma}{column}", message[found.end() :]
+    if not place and error.detail and error.constraint_name:  # no line is known: say which values these are
+        message += f" ({error.detail})"
+    if error.sqlstate == NO_TEXT:
+        message += ": the file is to be UTF-8, without NUL; iconv converts others"
+    return f"{source.name}{', ' * bool(place)}{place}: {message}"
 
 
 def _numbered(rows: list[list[str]]) -> list[str]:
     return [f"column_{place}" for place in range(1, len(rows[0]) + 1)] if rows else []
-
-
-def _quoted(table: str) -> str:
-    return ".".join(map(_quoted_name, table.split(".", 1)))
-
-
-def _quoted_name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

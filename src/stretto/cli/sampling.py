@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 NAME_BYTES = 50  # of the 63 that the server keeps: there is room for a number behind it
+INFINITE = "double precision, infinite"  # numeric takes it since PostgreSQL 14 only
 _INT4, _INT8 = 1 << 31, 1 << 63
 _INTEGER = re.compile(r"[+-]?(0|[1-9]\d*)")  # a code as 00123 is no number
 _DECIMAL = re.compile(r"[+-]?(0|[1-9]\d*)?\.\d+|[+-]?(0|[1-9]\d*)\.?")
-_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+|[+-]?(inf|infinity)|nan", re.IGNORECASE)
+_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)e([+-]?\d+)|nan", re.IGNORECASE)
+_INFINITE = re.compile(r"[+-]?(inf|infinity)", re.IGNORECASE)
+_DIGITS, _EXPONENT, _MOST = 15, 300, 9999  # what double precision keeps; and what an exponent can be
 _BOOLEAN = {"true", "false", "t", "f", "yes", "no", "y", "n"}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -24,8 +27,12 @@ _WIDER = {
     ("integer", "numeric"): "numeric",
     ("bigint", "numeric"): "numeric",
     ("integer", "double precision"): "double precision",
-    ("bigint", "double precision"): "double precision",
-    ("numeric", "double precision"): "double precision",
+    ("bigint", "double precision"): "numeric",  # which keeps all digits
+    ("numeric", "double precision"): "numeric",
+    ("integer", INFINITE): INFINITE,
+    ("bigint", INFINITE): INFINITE,
+    ("numeric", INFINITE): INFINITE,
+    ("double precision", INFINITE): INFINITE,
     ("date", "timestamp"): "timestamp",
 }
 
@@ -52,7 +59,8 @@ class Guess:
 
     def declared(self, *, complete: bool) -> str:
         """The type, and NOT NULL where all rows were seen and none was empty."""
-        return f"{self.type or 'text'}{' not null' * (complete and not self.empty and self.type is not None)}"
+        kind = "double precision" if self.type == INFINITE else self.type or "text"
+        return f"{kind}{' not null' * (complete and not self.empty and self.type is not None)}"
 
 
 def type_of(value: str) -> str:
@@ -62,8 +70,10 @@ def type_of(value: str) -> str:
         return "integer" if -_INT4 <= number < _INT4 else "bigint" if -_INT8 <= number < _INT8 else "numeric"
     if _DECIMAL.fullmatch(value):
         return "numeric"
-    if _FLOAT.fullmatch(value):
-        return "double precision"
+    if float_ := _FLOAT.fullmatch(value):
+        return _type_of_float(*float_.groups("0"))
+    if _INFINITE.fullmatch(value):
+        return INFINITE
     if value.lower() in _BOOLEAN:
         return "boolean"
     if _UUID.fullmatch(value):
@@ -74,6 +84,14 @@ def type_of(value: str) -> str:
     if moment is not None and _is_right(datetime.fromisoformat, value):
         return "timestamptz" if moment[3] else "timestamp"
     return "text"
+
+
+def _type_of_float(digits: str, exponent: str) -> str:
+    """That of a number with an exponent: what double precision would round or not take is numeric."""
+    if len(exponent) > len(str(_MOST)) + 1 or abs(int(exponent)) > _MOST:
+        return "text"  # a code as 12e345678
+    short = len(digits.replace(".", "").strip("0")) <= _DIGITS and abs(int(exponent)) < _EXPONENT
+    return "double precision" if short else "numeric"
 
 
 def _is_right(read: Callable[[str], object], value: str) -> bool:
