@@ -127,7 +127,8 @@ class AsyncLoad:
                     raise crew.failure
                 copied, rows = self._reader.count, sum(chunk.rows for chunk in self._chunks)
             else:
-                copied = rows = await self._stream(first, items)
+                rows = await self._stream(first, items)
+                copied = rows if self._reader.lines else self._reader.count
                 if self._job.on_conflict is not None:
                     rows = await self._merge(self._door)
             await self._unstage()

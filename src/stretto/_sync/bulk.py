@@ -128,7 +128,8 @@ class Load:
                     raise crew.failure
                 copied, rows = self._reader.count, sum(chunk.rows for chunk in self._chunks)
             else:
-                copied = rows = self._stream(first, items)
+                rows = self._stream(first, items)
+                copied = rows if self._reader.lines else self._reader.count
                 if self._job.on_conflict is not None:
                     rows = self._merge(self._door)
             self._unstage()
