@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.live._async.test_copy_table import WAYS, far, far_url, failure, one_value, tables, there
+from tests.live._async.test_copy_table import WAYS, failure, far, far_url, one_value, tables, there
 
 from stretto._async.database import AsyncDatabase
 from stretto.sqlstate import InsufficientPrivilege
@@ -60,7 +60,9 @@ async def test_a_table_of_which_a_policy_hides_rows_is_not_copied_in_part(
         await reader.copy_table("t", far, verify=True, **way)
     assert one_value(there, "select count(*) from t") == 0
     assert tables(there) == {"t"}
-    report = await reader.copy_table("select * from t", far, "t", verify=True, **way)  # who asks for it has what it sees
+    report = await reader.copy_table(
+        "select * from t", far, "t", verify=True, **way
+    )  # who asks for it has what it sees
     assert (report.rows, report.verified) == (5, True)
     assert await reader.fetchval("show row_security") == "on"
     outside.execute("alter table t disable row level security")
