@@ -47,6 +47,10 @@ class Cutter:
         """Each of these records, with its end."""
         raise NotImplementedError
 
+    def lines(self, data: bytes) -> int:
+        """How many ends of lines there are in whole records, in quotes too."""
+        return 0
+
     def _keep(self, data: bytes) -> None:
         if not data:
             return
@@ -126,6 +130,9 @@ class _Lines(Cutter):
         if self._special not in data:
             return data.splitlines(keepends=True) if b"\r" not in data else self._split(data)
         return self._split(data)
+
+    def lines(self, data: bytes) -> int:
+        return data.count(self._newline)
 
     def _split(self, data: bytes) -> list[bytes]:
         found = self._ended(data)
