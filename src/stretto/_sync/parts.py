@@ -12,6 +12,7 @@ from stretto._sync.session import session_of
 from stretto.errors import CopyDiffers, Error
 from stretto.flows import copy, described, moving
 from stretto.flows.ambient import NOTHING, present, scope_of, surroundings
+from stretto.flows.batches import StreamReader
 from stretto.flows.moved import CopiedPart, CopyProgress
 from stretto.flows.moving import Order, Pair, Part
 from stretto.flows.names import quote_table
@@ -83,9 +84,11 @@ class Parts:
         form = self._format()
         with session_of(self._source) as session:
             data: Any = self._data(session, part.copy([pair.source for pair in self._pairs], form), size)
+            sql = copy.copy_sql(self._into, self._names, "FROM STDIN", form, {})
             try:
                 with session_of(self._target) as writing:
-                    said = writing.copy_in(self._into, data, columns=self._names, format=form)
+                    messages = writing._messages(StreamReader(), next(data, None), data)
+                    said = writing._copy_messages(sql, messages)
             finally:
                 data.close()
         self._tell(moving.count_of(said) - size[0], 0)  # the end of the data came as a row, too

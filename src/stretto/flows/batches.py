@@ -14,8 +14,8 @@ from typing import Any
 from stretto.errors import DatabaseError, UsageError
 from stretto.flows.bulk import Job, Rejected, place_of
 from stretto.flows.copy import data_message, data_of
-from stretto.protocol.copying import HEADER, TRAILER, RowPlan, encode_alone, encode_rows
-from stretto.protocol.records import BinaryCutter, Cutter, cutter_of
+from stretto.protocol.copying import HEADER, TRAILER, RowPlan, Walk, encode_alone, encode_rows
+from stretto.protocol.records import BinaryCutter, Cutter, cutter_of, no_trailer
 from stretto.wire import frontend
 
 BLOCK_ROWS = 100_000
@@ -145,16 +145,30 @@ class RowReader(Reader):
 
 
 class StreamReader(Reader):
-    """Bytes that nobody has to cut. It counts the ends of lines, for those who want to see how far it is."""
+    """Bytes that nobody has to cut. It counts the rows of binary, and the ends of lines of text, to see how far it is.
 
-    lines = True
+    PostgreSQL takes binary data that ends before its trailer for whole; here it is an error.
+    """
+
+    def __init__(self, format: str | None = None) -> None:
+        super().__init__()
+        self.lines = format != "binary"
+        self._walk = Walk()
 
     def take(self, item: Any) -> Batch | None:
         data = bytes_of(item)
         first = self.count
-        count = data.count(b"\n")
-        self.count += count
-        return Batch(first, count, data_message(data), count)
+        if self.lines:
+            self.count += data.count(b"\n")
+        else:
+            self._walk.take(data)
+            self.count = self._walk.count
+        return Batch(first, self.count - first, data_message(data))
+
+    def end(self) -> Batch | None:
+        if self._walk.within:
+            raise no_trailer()
+        return None
 
 
 class CutReader(Reader):
@@ -202,7 +216,7 @@ def reader_for(job: Job, plan: RowPlan | None, cut: bool, apart: bool) -> Reader
     if plan is not None:
         return RowReader(plan, apart)
     if not cut or job.format is None:
-        return StreamReader()
+        return StreamReader(job.format)
     return CutReader(cutter_of(job.format, job.options), bool(job.options.get("header")), apart)
 
 

@@ -20,7 +20,7 @@ ERRORS = ("raise", "report")
 class Progress:
     """How far a load is: rows and bytes that were sent, and seconds since it began.
 
-    Of a source of bytes that nobody had to cut, ``rows`` counts the ends of its lines.
+    Of CSV and text that nobody had to cut, ``rows`` counts the ends of lines.
     """
 
     rows: int

@@ -172,3 +172,72 @@ def after_header(data: bytes) -> int:
         return 0
     size += ReadBuffer(data, size - 4).read_uint32()
     return size if len(data) >= size else 0
+
+
+class Walk:
+    """Follows the rows of binary data through pieces that end anywhere: how many there are, and if the trailer came.
+
+    ``within``: behind the header, and before the trailer. What is no such data is left to the server to refuse.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.within = False
+        self._over = False
+        self._rest = b""  # the beginning of a number, or of the header
+        self._fields = 0  # of the row, to come
+        self._skip = 0  # bytes of a field, to come
+
+    def take(self, data: bytes) -> None:
+        """Go on with the next piece."""
+        if self._over:
+            return
+        buf = ReadBuffer(self._rest + data if self._rest else data)
+        if not self.within and not self._begin(buf):
+            return
+        fields = self._fields
+        skip = self._skip
+        count = self.count
+        while True:
+            left = buf.remaining()
+            if skip > left:
+                buf.skip(left)
+                skip -= left
+                break
+            buf.skip(skip)
+            left -= skip
+            skip = 0
+            if fields > 0:
+                if left < 4:
+                    break
+                size = buf.read_int32()
+                if size > 0:
+                    skip = size
+                fields -= 1
+            else:
+                if left < 2:
+                    break
+                fields = buf.read_int16()
+                if fields < 0:
+                    self.within = False
+                    self._over = True
+                    break
+                count += 1
+        self._fields = fields
+        self._skip = skip
+        self.count = count
+        self._rest = buf.read_bytes(buf.remaining())
+
+    def _begin(self, buf: ReadBuffer) -> bool:
+        """Pass the header, if all of it is there."""
+        try:
+            size = after_header(buf.data)
+        except UsageError:
+            self._over = True
+            return False
+        self._rest = buf.data
+        if size == 0:
+            return False
+        buf.skip(size)
+        self.within = True
+        return True
