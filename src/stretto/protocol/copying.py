@@ -64,7 +64,7 @@ def encode_row(buf: WriteBuffer, row: Any, plan: RowPlan, number: int) -> None:
     i = 0
     if type(row) is tuple or type(row) is list or isinstance(row, (tuple, list)):
         if len(row) != width:
-            raise UsageError(f"row {number} has {len(row)} values, but {width} columns are copied")
+            raise unfit(number, f"has {len(row)} values, but {width} columns are copied")
         writers = plan.writers
         values = row if type(row) is tuple or type(row) is list else tuple(row)
         try:
@@ -85,7 +85,7 @@ def encode_named(buf: WriteBuffer, row: Any, plan: RowPlan, number: int) -> None
     """Append the fields of a mapping or object."""
     kind = plan.kind
     if kind == _SEQUENCES:
-        raise UsageError(f"row {number} is of class {type(row).__name__}, but those before it were tuples or lists")
+        raise unfit(number, f"is of class {type(row).__name__}, but those before it were tuples or lists")
     codecs = plan.codecs
     names = plan.names
     writers = plan.writers
@@ -108,9 +108,7 @@ def encode_named(buf: WriteBuffer, row: Any, plan: RowPlan, number: int) -> None
             i += 1
     except (Error, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
         if picking:
-            raise UsageError(
-                f"row {number} of class {type(row).__name__} has no value for column {plan.columns[i]!r}"
-            ) from None
+            raise unfit(number, f"of class {type(row).__name__} has no value for column {plan.columns[i]!r}") from None
         raise blame(error, plan, i, number) from error
     if plan.absent:
         check_absent(row, plan, number)
@@ -121,9 +119,14 @@ def check_absent(row: Any, plan: RowPlan, number: int) -> None:
     for name in plan.absent:
         value = row.get(name) if plan.kind == _MAPPINGS else getattr(row, name, None)
         if value is not None:
-            raise UsageError(
-                f"row {number} has a value for {name!r}, which the first row left to the server: give columns="
-            )
+            raise unfit(number, f"has a value for {name!r}, which the first row left to the server: give columns=")
+
+
+def unfit(number: int, what: str) -> UsageError:
+    """Say what is wrong with a row that is not like the others."""
+    made = UsageError(f"row {number} {what}")
+    made.row = number
+    return made
 
 
 def blame(error: Exception, plan: RowPlan, position: int, number: int) -> EncodeError:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stretto._async.database import AsyncDatabase
-from stretto.errors import BulkError, DatabaseError
+from stretto.errors import BulkError, DatabaseError, UsageError
 from stretto.flows.bulk import Chunk, place_of
 from stretto.sqlstate import (
     BadCopyFileFormat,
@@ -125,6 +125,23 @@ async def test_errors_that_are_not_the_loads_own_get_no_hint(db: AsyncDatabase, 
     with pytest.raises(NotNullViolation, match="row 1: ") as caught_too:
         await db.copy_in("t", [(2, 1, 1, 2), (3, None, 1, 3)])
     assert caught_too.value.hint is None
+
+
+@pytest.mark.parametrize(
+    ("source", "columns"),
+    [
+        ([(1, 1), (2, 1, 3)], ["id", "b"]),
+        ([(1, 1), {"id": 2, "b": 3}], ["id", "b"]),
+        ([{"id": 1, "b": 1}, {"id": 2}], ["id", "b"]),
+        ([{"id": 1, "parent": 1, "b": 1}, {"id": 2, "parent": 1, "b": 1, "note": 3}], None),
+    ],
+)
+async def test_a_row_that_is_not_like_the_others_has_its_number(db: AsyncDatabase, source: Any, columns: Any) -> None:
+    await db.execute("create table t (id int primary key, parent int, b int, note int not null default 1)")
+    for way in ({}, {"atomic": False}, {"chunks": 2}):
+        with pytest.raises(UsageError, match="row 1 ") as caught:
+            await db.copy_in("t", source, columns=columns, **way)
+        assert caught.value.row == 1
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
