@@ -91,7 +91,9 @@ class InterfaceError(Error):
 
 
 class UsageError(InterfaceError):
-    """A verb used in a way it can't be."""
+    """A verb used in a way it can't be. ``row``: which of a copy_in()'s source did not fit, from 0, if it is that."""
+
+    row: int | None = None
 
 
 class ModelError(UsageError):

@@ -10,7 +10,7 @@ import pytest
 
 from stretto.errors import ProtocolError, UsageError
 from stretto.protocol import records
-from stretto.protocol.copying import HEADER, TRAILER
+from stretto.protocol.copying import HEADER, TRAILER, Walk
 from stretto.protocol.records import Cutter, cutter_of
 
 Case = tuple[str, dict[str, str], list[bytes]]
@@ -90,11 +90,59 @@ def test_broken_binary_is_refused(data: bytes, kind: type[Exception], text: str)
         cutter.end()
 
 
-def test_what_stands_behind_a_binary_trailer_is_not_looked_at() -> None:
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_what_stands_behind_a_binary_trailer_is_refused(size: int) -> None:
+    data = HEADER + b"\0\0" + TRAILER
     cutter = cutter_of("binary", {})
-    assert cutter.take(HEADER + b"\0\0" + TRAILER + b"more") == b"\0\0"
-    assert cutter.take(b"and more") == b""
+    assert b"".join(cutter.take(data[i : i + size]) for i in range(0, len(data), size)) == b"\0\0"
     assert cutter.end() == b""
+    with pytest.raises(UsageError, match="more of it behind its trailer"):
+        cutter.take(b"m")
+    with pytest.raises(UsageError, match="more of it behind its trailer"):
+        cutter_of("binary", {}).take(data + b"m")
+
+
+# What a piece begins with, the rows that are whole, and whether the trailer is due.
+ROWS = [b"\0\1\0\0\0\2ab", b"\0\2\xff\xff\xff\xff\0\0\0\0", b"\0\0", b"\0\1\xff\xff\xff\xff"]
+LONG_HEADER = HEADER[:-4] + b"\0\0\0\3xyz"
+WALKS: dict[str, tuple[bytes, int, bool]] = {
+    "whole": (HEADER + b"".join(ROWS) + TRAILER, 4, False),
+    "with an extension": (LONG_HEADER + b"".join(ROWS) + TRAILER, 4, False),
+    "no trailer": (HEADER + b"".join(ROWS), 4, True),
+    "half a trailer": (HEADER + b"".join(ROWS) + TRAILER[:1], 4, True),
+    "in a field": (HEADER + ROWS[0][:-1], 1, True),
+    "in a length": (HEADER + ROWS[0] + ROWS[1][:4], 2, True),
+    "no row": (HEADER + TRAILER, 0, False),
+    "no row, no trailer": (HEADER, 0, True),
+    "more behind it": (HEADER + ROWS[0] + TRAILER + b"\0\1", 1, False),
+    "half a header": (HEADER[:15], 0, False),
+    "no binary": (b"1,2\n" * 10, 0, False),
+    "a wrong number of fields": (HEADER + ROWS[0] + b"\xff\xfe" + ROWS[0], 1, False),
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 19, 1000])
+@pytest.mark.parametrize(("data", "count", "within"), WALKS.values(), ids=WALKS)
+def test_binary_data_is_followed_to_its_trailer(data: bytes, count: int, within: bool, size: int) -> None:
+    walk = Walk()
+    for i in range(0, len(data), size):
+        walk.take(data[i : i + size])
+    assert (walk.count, walk.within) == (count, within)
+
+
+MARKED: list[tuple[list[bytes], list[bytes]]] = [
+    ([b"1\n", b"\\.\n", b"2\n"], [b"1\n"]),
+    ([b"1\r\n", b"\\.\r\n", b"2\r\n", b"\\.\r\n"], [b"1\r\n"]),
+    ([b"1\n", b"\\."], [b"1\n", b"\\."]),
+    ([b"\\.\n", b"2\n"], []),
+    ([b"\\.git\n", b"\\\\.\n", b"a\\\n\\.\n", b"\\.\n", b"2\n"], [b"\\.git\n", b"\\\\.\n", b"a\\\n\\.\n"]),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize(("source", "expected"), MARKED)
+def test_text_ends_at_its_mark(source: list[bytes], expected: list[bytes], size: int) -> None:
+    assert cut(cutter_of("text", {}), b"".join(source), size) == (expected, len(expected))
 
 
 def test_an_extension_of_the_binary_header_is_passed_over() -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from stretto._async.lanes import AsyncKeptLane, AsyncLane, in_parallel, is_in_parallel
+from stretto._async.landing import Landing
+from stretto._async.lanes import AsyncKeptLane, in_parallel, is_in_parallel
 from stretto._async.session import session_of
-from stretto.errors import CommitUnknown, DatabaseError, Error
+from stretto.errors import DatabaseError, Error
 from stretto.flows import staging
 from stretto.flows.ambient import NOTHING, scope_of, surroundings
-from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
-from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
+from stretto.flows.batches import Batch, Block, reader_for
+from stretto.flows.bulk import Chunk, Job, Progress, Report, advise, failed, locate
 from stretto.flows.copy import copy_sql
 from stretto.flows.frames import frame_of, lists_of
-from stretto.flows.rows import Target, columns_for
+from stretto.flows.rows import columns_for
 from stretto.runtime.acrew import Crew
 from stretto.runtime.asources import acut, aeach, aitems_of
 from stretto.runtime.aturns import value_of
@@ -33,26 +32,8 @@ async def load(db: Any, job: Job) -> Report:
     return await AsyncLoad(db, job).run()
 
 
-class AsyncLoad:
-    """One call of copy_in(): what it is to do, and what it has done so far."""
-
-    def __init__(self, db: Any, job: Job) -> None:
-        self._db = db
-        self._job = job
-        self._target = Target.of(job.target)
-        self._inside = scope_of(db) is not None
-        self._door: Any = db if self._inside else AsyncLane(db)
-        self._apart = job.errors == "report"
-        self._into: Any = self._target.name  # a COPY goes here: the target or a staging table
-        self._columns: Sequence[str] | None = None
-        self._format = job.format or "binary"
-        self._options = dict(job.options)
-        self._reader: Any = Reader()
-        self._begun = monotonic()
-        self._sent = self._bytes = 0
-        self._chunks: list[Chunk] = []
-        self._unknown: list[Chunk] = []
-        self._rejected: list[Rejected] = []
+class AsyncLoad(Landing):
+    """One call of copy_in()."""
 
     async def run(self) -> Report:
         job = self._job
@@ -65,6 +46,7 @@ class AsyncLoad:
             first = await self._first(items)
             await self._prepare(first, columns)
             width = self._width()
+            self._merging &= not job.atomic or width == 1
             if job.atomic and width == 1:
                 await self._in_one(first, items)
             elif job.atomic:
@@ -127,9 +109,10 @@ class AsyncLoad:
                     raise crew.failure
                 copied, rows = self._reader.count, sum(chunk.rows for chunk in self._chunks)
             else:
-                copied = rows = await self._stream(first, items)
-                if self._job.on_conflict is not None:
-                    rows = await self._merge(self._door)
+                rows = await self._stream(first, items)
+                copied = rows if self._reader.lines else self._reader.count
+                if self._merging:
+                    rows = await self._merge_all(self._door)
             await self._unstage()
             await self._ask_xid()
         self._chunks = [Chunk(0, copied, rows)]
@@ -139,9 +122,18 @@ class AsyncLoad:
             messages = connection._messages(self._reader, first, items, self._tell)
             try:
                 return await self._send(connection, messages)
-            except Error as error:
-                locate(error, 0, 0 if self._job.format else None)
+            except DatabaseError as error:
+                if error.query == self._copy_sql():  # it is not the source's own
+                    locate(error, 0, 0 if self._reader.lines else None)
+                    advise(error)
                 raise
+
+    async def _merge_all(self, door: Any) -> int:
+        try:
+            return await self._merge(door)
+        except DatabaseError as error:
+            advise(error)
+            raise
 
     async def _in_parallel(self, first: Any, items: AsyncGenerator[Any], width: int) -> None:
         """All or nothing over several connections: into an unlogged table, and from there in one transaction.
@@ -155,7 +147,7 @@ class AsyncLoad:
                 await self._work_off(crew, first, items)
                 door = AsyncKeptLane(self._db, keeper)
                 async with door.transaction():
-                    rows = await self._merge(door)
+                    rows = await self._merge_all(door)
                     await door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
                 with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
@@ -216,7 +208,7 @@ class AsyncLoad:
             batch = reader.take(item) if item is not None else reader.end()
             if batch is not None:
                 if block.stop == 0:
-                    block = Block(batch.first, line + reader.head.count(b"\n"))
+                    block = Block(batch.first, line + reader.head_lines)
                 if unchecked and reader.head:
                     await self._check_header()
                     unchecked = False
@@ -238,135 +230,6 @@ class AsyncLoad:
         )
         async with self._door.transaction(), session_of(self._door) as connection:
             await connection._copy_messages(sql, aeach([self._reader.message([(0, self._reader.head)]), COPY_DONE]))
-
-    # One block --------------------------------------------------------------------------------------------------------
-
-    async def _land(self, block: Block) -> None:
-        """A chunk, in its own transaction."""
-        chunk = Chunk(block.first, block.stop, 0)
-        try:
-            rows, rejected = await self._bring_all(block)
-        except CommitUnknown:
-            self._unknown.append(chunk)
-            raise
-        self._chunks.append(replace(chunk, rows=rows))
-        self._rejected += rejected
-
-    async def _bring_all(self, block: Block) -> Any:
-        """Bring a chunk; where a row breaks a constraint that is deferred, again, so that it is found."""
-        try:
-            return await self._door.transact(self._bring, block)
-        except DatabaseError as error:
-            if not self._apart or not is_rows_fault(error):
-                raise
-        return await self._door.transact(self._bring, block, "set constraints all immediate")
-
-    async def _bring(self, block: Block, before: str = "") -> tuple[int, list[Rejected]]:
-        """How many of a chunk's rows have landed, and those that have not; it may be called again."""
-        rejected: list[Rejected] = []
-        if before:
-            await self._door.execute(before)
-        await self._stage()
-        rows = await (self._isolate(block.records, rejected) if self._apart else self._fill(block))
-        await self._unstage()
-        await self._ask_xid()
-        return rows, rejected
-
-    async def _land_part(self, block: Block) -> None:
-        """A part of the one transaction."""
-        self._chunks.append(Chunk(block.first, block.stop, await self._isolate(block.records, self._rejected)))
-
-    async def _land_staged(self, block: Block) -> None:
-        """A part of what is staged; alone on its connection."""
-        async with self._door.transaction(), session_of(self._door) as connection:
-            await self._copy_block(connection, block)
-            await self._ask_xid()
-
-    async def _isolate(self, records: list[Record], rejected: list[Rejected]) -> int:
-        """Land records without those that the server refuses, each of which is found and put with the rejected."""
-        landed, todo = 0, [records] if records else []
-        while todo:
-            part = todo.pop()
-            try:
-                async with self._door.transaction():
-                    rows = await self._fill(Block(part[0][0], messages=[self._reader.message(part)]))
-                landed += rows
-            except DatabaseError as error:
-                if not is_rows_fault(error):
-                    raise
-                if len(part) == 1:
-                    rejected.append(Rejected.by(part[0][0], error))
-                    continue
-                bad = row_at(error, part, self._reader.lines)
-                cuts = (0, len(part) // 2, len(part)) if bad is None else (0, bad, bad + 1, len(part))
-                todo += [part[a:b] for a, b in reversed(list(pairwise(cuts))) if a < b]
-        return landed
-
-    async def _fill(self, block: Block) -> int:
-        """Bring a block into the target, in the open transaction."""
-        async with session_of(self._door) as connection:
-            rows = await self._copy_block(connection, block)
-        if self._job.on_conflict is None:
-            return rows
-        rows = await self._merge(self._door)
-        await self._door.execute(staging.empty(self._into))
-        return rows
-
-    async def _copy_block(self, connection: Any, block: Block) -> int:
-        messages = [self._reader.begin(), *block.messages, self._reader.finish()]
-        try:
-            return await self._send(connection, aeach(messages))
-        except Error as error:
-            if not self._apart:
-                locate(error, block.first, block.line if self._reader.lines else None)
-            raise
-
-    async def _send(self, connection: Any, messages: AsyncIterator[bytes]) -> int:
-        sql = copy_sql(self._into, self._columns, "FROM STDIN", self._format, self._options)
-        tag: str = await connection._copy_messages(sql, messages)
-        return int(tag.rpartition(" ")[2])
-
-    # Staging ----------------------------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[None]:
-        """The transaction of all; where one is open, that, with a savepoint where there is more than the COPY."""
-        if self._inside and self._job.on_conflict is None and not self._apart:
-            yield
-        else:
-            async with self._door.transaction():
-                yield
-
-    async def _stage(self) -> None:
-        if self._job.on_conflict is not None:
-            await self._door.execute(staging.create_temporary(self._target.sql, self._columns or ()))
-            self._into = (staging.TEMPORARY,)
-
-    async def _ask_xid(self) -> None:
-        """Ask for the transaction's number before its COMMIT, whose answer may be lost; COPY itself can't be asked."""
-        scope = scope_of(self._door)
-        if scope is not None and not self._inside:
-            async with session_of(self._door) as connection:
-                await connection._link.run(scope.trunk.xid.settle(), None)
-
-    async def _unstage(self) -> None:
-        if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
-            await self._door.execute(staging.drop(staging.quoted(self._into)))
-
-    async def _merge(self, door: Any) -> int:
-        version = None if self._target.table is None else self._target.table.version
-        columns = self._columns or ()
-        sql = staging.merge(
-            staging.quoted(self._into),
-            self._target.sql,
-            columns,
-            self._job.on_conflict,
-            self._key,
-            self._target.primary_key(),
-            None if version is None else version.column,
-        )
-        tag = await door.execute(sql)
-        return int(tag.rpartition(" ")[2])
 
     # What is told -----------------------------------------------------------------------------------------------------
 

@@ -225,7 +225,7 @@ class AsyncConnection(AsyncTransacting):
                 first = await anext(items, None)
             finally:
                 self._copying = False
-            reader: Reader = StreamReader()
+            reader: Reader = StreamReader(format)
             if format is None:
                 sample = first[0] if first else None
                 reader = RowReader(await self._run(plan_rows(self._shared, Target.of(target), columns, sample), None))

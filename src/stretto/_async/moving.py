@@ -197,7 +197,8 @@ class Move(Parts):
             await self._target.execute(moving.rename_sql(staging, order.into))
             return checksum
         if self._names:
-            await self._target.execute(moving.land_sql(staging, order.into, self._names))
+            said = await self._target.execute(moving.land_sql(staging, order.into, self._names))
+            self._moved = moving.count_of(said)  # a trigger may have left some out
         await self._target.execute(f"drop table {quote_table(staging)}")
         return await self._compare(order.into, await self._by_me())
 
@@ -283,7 +284,7 @@ class Move(Parts):
         landed = [self._landed[part] for part in self._parts if part in self._landed]
         return TableCopy(
             table=quote_table(self._order.into),
-            rows=sum(part.rows for part in landed),
+            rows=sum(part.rows for part in landed) if self._moved is None else self._moved,
             dropped=self._dropped,
             bytes=self._bytes,
             seconds=monotonic() - begun,

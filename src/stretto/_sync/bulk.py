@@ -3,23 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Generator
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from stretto._sync.lanes import KeptLane, Lane, in_parallel, is_in_parallel
+from stretto._sync.landing import Landing
+from stretto._sync.lanes import KeptLane, in_parallel, is_in_parallel
 from stretto._sync.session import session_of
-from stretto.errors import CommitUnknown, DatabaseError, Error
+from stretto.errors import DatabaseError, Error
 from stretto.flows import staging
 from stretto.flows.ambient import NOTHING, scope_of, surroundings
-from stretto.flows.batches import Batch, Block, Reader, Record, reader_for, row_at
-from stretto.flows.bulk import Chunk, Job, Progress, Rejected, Report, failed, is_rows_fault, locate
+from stretto.flows.batches import Batch, Block, reader_for
+from stretto.flows.bulk import Chunk, Job, Progress, Report, advise, failed, locate
 from stretto.flows.copy import copy_sql
 from stretto.flows.frames import frame_of, lists_of
-from stretto.flows.rows import Target, columns_for
+from stretto.flows.rows import columns_for
 from stretto.runtime.crew import Crew
 from stretto.runtime.sources import cut, each, items_of
 from stretto.runtime.turns import value_of
@@ -34,26 +33,8 @@ def load(db: Any, job: Job) -> Report:
     return Load(db, job).run()
 
 
-class Load:
-    """One call of copy_in(): what it is to do, and what it has done so far."""
-
-    def __init__(self, db: Any, job: Job) -> None:
-        self._db = db
-        self._job = job
-        self._target = Target.of(job.target)
-        self._inside = scope_of(db) is not None
-        self._door: Any = db if self._inside else Lane(db)
-        self._apart = job.errors == "report"
-        self._into: Any = self._target.name  # a COPY goes here: the target or a staging table
-        self._columns: Sequence[str] | None = None
-        self._format = job.format or "binary"
-        self._options = dict(job.options)
-        self._reader: Any = Reader()
-        self._begun = monotonic()
-        self._sent = self._bytes = 0
-        self._chunks: list[Chunk] = []
-        self._unknown: list[Chunk] = []
-        self._rejected: list[Rejected] = []
+class Load(Landing):
+    """One call of copy_in()."""
 
     def run(self) -> Report:
         job = self._job
@@ -66,6 +47,7 @@ class Load:
             first = self._first(items)
             self._prepare(first, columns)
             width = self._width()
+            self._merging &= not job.atomic or width == 1
             if job.atomic and width == 1:
                 self._in_one(first, items)
             elif job.atomic:
@@ -128,9 +110,10 @@ class Load:
                     raise crew.failure
                 copied, rows = self._reader.count, sum(chunk.rows for chunk in self._chunks)
             else:
-                copied = rows = self._stream(first, items)
-                if self._job.on_conflict is not None:
-                    rows = self._merge(self._door)
+                rows = self._stream(first, items)
+                copied = rows if self._reader.lines else self._reader.count
+                if self._merging:
+                    rows = self._merge_all(self._door)
             self._unstage()
             self._ask_xid()
         self._chunks = [Chunk(0, copied, rows)]
@@ -140,9 +123,18 @@ class Load:
             messages = connection._messages(self._reader, first, items, self._tell)
             try:
                 return self._send(connection, messages)
-            except Error as error:
-                locate(error, 0, 0 if self._job.format else None)
+            except DatabaseError as error:
+                if error.query == self._copy_sql():  # it is not the source's own
+                    locate(error, 0, 0 if self._reader.lines else None)
+                    advise(error)
                 raise
+
+    def _merge_all(self, door: Any) -> int:
+        try:
+            return self._merge(door)
+        except DatabaseError as error:
+            advise(error)
+            raise
 
     def _in_parallel(self, first: Any, items: Generator[Any], width: int) -> None:
         """All or nothing over several connections: into an unlogged table, and from there in one transaction.
@@ -156,7 +148,7 @@ class Load:
                 self._work_off(crew, first, items)
                 door = KeptLane(self._db, keeper)
                 with door.transaction():
-                    rows = self._merge(door)
+                    rows = self._merge_all(door)
                     door.execute(staging.drop(staging.quoted(name)))
             except BaseException:
                 with suppress(Error), surroundings(NOTHING):  # a deadline that has passed is not for this
@@ -217,7 +209,7 @@ class Load:
             batch = reader.take(item) if item is not None else reader.end()
             if batch is not None:
                 if block.stop == 0:
-                    block = Block(batch.first, line + reader.head.count(b"\n"))
+                    block = Block(batch.first, line + reader.head_lines)
                 if unchecked and reader.head:
                     self._check_header()
                     unchecked = False
@@ -239,135 +231,6 @@ class Load:
         )
         with self._door.transaction(), session_of(self._door) as connection:
             connection._copy_messages(sql, each([self._reader.message([(0, self._reader.head)]), COPY_DONE]))
-
-    # One block --------------------------------------------------------------------------------------------------------
-
-    def _land(self, block: Block) -> None:
-        """A chunk, in its own transaction."""
-        chunk = Chunk(block.first, block.stop, 0)
-        try:
-            rows, rejected = self._bring_all(block)
-        except CommitUnknown:
-            self._unknown.append(chunk)
-            raise
-        self._chunks.append(replace(chunk, rows=rows))
-        self._rejected += rejected
-
-    def _bring_all(self, block: Block) -> Any:
-        """Bring a chunk; where a row breaks a constraint that is deferred, again, so that it is found."""
-        try:
-            return self._door.transact(self._bring, block)
-        except DatabaseError as error:
-            if not self._apart or not is_rows_fault(error):
-                raise
-        return self._door.transact(self._bring, block, "set constraints all immediate")
-
-    def _bring(self, block: Block, before: str = "") -> tuple[int, list[Rejected]]:
-        """How many of a chunk's rows have landed, and those that have not; it may be called again."""
-        rejected: list[Rejected] = []
-        if before:
-            self._door.execute(before)
-        self._stage()
-        rows = self._isolate(block.records, rejected) if self._apart else self._fill(block)
-        self._unstage()
-        self._ask_xid()
-        return rows, rejected
-
-    def _land_part(self, block: Block) -> None:
-        """A part of the one transaction."""
-        self._chunks.append(Chunk(block.first, block.stop, self._isolate(block.records, self._rejected)))
-
-    def _land_staged(self, block: Block) -> None:
-        """A part of what is staged; alone on its connection."""
-        with self._door.transaction(), session_of(self._door) as connection:
-            self._copy_block(connection, block)
-            self._ask_xid()
-
-    def _isolate(self, records: list[Record], rejected: list[Rejected]) -> int:
-        """Land records without those that the server refuses, each of which is found and put with the rejected."""
-        landed, todo = 0, [records] if records else []
-        while todo:
-            part = todo.pop()
-            try:
-                with self._door.transaction():
-                    rows = self._fill(Block(part[0][0], messages=[self._reader.message(part)]))
-                landed += rows
-            except DatabaseError as error:
-                if not is_rows_fault(error):
-                    raise
-                if len(part) == 1:
-                    rejected.append(Rejected.by(part[0][0], error))
-                    continue
-                bad = row_at(error, part, self._reader.lines)
-                cuts = (0, len(part) // 2, len(part)) if bad is None else (0, bad, bad + 1, len(part))
-                todo += [part[a:b] for a, b in reversed(list(pairwise(cuts))) if a < b]
-        return landed
-
-    def _fill(self, block: Block) -> int:
-        """Bring a block into the target, in the open transaction."""
-        with session_of(self._door) as connection:
-            rows = self._copy_block(connection, block)
-        if self._job.on_conflict is None:
-            return rows
-        rows = self._merge(self._door)
-        self._door.execute(staging.empty(self._into))
-        return rows
-
-    def _copy_block(self, connection: Any, block: Block) -> int:
-        messages = [self._reader.begin(), *block.messages, self._reader.finish()]
-        try:
-            return self._send(connection, each(messages))
-        except Error as error:
-            if not self._apart:
-                locate(error, block.first, block.line if self._reader.lines else None)
-            raise
-
-    def _send(self, connection: Any, messages: Iterator[bytes]) -> int:
-        sql = copy_sql(self._into, self._columns, "FROM STDIN", self._format, self._options)
-        tag: str = connection._copy_messages(sql, messages)
-        return int(tag.rpartition(" ")[2])
-
-    # Staging ----------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """The transaction of all; where one is open, that, with a savepoint where there is more than the COPY."""
-        if self._inside and self._job.on_conflict is None and not self._apart:
-            yield
-        else:
-            with self._door.transaction():
-                yield
-
-    def _stage(self) -> None:
-        if self._job.on_conflict is not None:
-            self._door.execute(staging.create_temporary(self._target.sql, self._columns or ()))
-            self._into = (staging.TEMPORARY,)
-
-    def _ask_xid(self) -> None:
-        """Ask for the transaction's number before its COMMIT, whose answer may be lost; COPY itself can't be asked."""
-        scope = scope_of(self._door)
-        if scope is not None and not self._inside:
-            with session_of(self._door) as connection:
-                connection._link.run(scope.trunk.xid.settle(), None)
-
-    def _unstage(self) -> None:
-        if self._job.on_conflict is not None and self._inside:  # that transaction goes on, and another load may come
-            self._door.execute(staging.drop(staging.quoted(self._into)))
-
-    def _merge(self, door: Any) -> int:
-        version = None if self._target.table is None else self._target.table.version
-        columns = self._columns or ()
-        sql = staging.merge(
-            staging.quoted(self._into),
-            self._target.sql,
-            columns,
-            self._job.on_conflict,
-            self._key,
-            self._target.primary_key(),
-            None if version is None else version.column,
-        )
-        tag = door.execute(sql)
-        return int(tag.rpartition(" ")[2])
 
     # What is told -----------------------------------------------------------------------------------------------------
 

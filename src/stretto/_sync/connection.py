@@ -226,7 +226,7 @@ class Connection(Transacting):
                 first = next(items, None)
             finally:
                 self._copying = False
-            reader: Reader = StreamReader()
+            reader: Reader = StreamReader(format)
             if format is None:
                 sample = first[0] if first else None
                 reader = RowReader(self._run(plan_rows(self._shared, Target.of(target), columns, sample), None))

@@ -198,7 +198,8 @@ class Move(Parts):
             self._target.execute(moving.rename_sql(staging, order.into))
             return checksum
         if self._names:
-            self._target.execute(moving.land_sql(staging, order.into, self._names))
+            said = self._target.execute(moving.land_sql(staging, order.into, self._names))
+            self._moved = moving.count_of(said)  # a trigger may have left some out
         self._target.execute(f"drop table {quote_table(staging)}")
         return self._compare(order.into, self._by_me())
 
@@ -284,7 +285,7 @@ class Move(Parts):
         landed = [self._landed[part] for part in self._parts if part in self._landed]
         return TableCopy(
             table=quote_table(self._order.into),
-            rows=sum(part.rows for part in landed),
+            rows=sum(part.rows for part in landed) if self._moved is None else self._moved,
             dropped=self._dropped,
             bytes=self._bytes,
             seconds=monotonic() - begun,

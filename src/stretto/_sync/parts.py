@@ -12,6 +12,7 @@ from stretto._sync.session import session_of
 from stretto.errors import CopyDiffers, Error
 from stretto.flows import copy, described, moving
 from stretto.flows.ambient import NOTHING, present, scope_of, surroundings
+from stretto.flows.batches import StreamReader
 from stretto.flows.moved import CopiedPart, CopyProgress
 from stretto.flows.moving import Order, Pair, Part
 from stretto.flows.names import quote_table
@@ -40,28 +41,32 @@ class Parts:
         self._expected: int | None = None
         self._plain = True
         self._rows = self._bytes = self._dropped = 0
+        self._moved: int | None = None  # rows of a staged copy that came to where they belong
         self._read = [0, 0]  # the count and the checksum of what was read
         self._verified = False
 
     @contextmanager
     def _plainly(self, database: Any) -> Iterator[None]:
-        """Have values written and read in one way; what the caller's transaction has set is put back.
+        """Have values written and read in one way, and all of a table's; what the caller has set is put back.
 
         The target's settings come back with the savepoint in which they were made.
         """
         reading = database is self._source
         lent = self._reading_inside if reading else self._inside
-        keep = database.fetchrow(described.KEEP) if lent else None
-        database.execute(described.SET, *described.SETTINGS.values())
+        whole = reading and not self._order.is_query
+        settings = {**described.SETTINGS, **described.WHOLE} if whole else described.SETTINGS
+        keep = database.fetchrow(described.keep_sql(settings)) if lent else None
+        put = described.set_sql(settings)
+        database.execute(put, *settings.values())
         try:
             yield
         except BaseException:
             if keep is not None and reading:
                 with suppress(Error), surroundings(NOTHING.inside(present().scope)):  # no deadline
-                    database.execute(described.SET, *keep, timeout=TIDYING)
+                    database.execute(put, *keep, timeout=TIDYING)
             raise
         if keep is not None:
-            database.execute(described.SET, *keep)
+            database.execute(put, *keep)
 
     def _copy(self, part: Part) -> CopiedPart:
         """Copy a part; the target's transaction and the source's are open."""
@@ -79,9 +84,11 @@ class Parts:
         form = self._format()
         with session_of(self._source) as session:
             data: Any = self._data(session, part.copy([pair.source for pair in self._pairs], form), size)
+            sql = copy.copy_sql(self._into, self._names, "FROM STDIN", form, {})
             try:
                 with session_of(self._target) as writing:
-                    said = writing.copy_in(self._into, data, columns=self._names, format=form)
+                    messages = writing._messages(StreamReader(), next(data, None), data)
+                    said = writing._copy_messages(sql, messages)
             finally:
                 data.close()
         self._tell(moving.count_of(said) - size[0], 0)  # the end of the data came as a row, too

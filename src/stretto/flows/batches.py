@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from stretto.errors import DatabaseError, UsageError
 from stretto.flows.bulk import Job, Rejected, place_of
-from stretto.flows.copy import data_message
-from stretto.protocol.copying import HEADER, TRAILER, RowPlan, encode_alone, encode_rows
-from stretto.protocol.records import Cutter, cutter_of
+from stretto.flows.copy import data_message, data_of
+from stretto.protocol.copying import HEADER, TRAILER, RowPlan, Walk, encode_alone, encode_rows
+from stretto.protocol.records import BinaryCutter, Cutter, cutter_of, no_trailer
 from stretto.wire import frontend
 
 BLOCK_ROWS = 100_000
@@ -75,9 +76,11 @@ class Reader:
     closing = b""
     lines = False  # whether the server counts the lines of these rows, and not the rows
     head = b""  # a first record that is no row
+    head_lines = 0
 
-    def __init__(self, apart: bool = False) -> None:
+    def __init__(self, apart: bool = False, cutter: Cutter | None = None) -> None:
         self.apart = apart
+        self.cutter = cutter or BinaryCutter()
         self.count = 0
         self.rejected: list[Rejected] = []
 
@@ -92,6 +95,17 @@ class Reader:
     def message(self, records: Iterable[Record]) -> bytes:
         """The CopyData message of records."""
         return data_message(b"".join([data for _, data in records]))
+
+    def records(self, block: Block) -> list[Record]:
+        """The records of a block once more, each by itself."""
+        found = [self.cutter.records(data_of(message)) for message in block.messages]
+        return list(enumerate(chain.from_iterable(found), block.first))
+
+    def line_of(self, row: int, block: Block, records: Sequence[Record]) -> int | None:
+        """The line of the source, from 1, on which a row of these records of a block begins; None where it has none."""
+        if not self.lines:
+            return None
+        return block.line + sum([self.cutter.lines(data) for number, data in records if number < row]) + 1
 
     def begin(self) -> bytes:
         """What is sent before the first row of a COPY; nothing for text."""
@@ -131,49 +145,63 @@ class RowReader(Reader):
 
 
 class StreamReader(Reader):
-    """Bytes that nobody has to cut. It counts the ends of lines, for those who want to see how far it is."""
+    """Bytes that nobody has to cut. It counts the rows of binary, and the ends of lines of text, to see how far it is.
 
-    lines = True
+    PostgreSQL takes binary data that ends before its trailer for whole; here it is an error.
+    """
+
+    def __init__(self, format: str | None = None) -> None:
+        super().__init__()
+        self.lines = format != "binary"
+        self._walk = Walk()
 
     def take(self, item: Any) -> Batch | None:
         data = bytes_of(item)
         first = self.count
-        count = data.count(b"\n")
-        self.count += count
-        return Batch(first, count, data_message(data), count)
+        if self.lines:
+            self.count += data.count(b"\n")
+        else:
+            self._walk.take(data)
+            self.count = self._walk.count
+        return Batch(first, self.count - first, data_message(data))
+
+    def end(self) -> Batch | None:
+        if self._walk.within:
+            raise no_trailer()
+        return None
 
 
 class CutReader(Reader):
     """Bytes that are cut at the ends of records. ``header``: the first record is no row; it is kept in ``head``."""
 
     def __init__(self, cutter: Cutter, header: bool, apart: bool = False) -> None:
-        super().__init__(apart)
+        super().__init__(apart, cutter)
         self.opening, self.closing = cutter.opening, cutter.closing
         self.lines = not cutter.opening
-        self._cutter = cutter
         self._header = header
 
     def take(self, item: Any) -> Batch | None:
-        return self._batch(self._cutter.take(bytes_of(item)))
+        return self._batch(self.cutter.take(bytes_of(item)))
 
     def end(self) -> Batch | None:
-        return self._batch(self._cutter.end())
+        return self._batch(self.cutter.end())
 
     def _batch(self, data: bytes) -> Batch | None:
         if self._header and data:
             self._header = False
-            self.head = self._cutter.records(data)[0]
+            self.head = self.cutter.records(data)[0]
             data = data[len(self.head) :]
+            self.head_lines = self.cutter.lines(self.head)
         if not data:
             return None
         first = self.count
         if self.apart:
-            records = self._cutter.records(data)
+            records = self.cutter.records(data)
             self.count += len(records)
             return Batch(first, len(records), b"", 0, tuple(enumerate(records, first)))
-        count = self._cutter.count(data)
+        count = self.cutter.count(data)
         self.count += count
-        return Batch(first, count, data_message(data), data.count(b"\n"))
+        return Batch(first, count, data_message(data), self.cutter.lines(data))
 
 
 def bytes_of(item: Any) -> bytes:
@@ -188,7 +216,7 @@ def reader_for(job: Job, plan: RowPlan | None, cut: bool, apart: bool) -> Reader
     if plan is not None:
         return RowReader(plan, apart)
     if not cut or job.format is None:
-        return StreamReader()
+        return StreamReader(job.format)
     return CutReader(cutter_of(job.format, job.options), bool(job.options.get("header")), apart)
 
 

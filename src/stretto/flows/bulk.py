@@ -20,7 +20,7 @@ ERRORS = ("raise", "report")
 class Progress:
     """How far a load is: rows and bytes that were sent, and seconds since it began.
 
-    Of a source of bytes that nobody had to cut, ``rows`` counts the ends of its lines.
+    Of CSV and text that nobody had to cut, ``rows`` counts the ends of lines.
     """
 
     rows: int
@@ -30,7 +30,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows ``first`` to before ``stop`` of the source, counted from 0; ``rows`` of them have landed."""
+    """Rows ``first`` to before ``stop`` of the source, counted from 0; ``rows`` of them have landed.
+
+    Of CSV and text that nobody had to cut nobody counts the rows: ``stop`` is as many as the server took.
+    """
 
     first: int
     stop: int
@@ -104,6 +107,7 @@ class Job:
 
 
 _PLACE = re.compile(r"^COPY .+?, \w+ (\d+)(?:, \w+ ([^:\n]+))?", re.MULTILINE)
+_LINE = re.compile(r"^(COPY .+?, \w+ )\d+", re.MULTILINE)
 _ROWS_FAULT = {"22", "23", "44", "54", "P0"}  # the classes of errors that are a row's own: its data, its constraints
 
 
@@ -129,10 +133,31 @@ def locate(error: BaseException, first: int, line: int | None) -> None:
     if error.column_name is None:
         error.column_name = place[1]
     if line is None:
-        error.row = first + place[0] - 1
-        error.message = f"row {error.row}: {error.message}"
+        name_row(error, first + place[0] - 1, None)
     elif line:
-        error.message = f"line {line + place[0]} of the source: {error.message}"
+        _place(error, f"line {line + place[0]} of the source", line + place[0])
+
+
+def name_row(error: DatabaseError, row: int, line: int | None) -> None:
+    """Say in a server's error which row of the source it was, and in its text on which line that begins, if any."""
+    error.row = row
+    if line is None:
+        _place(error, f"row {row}", row + 1)
+    else:
+        _place(error, f"line {line} of the source", line)
+
+
+def _place(error: DatabaseError, name: str, line: int) -> None:
+    """Put the place before the message, and have the context say the source's line instead of the COPY's own."""
+    error.message = f"{name}: {error.message}"
+    if error.where is not None:
+        error.where = _LINE.sub(rf"\g<1>{line}", error.where, count=1)
+
+
+def advise(error: DatabaseError) -> None:
+    """Say how the row is found, where the server names none and it can't be brought again."""
+    if is_rows_fault(error) and error.row is None and place_of(error) is None and error.hint is None:
+        error.hint = 'errors="report" finds which row it is.'
 
 
 def failed(error: BaseException, report: Report) -> BulkError:

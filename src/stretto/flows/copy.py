@@ -15,7 +15,7 @@ from stretto.flows.query import Flow, check
 from stretto.protocol.request import Request
 from stretto.protocol.statement import encode_sql
 from stretto.wire import backend, frontend
-from stretto.wire.buffer import WriteBuffer
+from stretto.wire.buffer import ReadBuffer, WriteBuffer
 
 COPY_IN = ord("G")
 COPY_OUT = ord("H")
@@ -133,6 +133,12 @@ def data_message(data: bytes) -> bytes:
     buf = WriteBuffer(len(data) + 16)
     frontend.copy_data(buf, data)
     return buf.getvalue()
+
+
+def data_of(message: bytes) -> bytes:
+    """What is in a CopyData message."""
+    buf = ReadBuffer(message, 5)
+    return buf.read_bytes(buf.remaining())
 
 
 def fail_message(error: BaseException) -> bytes:

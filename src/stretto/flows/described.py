@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 # In these settings values are read and written the same way on both sides; those of the transaction are kept.
@@ -12,6 +13,8 @@ SETTINGS = {
     "extra_float_digits": "3",
     "bytea_output": "hex",
 }
+# Of a table all rows are meant: where a policy would hide some, the server refuses.
+WHOLE = {"row_security": "off"}
 
 RELATION = """
 select c.oid::int8 as oid, c.relkind::text as kind, pg_catalog.current_setting('server_encoding') as encoding,
@@ -48,8 +51,16 @@ select n.nspname::text as schema, c.relname::text as name, c.relkind::text as ki
 """
 SNAPSHOT = "select pg_catalog.pg_export_snapshot()"
 XID = "select pg_catalog.txid_current() % 4294967296"
-KEEP = "select " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in SETTINGS)
-SET = "select " + ", ".join(f"pg_catalog.set_config('{name}', ${i}, true)" for i, name in enumerate(SETTINGS, 1))
+
+
+def keep_sql(settings: Iterable[str]) -> str:
+    """Ask how they are."""
+    return "select " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in settings)
+
+
+def set_sql(settings: Iterable[str]) -> str:
+    """Set them for the transaction, each to an argument."""
+    return "select " + ", ".join(f"pg_catalog.set_config('{name}', ${i}, true)" for i, name in enumerate(settings, 1))
 
 
 class Column(NamedTuple):

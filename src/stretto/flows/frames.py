@@ -19,15 +19,21 @@ SLICE = 5000  # rows that are made Python objects at a time
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Rows with names: ``rows(names)`` gives lists of tuples of these columns."""
+    """Rows with names: ``rows(names)`` gives lists of tuples of these columns. ``index``: names that are no columns."""
 
     names: tuple[str, ...]
     rows: Callable[[list[str]], Iterator[list[tuple[Any, ...]]]]
+    index: tuple[str, ...] = ()
 
 
 def lists_of(frame: Frame, target: Target, columns: Sequence[Any] | None) -> tuple[Iterator[list[Any]], Sequence[Any]]:
     """A frame's rows, and the columns that they are for: the frame's own where none are named."""
     if columns is None:
+        if frame.index:
+            raise UsageError(
+                f"the frame's index is named {', '.join(frame.index)}, and an index is not copied: give "
+                "frame.reset_index(), where it is a column, or say columns="
+            )
         return frame.rows(list(frame.names)), frame.names
     names = []
     for column in target.named(columns):
@@ -66,10 +72,15 @@ def _pandas(frame: Any) -> Frame:
             part = frame.iloc[start : start + SLICE]
             yield list(zip(*[_series(part[labels[name]]) for name in names], strict=True))
 
-    return Frame(tuple(labels), rows)
+    return Frame(tuple(labels), rows, tuple(str(name) for name in frame.index.names if name is not None))
 
 
 def _series(series: Any) -> list[Any]:
+    dtype = series.dtype
+    if hasattr(dtype, "pyarrow_dtype"):
+        _exact(series.array.__arrow_array__(), series.name)
+    elif dtype.kind in "mM" and ((series.dt.nanosecond if dtype.kind == "M" else series.dt.nanoseconds) > 0).any():
+        raise _too_fine(series.name)
     values: list[Any] = series.tolist()
     missing = series.isna()
     if missing.any():
@@ -80,9 +91,21 @@ def _series(series: Any) -> list[Any]:
 def _polars(frame: Any) -> Frame:
     def rows(names: list[str]) -> Iterator[list[tuple[Any, ...]]]:
         for part in frame.select(names).iter_slices(SLICE):
+            for column in part.iter_columns():
+                _check_polars(column)
             yield part.rows()
 
     return Frame(tuple(frame.columns), rows)
+
+
+def _check_polars(column: Any) -> None:
+    """Raise UsageError for nanoseconds, in lists and arrays too. A Time has no unit, it always has them."""
+    inner = column
+    while hasattr(inner.dtype, "inner"):
+        inner = inner.explode()
+    fine = getattr(inner.dtype, "time_unit", "ns" if str(inner.dtype) == "Time" else None) == "ns"
+    if fine and (inner.to_physical() % 1000 != 0).any():
+        raise _too_fine(column.name)
 
 
 def _reader_of(source: Any) -> Any:
@@ -107,6 +130,32 @@ def _arrow(reader: Any) -> Frame:
         for batch in reader:
             for start in range(0, batch.num_rows, SLICE):
                 part = batch.slice(start, SLICE)
-                yield list(zip(*[part.column(name).to_pylist() for name in names], strict=True))
+                yield list(zip(*[_exact(part.column(name), name).to_pylist() for name in names], strict=True))
 
     return Frame(tuple(reader.schema.names), rows)
+
+
+def _exact(column: Any, name: Any) -> Any:
+    """A column of Arrow in microseconds, if it is one of nanoseconds. Raises UsageError where some would be lost."""
+    kind = column.type
+    found = getattr(kind, "value_type", kind)  # of a list
+    if getattr(found, "unit", None) != "ns":
+        return column
+    arrow = importlib.import_module("pyarrow")
+    types = arrow.types
+    if types.is_timestamp(found):
+        wanted = arrow.timestamp("us", found.tz)
+    else:
+        wanted = arrow.duration("us") if types.is_duration(found) else arrow.time64("us")
+    try:
+        return column.cast(wanted if found is kind else arrow.list_(wanted))
+    except arrow.ArrowInvalid:
+        raise _too_fine(name) from None
+
+
+def _too_fine(name: Any) -> UsageError:
+    """What is raised where a value would lose its nanoseconds."""
+    return UsageError(
+        f"the frame's column {str(name)!r} has nanoseconds, and PostgreSQL keeps microseconds: round it first, as by "
+        "pandas' series.dt.round('us'), polars' column.dt.round('1us') or pyarrow.compute.round_temporal"
+    )

@@ -31,8 +31,9 @@ class TableCopy:
     """What a copy of a table has brought to its target.
 
     ``rows`` are there now, ``dropped`` ones the transform did not want; ``bytes`` of COPY's ``format`` have travelled.
-    ``parts`` are those that landed, ``unknown`` those whose COMMIT nobody answered. ``checksum`` is what both sides had
-    in common, where it was asked for (the transform's rows have none: they were counted).
+    ``parts`` are those that landed, ``unknown`` those whose COMMIT nobody answered; a staged copy's parts have the rows
+    that were brought, before the target's triggers saw them. ``checksum`` is what both sides had in common, where it
+    was asked for (the transform's rows have none: they were counted).
     """
 
     table: str

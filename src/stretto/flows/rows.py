@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.codecs.base import Codec
+from stretto.codecs.makers import Row
 from stretto.errors import UsageError
 from stretto.flows.bulk import Job
 from stretto.flows.names import quote_name, quote_table
@@ -92,6 +93,20 @@ class Target:
             return list(known.values())
         return [known[field.column] for field in self.table.fields.values() if field.written and field.column in known]
 
+    def check_names(self, sample: Any) -> None:
+        """Raise UsageError where a mapping or Row has values for columns that are not there: they would be lost."""
+        if not isinstance(sample, (Mapping, Row)) or not self.known:
+            return
+        known = [one.name for one in self.known]
+        if self.table is not None:
+            known = [name for one in self.table.fields.values() for name in dict.fromkeys((one.name, one.column))]
+        lost = [str(name) for name in (sample._fields if isinstance(sample, Row) else sample) if name not in known]
+        if lost:
+            raise UsageError(
+                f"the rows have values for {', '.join(lost)}, which {self.sql} has not: there are {', '.join(known)}; "
+                "columns= says what is copied"
+            )
+
     def primary_key(self) -> list[str]:
         """The columns of the Model's primary key, or of the table's once it was asked for."""
         if self.table is not None:
@@ -143,7 +158,8 @@ def plan_rows(shared: Shared, target: Target, columns: Sequence[Any] | None, sam
         names = target.named(columns)
     else:
         yield from target.look(shared)
-        names = [one.name for one in target.candidates()]
+        target.check_names(sample)
+        names = target.named(sample._fields) if isinstance(sample, Row) else [one.name for one in target.candidates()]
         if kind != SEQUENCES:
             absent = [one for one in target.candidates() if _is_left(target, one, sample, kind)]
             names = [name for name in names if name not in {one.name for one in absent}]

@@ -27,3 +27,20 @@ cpdef encode_named(WriteBuffer buf, row, RowPlan plan, Py_ssize_t number)
 
 @cython.locals(buf=ReadBuffer, count=Py_ssize_t, end=Py_ssize_t, fields=int, size=cython.longlong)
 cpdef tuple whole_rows(bytes data, Py_ssize_t start, Py_ssize_t most=*)
+
+
+@cython.final
+cdef class Walk:
+    cdef readonly Py_ssize_t count
+    cdef readonly bint within
+    cdef bint _over
+    cdef bytes _rest
+    cdef int _fields
+    cdef Py_ssize_t _skip
+
+    @cython.locals(
+        buf=ReadBuffer, fields=int, skip=Py_ssize_t, count=Py_ssize_t, left=Py_ssize_t, size=cython.longlong
+    )
+    cpdef take(self, bytes data)
+    @cython.locals(size=Py_ssize_t)
+    cdef bint _begin(self, ReadBuffer buf) except -1

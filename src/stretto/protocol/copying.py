@@ -64,7 +64,7 @@ def encode_row(buf: WriteBuffer, row: Any, plan: RowPlan, number: int) -> None:
     i = 0
     if type(row) is tuple or type(row) is list or isinstance(row, (tuple, list)):
         if len(row) != width:
-            raise UsageError(f"row {number} has {len(row)} values, but {width} columns are copied")
+            raise unfit(number, f"has {len(row)} values, but {width} columns are copied")
         writers = plan.writers
         values = row if type(row) is tuple or type(row) is list else tuple(row)
         try:
@@ -85,7 +85,7 @@ def encode_named(buf: WriteBuffer, row: Any, plan: RowPlan, number: int) -> None
     """Append the fields of a mapping or object."""
     kind = plan.kind
     if kind == _SEQUENCES:
-        raise UsageError(f"row {number} is of class {type(row).__name__}, but those before it were tuples or lists")
+        raise unfit(number, f"is of class {type(row).__name__}, but those before it were tuples or lists")
     codecs = plan.codecs
     names = plan.names
     writers = plan.writers
@@ -108,9 +108,7 @@ def encode_named(buf: WriteBuffer, row: Any, plan: RowPlan, number: int) -> None
             i += 1
     except (Error, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
         if picking:
-            raise UsageError(
-                f"row {number} of class {type(row).__name__} has no value for column {plan.columns[i]!r}"
-            ) from None
+            raise unfit(number, f"of class {type(row).__name__} has no value for column {plan.columns[i]!r}") from None
         raise blame(error, plan, i, number) from error
     if plan.absent:
         check_absent(row, plan, number)
@@ -121,9 +119,14 @@ def check_absent(row: Any, plan: RowPlan, number: int) -> None:
     for name in plan.absent:
         value = row.get(name) if plan.kind == _MAPPINGS else getattr(row, name, None)
         if value is not None:
-            raise UsageError(
-                f"row {number} has a value for {name!r}, which the first row left to the server: give columns="
-            )
+            raise unfit(number, f"has a value for {name!r}, which the first row left to the server: give columns=")
+
+
+def unfit(number: int, what: str) -> UsageError:
+    """Say what is wrong with a row that is not like the others."""
+    made = UsageError(f"row {number} {what}")
+    made.row = number
+    return made
 
 
 def blame(error: Exception, plan: RowPlan, position: int, number: int) -> EncodeError:
@@ -172,3 +175,72 @@ def after_header(data: bytes) -> int:
         return 0
     size += ReadBuffer(data, size - 4).read_uint32()
     return size if len(data) >= size else 0
+
+
+class Walk:
+    """Follows the rows of binary data through pieces that end anywhere: how many there are, and if the trailer came.
+
+    ``within``: behind the header, and before the trailer. What is no such data is left to the server to refuse.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.within = False
+        self._over = False
+        self._rest = b""  # the beginning of a number, or of the header
+        self._fields = 0  # of the row, to come
+        self._skip = 0  # bytes of a field, to come
+
+    def take(self, data: bytes) -> None:
+        """Go on with the next piece."""
+        if self._over:
+            return
+        buf = ReadBuffer(self._rest + data if self._rest else data)
+        if not self.within and not self._begin(buf):
+            return
+        fields = self._fields
+        skip = self._skip
+        count = self.count
+        while True:
+            left = buf.remaining()
+            if skip > left:
+                buf.skip(left)
+                skip -= left
+                break
+            buf.skip(skip)
+            left -= skip
+            skip = 0
+            if fields > 0:
+                if left < 4:
+                    break
+                size = buf.read_int32()
+                if size > 0:
+                    skip = size
+                fields -= 1
+            else:
+                if left < 2:
+                    break
+                fields = buf.read_int16()
+                if fields < 0:
+                    self.within = False
+                    self._over = True
+                    break
+                count += 1
+        self._fields = fields
+        self._skip = skip
+        self.count = count
+        self._rest = buf.read_bytes(buf.remaining())
+
+    def _begin(self, buf: ReadBuffer) -> bool:
+        """Pass the header, if all of it is there."""
+        try:
+            size = after_header(buf.data)
+        except UsageError:
+            self._over = True
+            return False
+        self._rest = buf.data
+        if size == 0:
+            return False
+        buf.skip(size)
+        self.within = True
+        return True

@@ -47,6 +47,10 @@ class Cutter:
         """Each of these records, with its end."""
         raise NotImplementedError
 
+    def lines(self, data: bytes) -> int:
+        """How many ends of lines there are in whole records, in quotes too."""
+        return 0
+
     def _keep(self, data: bytes) -> None:
         if not data:
             return
@@ -126,6 +130,9 @@ class _Lines(Cutter):
         if self._special not in data:
             return data.splitlines(keepends=True) if b"\r" not in data else self._split(data)
         return self._split(data)
+
+    def lines(self, data: bytes) -> int:
+        return data.count(self._newline)
 
     def _split(self, data: bytes) -> list[bytes]:
         found = self._ended(data)
@@ -215,10 +222,28 @@ _ESCAPED = re.compile(rb"(?:[^\\\r\n]++|\\.)*+", re.DOTALL)
 
 
 class TextCutter(_Lines):
-    """COPY's text format."""
+    """COPY's text format. Behind a line of ``\\.`` alone nothing is data, as for the server."""
 
     def __init__(self) -> None:
         super().__init__(rb"(?:[^\\@]++|\\.)*+@", b"\\")
+        self._marked = False
+
+    def take(self, data: bytes) -> bytes:
+        return b"" if self._marked else self._before_mark(super().take(data))
+
+    def end(self) -> bytes:
+        return b"" if self._marked else self._before_mark(super().end())
+
+    def _before_mark(self, data: bytes) -> bytes:
+        if b"\\." not in data:
+            return data
+        place = 0
+        for record in self.records(data):
+            if record.rstrip(b"\r\n") == b"\\." != record:  # one without an end the server may refuse
+                self._marked = True
+                return data[:place]
+            place += len(record)
+        return data
 
     def _first(self, data: bytes) -> int:
         found = _ESCAPED.match(data)
@@ -257,6 +282,7 @@ class BinaryCutter(Cutter):
 
     def take(self, data: bytes) -> bytes:
         if self._ended:
+            self._check_behind(data)
             return b""
         data = self._kept() + data
         place = 0
@@ -267,13 +293,20 @@ class BinaryCutter(Cutter):
             self._keep(data)
             return b""
         end, _, self._ended = whole_rows(data, place)
-        self._keep(data[end:])
+        if self._ended:
+            self._check_behind(data[end + len(TRAILER) :])
+        else:
+            self._keep(data[end:])
         return data[place:end]
 
     def end(self) -> bytes:
         if not self._ended:
-            raise UsageError("the source is no whole binary COPY: it ends before its trailer")
+            raise no_trailer()
         return b""
+
+    def _check_behind(self, data: bytes) -> None:
+        if data:
+            raise UsageError("the source is no binary COPY: there is more of it behind its trailer")
 
     def count(self, data: bytes) -> int:
         return int(whole_rows(data, 0)[1])
@@ -285,6 +318,11 @@ class BinaryCutter(Cutter):
             found.append(data[place:end])
             place = end
         return found
+
+
+def no_trailer() -> UsageError:
+    """What is raised for binary data that is not whole."""
+    return UsageError("the source is no whole binary COPY: it ends before its trailer")
 
 
 def cutter_of(format: str, options: Any) -> Cutter:

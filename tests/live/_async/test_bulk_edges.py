@@ -324,3 +324,15 @@ async def test_a_file_that_takes_a_part_gets_the_rest(db: AsyncDatabase) -> None
     query = "select i, repeat('x', 3000) from generate_series(1, 100) i"
     assert await db.copy_out(query, slow) == await db.copy_out(query, whole) == "COPY 100"
     assert bytes(slow.taken) == whole.getvalue()
+
+
+async def test_a_chunk_ends_where_its_source_does_though_a_trigger_leaves_rows_out(db: AsyncDatabase) -> None:
+    await db.execute(
+        f"{TABLE}; create function half() returns trigger language plpgsql as "
+        "'begin if new.id % 2 = 0 then return null; end if; return new; end';"
+        "create trigger half before insert on t for each row execute function half()"
+    )
+    ways: list[dict[str, Any]] = [{}, {"chunks": 2}, {"atomic": False}, {"errors": "report"}, {"on_conflict": "ignore"}]
+    for way in ways:
+        assert (await db.copy_in("t", rows(0, 10), **way)).chunks == (Chunk(0, 10, 5),), way
+        await db.execute("delete from t")

@@ -44,7 +44,7 @@ async def one_by_one() -> AsyncIterator[tuple[Any, ...]]:
 SOURCES: dict[str, Callable[[], Any]] = {
     "tuples": lambda: ROWS,
     "lists": lambda: [list(row) for row in ROWS],
-    "dicts": lambda: [{"price": price, "id": id, "name": name, "more": 1} for id, name, price in ROWS],
+    "dicts": lambda: [{"price": price, "id": id, "name": name} for id, name, price in ROWS],
     "objects": lambda: [Item(*row) for row in ROWS],
     "generator": lambda: (row for row in ROWS),
     "function's generator": one_by_one,
