@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from tests.games.serving import FORM, JSON, Answer, Running, form
 
+MULTIPART = "multipart/form-data"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -107,8 +108,10 @@ CONVERSATIONS: dict[str, list[Step]] = {
     "what is not there": [
         *(got(path, 404, "Not here") for path in ("/games/1", "/games/0", "/games/x", "/games/-1", f"/games/{10**19}",
                                                   f"/games/{2**63 - 1}", f"/games/{2**63}", "/no", "/new/", "/games/")),
-        *(got(path, 404, '{"error": ') for path in ("/api/games/1", "/api/nothing", "/api/games/x")),
+        *(got(path, 404, "no such game") for path in ("/games/%ff", "/games/%00", "/games/%E2%99")),
+        *(got(path, 404, '{"error": ') for path in ("/api/games/1", "/api/nothing", "/api/games/x", "/api/games/%ff")),
         posted("/games/1", 404, "Not here", name="n", version=1),
+        *(Step((method, "/no", b"x" * 9, MULTIPART), 404, ("Not here",)) for method in ("POST", "PUT", "DELETE")),
     ],
     "methods that an address does not take": [
         Step(("PUT", "/"), 405, ("allow: GET, HEAD", "Not like this")),
@@ -124,6 +127,10 @@ CONVERSATIONS: dict[str, list[Step]] = {
         Step(("POST", "/new", b"a&" * 30 + b"b", FORM), 400, ("not a form of ours",)),
         Step(("POST", "/new", b"{}", JSON), 415),
         Step(("POST", "/new", b""), 415),
+        *(Step(("POST", "/new", body, MULTIPART + more), 415) for body in (b"", b"x", b"--x\r\n\r\n--x--")
+          for more in ("", "; boundary=", "; boundary=x")),
+        Step(("POST", "/api/games", b"x", MULTIPART), 415, ('{"error": ',)),
+        Step(("PUT", "/", b"x", MULTIPART), 405),
         Step(("POST", "/new", b"name=" + b"x" * 70000, FORM), 413),
         posted("/games/1", 400, "Which version", name="n"),
         posted("/games/1", 400, "Which version", name="n", version="one"),
