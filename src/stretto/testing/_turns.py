@@ -33,9 +33,8 @@ class _Patience:
 
     def _too_late(self, seconds: float) -> PoolTimeout:
         return PoolTimeout(
-            f"no turn at the sandbox's one connection within {seconds:.3g} seconds: it is the one of the transaction(), "
-            f"or statement outside of one, at {self.place}. What runs inside a block must not wait for what runs "
-            "outside it"
+            f"no turn at the sandbox's connection within {seconds:.3g} seconds: it is that of the transaction(), or "
+            f"statement outside of one, at {self.place}. What runs inside a block must not wait for what runs outside"
         )
 
 
