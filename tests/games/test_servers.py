@@ -60,6 +60,10 @@ CONVERSATIONS: dict[str, list[Step]] = {
         posted("/new", 422, "whole number", name="n", year="99999999999999999999"),
         posted("/new", 422, "whole number", name="n", year="2.5"),
         posted("/new", 422, "can’t be shown", name="a\0b"),
+        *(posted("/new", 422, "can’t be shown", name=name) for name in ("\u202eabc", "a\u200bb", "a\u2028b", "\ufeff")),
+        *(posted("/new", 422, "nothing to be seen", name=name) for name in ("\u3164", "\u0301" * 80, "\u2800")),
+        *(posted("/new", 422, "whole number", name="n", year=year) for year in ("1_9_9", "--1", "19 95", "12345678")),
+        posted("/new", 422, "can’t be shown", name="n", notes="a\u202eb"),
         posted("/new", 303, name="é" * 80, year="1914"),
         posted("/new", 303, name="Go"),
         posted("/new", 422, "There is a game called “Go” already.", name="Go"),
@@ -82,6 +86,11 @@ CONVERSATIONS: dict[str, list[Step]] = {
         posted("/new", 422, "“&lt;script&gt;", name=SCRIPT, lacks=("<script",)),
         posted("/games/1", 409, "&lt;b&gt;", "<dd>&lt;script&gt;", name="<b>", version=7, lacks=("<script", "<b>")),
         got("/api/games/1", 200, f'"name": "{SCRIPT}"', "content-type: application/json", "nosniff"),
+    ],
+    "names of all scripts": [
+        *(posted("/new", 303, name=name) for name in ("می‌خواهم", "क्‍ष", "👩‍👧 family", "?", "7", "Cafe\u0301", "모두")),
+        posted("/new", 303, name="\u0301first mark", year=" ١٩٩٥ "),
+        got("/", 200, "می‌خواهم", "👩‍👧 family", ">👩</span>", ">F</span>", '<span class="year">1995</span>'),
     ],
     "the JSON API": [
         api("POST", "/api/games", 201, said("name", "Schach ♟", "year", 1475, "notes", ""),
