@@ -247,6 +247,18 @@ async def test_a_statement_waits_for_its_turn_no_longer_than_it_may(db: stretto.
                 await asyncio.wait_for(task, LONG)
 
 
+async def test_a_statement_that_takes_too_long_is_told_as_outside(db: stretto.AsyncDatabase) -> None:
+    async def told(timeout: object) -> str:
+        with pytest.raises(stretto.Error) as error:
+            await db.execute("select pg_sleep(100)", timeout=timeout)
+        return f"{type(error.value).__name__} {error.value}"
+
+    outside = [await told(timeout) for timeout in (SHORT, "x")]
+    async with sandbox(db):
+        assert [await told(timeout) for timeout in (SHORT, "x")] == outside
+        assert await db.fetchval("select 1") == 1
+
+
 def test_a_blocking_statement_waits_for_its_turn_no_longer_than_it_may(db: stretto.Database) -> None:
     with sandbox(db), db.transaction():
         error = thread_of(lambda: db.execute(INSERT, 1, timeout=SHORT)).exception(LONG)

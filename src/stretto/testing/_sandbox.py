@@ -20,7 +20,7 @@ from stretto.flows.ambient import AMBIENT, Ambient, ambient, present
 from stretto.flows.bulk import Report
 from stretto.flows.moved import TableCopy
 from stretto.flows.transaction import Scope
-from stretto.testing._turns import turns_of
+from stretto.testing._turns import at_most, turns_of
 
 D = TypeVar("D", bound=Database | AsyncDatabase)
 _open = threading.Lock()  # there is one sandbox at a time
@@ -169,7 +169,7 @@ class _Sandboxed(Database):
     ) -> Any:
         if not _is_outermost(self):
             return super()._run(flow, timeout, exclusive, since)
-        with super().transaction(timeout=self._timeout if timeout is None else timeout):
+        with at_most(self._timeout if timeout is None else timeout), super().transaction():
             return super()._run(flow, timeout, exclusive, since)
 
     def stream(self, *args: Any, **keywords: Any) -> Iterator[Any]:
@@ -214,8 +214,9 @@ class _AsyncSandboxed(AsyncDatabase):
         return super()._run(flow, timeout, exclusive, since)
 
     async def _apart(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float) -> Any:
-        async with super().transaction(timeout=self._timeout if timeout is None else timeout):
-            return await super()._run(flow, timeout, exclusive, since)
+        with at_most(self._timeout if timeout is None else timeout):
+            async with super().transaction():
+                return await super()._run(flow, timeout, exclusive, since)
 
     def stream(self, *args: Any, **keywords: Any) -> AsyncIterator[Any]:
         return self._streamed(super().stream(*args, **keywords))

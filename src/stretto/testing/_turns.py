@@ -5,13 +5,29 @@ Where one task in a block waits for another one that uses the Database, the othe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
+from stretto._numbers import check_seconds
 from stretto._places import caller
 from stretto.errors import PoolTimeout, StatementTimeout
 from stretto.runtime import aturns, turns
 
 _SECONDS = 30.0  # where the Database would wait for ever
+_named: ContextVar[float | None] = ContextVar("stretto_sandbox_timeout", default=None)
+
+
+@contextmanager
+def at_most(timeout: float | None) -> Iterator[None]:
+    """Wait no longer than a statement may take. (A timeout of the block would be told as a deadline's.)"""
+    check_seconds(timeout=timeout)
+    token = _named.set(timeout)
+    try:
+        yield
+    finally:
+        _named.reset(token)
 
 
 def turns_of(db: Any, asynchronous: bool) -> AsyncTurns | Turns:
@@ -28,7 +44,7 @@ class _Patience:
     place = ""
 
     def _seconds(self, timeout: float | None) -> float:
-        seconds = self.limit(timeout)
+        seconds = self.limit(_shorter(timeout, _named.get()))
         return _SECONDS if seconds is None else max(seconds, 0.0)
 
     def _too_late(self, seconds: float) -> PoolTimeout:
@@ -36,6 +52,10 @@ class _Patience:
             f"no turn at the sandbox's connection within {seconds:.3g} seconds: it is that of the transaction(), or "
             f"statement outside of one, at {self.place}. What runs inside a block must not wait for what runs outside"
         )
+
+
+def _shorter(one: float | None, other: float | None) -> float | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 class AsyncTurns(_Patience, aturns.Turns):
