@@ -10,8 +10,21 @@ from replies import Reply
 from service import Refusal
 
 
+@tornado.web.stream_request_body  # or else Tornado reads forms itself, and refuses what it can't read
 class Replying(tornado.web.RequestHandler):
     """A handler that answers with replies. URLs and methods that are not served come to `write_error` too."""
+
+    def initialize(self) -> None:
+        self.body = bytearray()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep a piece of the body, up to where it is too long."""
+        if len(self.body) <= replies.LIMIT:
+            self.body += chunk
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """A part of the URL. What is no text is no key either: not found, as on the other servers."""
+        return value.decode(errors="replace")
 
     def reply(self, reply: Reply) -> None:
         """Send it."""
@@ -27,7 +40,7 @@ class Replying(tornado.web.RequestHandler):
     @property
     def sent(self) -> tuple[str | None, bytes]:
         """The type of what was sent, and it."""
-        return self.request.headers.get("Content-Type"), self.request.body
+        return self.request.headers.get("Content-Type"), bytes(self.body)
 
     def write_error(self, status_code: int, **keywords: Any) -> None:
         """Answer to what was raised in a handler."""
@@ -44,8 +57,10 @@ class Replying(tornado.web.RequestHandler):
 class Nothing(Replying):
     """Where nothing is."""
 
-    def prepare(self) -> None:
+    def get(self) -> None:
         raise tornado.web.HTTPError(404)
+
+    head = post = put = patch = delete = options = get
 
 
 class Style(Replying):

@@ -7,7 +7,7 @@ from html import escape
 from urllib.parse import quote
 
 from models import NAME, NOTES, Game
-from service import YEARS, Shelf
+from service import YEARS, Shelf, visible
 
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
@@ -73,12 +73,17 @@ def card(game: Game) -> str:
     year = "" if game.year is None else f'<span class="year">{shown_year(game.year)}</span>'
     notes = f'<p class="notes">{escape(game.notes)}</p>' if game.notes else ""
     return f"""<li class="card" id="game-{game.id}">
-<span class="tile tone-{game.id % TONES}" aria-hidden="true">{escape(game.name[0].upper())}</span>
+<span class="tile tone-{game.id % TONES}" aria-hidden="true">{escape(initial(game.name))}</span>
 <div>
 <h2><a href="/games/{game.id}">{escape(game.name)}</a></h2>
 {year}{notes}
 </div>
 </li>"""
+
+
+def initial(name: str) -> str:
+    """The letter on a game’s tile."""
+    return next(filter(visible, name), " ").upper()
 
 
 def shown_year(year: int) -> str:

@@ -8,6 +8,7 @@ A `Refusal` is an answer, not an accident: the servers make a page of it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from stretto.sqlstate import UniqueViolation
 SHELF = 50  # games on a page
 YEARS = range(-4000, 2101)  # Senet is about 5000 years old; nothing is planned so far ahead
 LARGEST = 2**63 - 1  # a bigint
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories of control, format and half characters, and breaks
+JOINERS = "\u200c\u200d"  # of category Cf, but many scripts, and emoji, are written with them
+FILLERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a symbol that are blank
 
 
 class Refusal(Exception):
@@ -115,6 +119,8 @@ def check(entry: Mapping[str, object]) -> Draft:
     year = year_of(entry.get("year"), problems)
     if not name:
         problems.setdefault("name", "Please give the game a name.")
+    elif not any(map(visible, name)):
+        problems.setdefault("name", "There is nothing to be seen in this name.")
     if problems:
         raise Invalid(problems)
     return Draft(name, year, notes)
@@ -137,18 +143,21 @@ def text_of(entry: Mapping[str, object], field: str, most: int, problems: dict[s
 
 
 def unstorable(letter: str) -> bool:
-    """Whether it is a control character, or half of one: neither has a place in a name."""
-    return unicodedata.category(letter) in ("Cc", "Cs")
+    """Whether it can’t be seen, but changes how others are: such a character has no place in a name."""
+    return unicodedata.category(letter) in UNSEEN and letter not in JOINERS
+
+
+def visible(letter: str) -> bool:
+    """Whether there is something to see where it stands alone: a letter, number, punctuation or symbol."""
+    return unicodedata.category(letter)[0] in "LNPS" and letter not in FILLERS
 
 
 def year_of(found: object, problems: dict[str, str]) -> int | None:
     """The year, which may be typed; what is wrong with it goes into `problems`."""
     if found is None or (isinstance(found, str) and not found.strip()):
         return None
-    try:
-        year = int(found) if isinstance(found, str) and len(found) < 10 else found
-    except ValueError:
-        year = found
+    typed = isinstance(found, str) and re.fullmatch(r"[+-]?\d{1,5}", found.strip())
+    year = int(typed[0]) if typed else found
     if not isinstance(year, int) or isinstance(year, bool) or year not in YEARS:
         problems["year"] = f"A year is a whole number from {YEARS[0]} to {YEARS[-1]}."
         return None

@@ -162,6 +162,27 @@ def test_a_person_sees_the_same_on_all_four(servers: list[Running], browser: Any
         assert [name for name, (*_, picture) in views.items() if not alike(browser, picture, first[name][2])] == []
 
 
+WIDE = ("a" + "\u0301\u0489" * 39, "W" * 80, "\ufdfd" * 80, "ẞ\u0489\u20dd" * 20)  # marks are stacked, or set in line
+
+
+def test_no_name_makes_a_page_wider_than_a_small_phone(servers: list[Running], browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 320, "height": 640})
+    try:
+        for name in WIDE:
+            page.goto(f"{servers[0].base}/new")
+            submit(page, name=name, notes=name)
+            assert page.url.startswith(f"{servers[0].base}/#game-")
+        if KEPT:
+            page.screenshot(path=str(Path(KEPT, "shelf-wide.png")), full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        page.goto(f"{servers[0].base}/new")
+        submit(page, name=WIDE[0])
+        assert "already" in page.inner_text(".wrong")
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+    finally:
+        page.close()
+
+
 def test_in_the_dark_it_is_dark(servers: list[Running], browser: Any) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
     page = context.new_page()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from tests.games.serving import FORM, JSON, Answer, Running, form
 
+MULTIPART = "multipart/form-data"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -59,6 +60,10 @@ CONVERSATIONS: dict[str, list[Step]] = {
         posted("/new", 422, "whole number", name="n", year="99999999999999999999"),
         posted("/new", 422, "whole number", name="n", year="2.5"),
         posted("/new", 422, "can’t be shown", name="a\0b"),
+        *(posted("/new", 422, "can’t be shown", name=name) for name in ("\u202eabc", "a\u200bb", "a\u2028b", "\ufeff")),
+        *(posted("/new", 422, "nothing to be seen", name=name) for name in ("\u3164", "\u0301" * 80, "\u2800")),
+        *(posted("/new", 422, "whole number", name="n", year=year) for year in ("1_9_9", "--1", "19 95", "12345678")),
+        posted("/new", 422, "can’t be shown", name="n", notes="a\u202eb"),
         posted("/new", 303, name="é" * 80, year="1914"),
         posted("/new", 303, name="Go"),
         posted("/new", 422, "There is a game called “Go” already.", name="Go"),
@@ -81,6 +86,11 @@ CONVERSATIONS: dict[str, list[Step]] = {
         posted("/new", 422, "“&lt;script&gt;", name=SCRIPT, lacks=("<script",)),
         posted("/games/1", 409, "&lt;b&gt;", "<dd>&lt;script&gt;", name="<b>", version=7, lacks=("<script", "<b>")),
         got("/api/games/1", 200, f'"name": "{SCRIPT}"', "content-type: application/json", "nosniff"),
+    ],
+    "names of all scripts": [
+        *(posted("/new", 303, name=name) for name in ("می‌خواهم", "क्‍ष", "👩‍👧 family", "?", "7", "Cafe\u0301", "모두")),
+        posted("/new", 303, name="\u0301first mark", year=" ١٩٩٥ "),
+        got("/", 200, "می‌خواهم", "👩‍👧 family", ">👩</span>", ">F</span>", '<span class="year">1995</span>'),
     ],
     "the JSON API": [
         api("POST", "/api/games", 201, said("name", "Schach ♟", "year", 1475, "notes", ""),
@@ -107,8 +117,10 @@ CONVERSATIONS: dict[str, list[Step]] = {
     "what is not there": [
         *(got(path, 404, "Not here") for path in ("/games/1", "/games/0", "/games/x", "/games/-1", f"/games/{10**19}",
                                                   f"/games/{2**63 - 1}", f"/games/{2**63}", "/no", "/new/", "/games/")),
-        *(got(path, 404, '{"error": ') for path in ("/api/games/1", "/api/nothing", "/api/games/x")),
+        *(got(path, 404, "no such game") for path in ("/games/%ff", "/games/%00", "/games/%E2%99")),
+        *(got(path, 404, '{"error": ') for path in ("/api/games/1", "/api/nothing", "/api/games/x", "/api/games/%ff")),
         posted("/games/1", 404, "Not here", name="n", version=1),
+        *(Step((method, "/no", b"x" * 9, MULTIPART), 404, ("Not here",)) for method in ("POST", "PUT", "DELETE")),
     ],
     "methods that an address does not take": [
         Step(("PUT", "/"), 405, ("allow: GET, HEAD", "Not like this")),
@@ -124,6 +136,10 @@ CONVERSATIONS: dict[str, list[Step]] = {
         Step(("POST", "/new", b"a&" * 30 + b"b", FORM), 400, ("not a form of ours",)),
         Step(("POST", "/new", b"{}", JSON), 415),
         Step(("POST", "/new", b""), 415),
+        *(Step(("POST", "/new", body, MULTIPART + more), 415) for body in (b"", b"x", b"--x\r\n\r\n--x--")
+          for more in ("", "; boundary=", "; boundary=x")),
+        Step(("POST", "/api/games", b"x", MULTIPART), 415, ('{"error": ',)),
+        Step(("PUT", "/", b"x", MULTIPART), 405),
         Step(("POST", "/new", b"name=" + b"x" * 70000, FORM), 413),
         posted("/games/1", 400, "Which version", name="n"),
         posted("/games/1", 400, "Which version", name="n", version="one"),

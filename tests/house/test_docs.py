@@ -23,7 +23,8 @@ from stretto.cli.app import app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-GUIDE = [*sorted((DOCS / "guide").glob("*.md")), DOCS / "types.md"]
+GUIDE = [*sorted((DOCS / "guide").glob("*.md")), DOCS / "types.md", DOCS / "index.md"]
+FRAMEWORKS = ("quart", "aiohttp", "django")
 
 
 @pytest.fixture
@@ -58,6 +59,22 @@ def test_a_pages_blocks_run_and_print_what_it_says(
     for value in names.values():
         if isinstance(value, stretto.Database):
             value.close()
+
+
+def test_each_framework_has_a_program() -> None:
+    found = [name for block in blocks(DOCS / "frameworks.md") for name in FRAMEWORKS if f"import {name}" in block.code
+             or f"from {name} import" in block.code]  # fmt: skip
+    assert found == list(FRAMEWORKS)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_frameworks_program_prints_what_the_page_says(name: str, database: str) -> None:
+    pytest.importorskip(name)
+    [block] = [each for each in blocks(DOCS / "frameworks.md") if f"{name}_game" in each.code]
+    path = os.pathsep.join([str(Path(stretto.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    program = [sys.executable, "-c", f"url = {database!r}\n{block.code}"]
+    done = subprocess.run(program, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=100)
+    assert (done.returncode, done.stdout) == (0, block.output), done.stderr
 
 
 def test_the_tutorial_is_a_program_that_needs_no_installed_server(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from stretto.cli.race.contenders import address
 from stretto.cli.race.course import Course, chosen
 from stretto.cli.race.findings import findings
 from stretto.cli.race.live import Screen
+from stretto.cli.race.meter import Meter
 from stretto.cli.race.result import Heat, Result, Standing
 from stretto.cli.race.workloads import Entry, Sizes
 from stretto.errors import ConfigError
@@ -432,6 +433,7 @@ def test_on_the_page_there_is_one_race_at_a_time_and_its_report_at_the_end(
     assert (state["running"], state["report"], state["error"]) == (False, True, "")
     [heat] = state["result"]["heats"]
     assert [(each["library"], each["state"]) for each in heat["standings"]] == [("stretto", "done")]
+    assert state["result"]["conditions"].startswith(f"PostgreSQL {state['result']['server']['version']}, fsync=")
     assert "stretto, uvloop" in client.get("/race/report").text
     again = client.post("/race/start", form)
     assert (again.status_code, again.headers["location"]) == (303, "./")
@@ -490,6 +492,33 @@ def test_only_its_own_page_starts_a_race(
     assert answer.status_code == status
     assert "error" in answer.json()
     assert races._thread is None
+
+
+@once
+def test_who_still_runs_tells_p99_and_cpu_of_the_moment() -> None:
+    told: list[dict[str, Any]] = []
+    heard = threading.Event()
+
+    def say(message: dict[str, Any]) -> None:
+        told.append(message)
+        if message.get("so_far"):
+            heard.set()
+
+    meter = Meter(say)
+    many, few = meter.waits(), meter.waits()
+    many += [1.0] * 5000 + [0.001] * 989 + [0.2] * 11
+    few.append(0.3)
+    with meter.counting():
+        assert heard.wait(60)
+    [said] = [message for message in told if message.get("so_far")][:1]
+    assert (said["state"], said["done"], said["so_far"].keys()) == ("running", 6001, {"client_us", "p99_ms"})
+    assert said["so_far"]["p99_ms"] == 200.0  # of the last 500 of each
+    assert said["so_far"]["client_us"] >= 0.0
+    runs = replace(standing("asyncpg", None), state="running", rate=5.0, part=0.5, so_far=said["so_far"], connections=7)
+    screen = Screen(Console(record=True, width=100))
+    screen.console.print(screen.table(result(runs).heats[0], [runs]))
+    [line] = [line for line in screen.console.export_text().splitlines() if "asyncpg" in line]
+    assert line.split()[-4:] == ["5", "200", f"{said['so_far']['client_us']:,.1f}", "7"]
 
 
 def test_a_form_that_is_too_long_is_not_read_to_its_end(racing: tuple[Client, page.Races]) -> None:
@@ -735,11 +764,32 @@ def test_a_person_starts_a_race_watches_it_and_reads_the_report(served: tuple[su
             seen.get_by_label("Only").fill("nobody")
             seen.get_by_role("button").click()
             seen.get_by_role("alert").get_by_text("nobody has 'nobody' in the name").wait_for()
-            seen.get_by_label("Seconds for each").fill("0.2")
+            seen.get_by_label("Seconds for each").fill("0.4")
             seen.get_by_label("Only").fill("stretto, uvloop|asyncpg, uvloop")
             seen.get_by_role("button").click()
             seen.locator("li.running, li.done").first.wait_for()
-            seen.get_by_text("Read the report").click(timeout=90_000)
+            shown = seen.get_by_text("Read the report")
+            shown.wait_for(timeout=90_000)
+            bars = seen.locator("#bars li")
+            figures = [
+                [span.inner_text() for span in bar.locator("span:not(.name, .track, .bar)").all()] for bar in bars.all()
+            ]
+            assert len(figures) == 2
+            for each in figures:
+                assert all(re.fullmatch(r"[\d,]+(\.\d+)?", figure) for figure in each), figures
+                assert len(each) == 3
+            units = "(span, part) => getComputedStyle(span, part).content"
+            assert [bars.first.locator(".p99").evaluate(units, part) for part in ("::before", "::after")] == [
+                '"p99 "', '" ms"']  # fmt: skip
+            conditions = seen.locator("#conditions").inner_text()
+            assert re.match(r"PostgreSQL \d+.*fsync=\w+, synchronous_commit=\w+, shared_buffers=\w+; ", conditions)
+            assert seen.evaluate("document.documentElement.scrollWidth") <= 390
+            seen.set_viewport_size({"width": 1280, "height": 800})
+            assert seen.get_by_text("CPU µs").is_visible()
+            boxes = [seen.locator(each).bounding_box() for each in (".heads span >> nth=2", "#bars .cpu >> nth=0")]
+            assert boxes[0]["x"] + boxes[0]["width"] == pytest.approx(boxes[1]["x"] + boxes[1]["width"], abs=1)
+            seen.set_viewport_size({"width": 390, "height": 844})
+            shown.click()
             seen.get_by_role("heading", name="Point selects").wait_for()
             assert seen.locator(".bars").first.locator("li").count() == 2
             assert seen.evaluate("document.documentElement.scrollWidth") <= 390

@@ -47,10 +47,12 @@ def test_it(stretto_url, number):
 """
 
 
-def run(directory: Path, *arguments: str, conftest: str = CONFTEST, status: int = 0, **environment: str) -> str:
+def run(
+    directory: Path, *arguments: str, conftest: str = CONFTEST, tests: str = TESTS, status: int = 0, **environment: str
+) -> str:
     """Run pytest on the files."""
     (directory / "conftest.py").write_text(conftest)
-    (directory / "test_it.py").write_text("import stretto.testing\n" + TESTS)
+    (directory / "test_it.py").write_text("import stretto.testing\n" + tests)
     path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "STRETTO_TEST_URL"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", *arguments]
@@ -78,6 +80,33 @@ def test_on_a_given_server(
         "select datname from pg_database where datname like %s", (f"{names[0].rpartition('_')[0]}%",)
     )
     assert left.fetchall() == []
+
+
+DYING = """
+import os
+
+def test_it(stretto_url):
+    with open(__file__ + ".url", "w") as file:
+        file.write(stretto_url)
+    with stretto.Database(stretto_url) as db:
+        half = db.fetchval("select current_database()").replace("_gw0", "_half")
+        db.execute(f"create database {half}")  # as if another worker had died while it made the template
+        os._exit(3)  # with a connection that is never closed
+"""
+
+
+@once
+def test_a_worker_that_dies_leaves_no_database(
+    tmp_path: Path, server_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    pytest.importorskip("xdist")
+    said = run(tmp_path, "-n", "1", "--stretto-url", server_url, tests=DYING, status=1)
+    assert "worker 'gw0' crashed" in said
+    name = (tmp_path / "test_it.py.url").read_text().rpartition("/")[2]
+    assert name.endswith("_gw0")
+    template = name.removesuffix("_gw0")
+    left = outside.execute("select datname from pg_database where datname like %s", (f"{template}%",)).fetchall()
+    assert left == []
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=once)])

@@ -6,17 +6,21 @@ While it is open, the Database is of a class that takes each context in which it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
 from stretto._async.database import AsyncDatabase
 from stretto._async.transaction import AsyncTransaction
 from stretto._sync.database import Database
+from stretto._sync.ending import discard
 from stretto._sync.transaction import Transaction
-from stretto.errors import UsageError
+from stretto.errors import PoolTimeout, UsageError
 from stretto.flows.ambient import AMBIENT, Ambient, ambient, present
 from stretto.flows.bulk import Report
+from stretto.flows.moved import TableCopy
 from stretto.flows.transaction import Scope
+from stretto.testing._turns import at_most, turns_of
 
 D = TypeVar("D", bound=Database | AsyncDatabase)
 _open = threading.Lock()  # there is one sandbox at a time
@@ -30,8 +34,11 @@ class sandbox(Generic[D]):  # noqa: N801  # a context manager, used as a functio
     also those that were there before, and take turns at the one connection. A statement outside of ``transaction()``
     is a savepoint of its own, so that it fails alone, and a ``transaction()`` is a savepoint: its ``isolation=`` and
     ``readonly=`` are not looked at, ``on_commit`` functions are not called, constraints that are deferred are not
-    checked at its end, and now() is the same all the time. ``detached()`` does not leave it; ``connection()`` and
-    ``listen()`` do. Raises UsageError where there is a sandbox or a transaction of it already.
+    checked at its end, and now() is the same all the time. ``stream()`` outside of one fetches all its rows first.
+    ``detached()`` does not leave the sandbox; ``connection()`` and ``listen()`` do. Who waits for a turn longer than
+    the Database's ``acquire_timeout`` (30 seconds where that is None) gets PoolTimeout, which says whose turn it is;
+    at the end that is who waits for another thread, and the connection is closed.
+    Raises UsageError where there is a sandbox or a transaction of it already.
     """
 
     def __init__(self, db: D) -> None:
@@ -57,8 +64,19 @@ class sandbox(Generic[D]):  # noqa: N801  # a context manager, used as a functio
             self._remove(Database)
             done = _Done()
             self._transaction.__exit__(_Done, done, None)
+        except PoolTimeout:
+            self._discard()
+            raise
         finally:
             _open.release()
+
+    def _discard(self) -> None:
+        """End the transaction with its connection: another thread stays in a block of it."""
+        transaction = self._transaction
+        transaction._ended = True
+        link, transaction._link = transaction._link, None
+        if link is not None:
+            discard(self._db, link)
 
     async def __aenter__(self) -> D:
         if not isinstance(self._db, AsyncDatabase):
@@ -92,6 +110,7 @@ class sandbox(Generic[D]):  # noqa: N801  # a context manager, used as a functio
 
     def _install(self, kind: type) -> None:
         self._scope = self._transaction._entered()
+        self._transaction._turns = turns_of(self._db, kind is _AsyncSandboxed)
         self._db._sandbox = self._scope
         self._db.__class__ = kind
         Ambient.inside = _stay_inside  # type: ignore[method-assign]  # the same signature
@@ -127,6 +146,14 @@ def _is_outermost(db: Any) -> bool:
     return present().scope_of(db) is db._sandbox
 
 
+def _is_in_no_block(db: Any) -> bool:
+    """As _is_outermost, for what may begin anywhere, and after the sandbox's end."""
+    if "_sandbox" not in db.__dict__:
+        return False
+    _join(db)
+    return _is_outermost(db)
+
+
 def _joining(self: Any, name: str) -> Any:
     """Whoever asks for a verb joins. (Not a base class of its own: an object can't become of one with other bases.)"""
     if not name.startswith("__"):
@@ -142,8 +169,18 @@ class _Sandboxed(Database):
     ) -> Any:
         if not _is_outermost(self):
             return super()._run(flow, timeout, exclusive, since)
-        with super().transaction():
+        with at_most(self._timeout if timeout is None else timeout), super().transaction():
             return super()._run(flow, timeout, exclusive, since)
+
+    def stream(self, *args: Any, **keywords: Any) -> Iterator[Any]:
+        return self._streamed(super().stream(*args, **keywords))
+
+    def _streamed(self, rows: Iterator[Any]) -> Iterator[Any]:
+        """Rows as they come where the block is the caller's; else all at once: others' statements come between."""
+        if _is_in_no_block(self):
+            with super().transaction():
+                rows = iter(list(rows))
+        yield from rows
 
     def transaction(self, *, timeout: float | None = None, **options: Any) -> Transaction:
         return super().transaction(timeout=timeout)
@@ -157,6 +194,14 @@ class _Sandboxed(Database):
         with super().transaction():
             return super().copy_in(*args, **keywords)
 
+    def copy_out(self, *args: Any, **keywords: Any) -> str:
+        with super().transaction():
+            return super().copy_out(*args, **keywords)
+
+    def copy_table(self, *args: Any, **keywords: Any) -> TableCopy:
+        with super().transaction():
+            return super().copy_table(*args, **keywords)
+
 
 class _AsyncSandboxed(AsyncDatabase):
     __getattribute__ = _joining
@@ -169,8 +214,24 @@ class _AsyncSandboxed(AsyncDatabase):
         return super()._run(flow, timeout, exclusive, since)
 
     async def _apart(self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool, since: float) -> Any:
-        async with super().transaction():
-            return await super()._run(flow, timeout, exclusive, since)
+        with at_most(self._timeout if timeout is None else timeout):
+            async with super().transaction():
+                return await super()._run(flow, timeout, exclusive, since)
+
+    def stream(self, *args: Any, **keywords: Any) -> AsyncIterator[Any]:
+        return self._streamed(super().stream(*args, **keywords))
+
+    async def _streamed(self, rows: Any) -> AsyncIterator[Any]:
+        """Rows as they come where the block is the caller's; else all at once: others' statements come between."""
+        if _is_in_no_block(self):
+            async with super().transaction():
+                found = [row async for row in rows]
+            for row in found:
+                yield row
+            return
+        async with aclosing(rows):
+            async for row in rows:
+                yield row
 
     def transaction(self, *, timeout: float | None = None, **options: Any) -> AsyncTransaction:
         return super().transaction(timeout=timeout)
@@ -183,3 +244,11 @@ class _AsyncSandboxed(AsyncDatabase):
     async def copy_in(self, *args: Any, **keywords: Any) -> Report:
         async with super().transaction():
             return await super().copy_in(*args, **keywords)
+
+    async def copy_out(self, *args: Any, **keywords: Any) -> str:
+        async with super().transaction():
+            return await super().copy_out(*args, **keywords)
+
+    async def copy_table(self, *args: Any, **keywords: Any) -> TableCopy:
+        async with super().transaction():
+            return await super().copy_table(*args, **keywords)

@@ -21,6 +21,7 @@ from stretto import Connection, Database, embedded
 __all__ = ["stretto_server", "stretto_setup", "stretto_url"]
 
 _LOCK = 5786311  # an advisory lock of the server: one worker at a time makes databases
+_OURS = "select datname from pg_database where starts_with(datname, $1)"
 _run = pytest.StashKey["Run"]()
 
 
@@ -67,12 +68,13 @@ class Run:
         return self._url
 
     def close(self) -> None:
-        """Drop the template, or stop the server."""
+        """Drop the template, and what workers that died have left; or stop the server."""
         if self._server is not None:
             self._server.stop()
         elif self._made and self._url is not None:
             with Database(self._url, connections=1) as admin:
-                admin.execute(f'drop database if exists "{self.template}" with (force)')
+                for name in admin.fetch(_OURS, self.template, into=str):
+                    admin.execute(f'drop database if exists "{name}" with (force)')
 
 
 @pytest.fixture(scope="session")

@@ -81,8 +81,9 @@ class Course:
         return self.result
 
     def state(self) -> dict[str, Any]:
-        """The result so far, for JSON; its seconds are those until now."""
-        return {**self.result.as_dict(), "seconds": self.result.seconds or (self._now() if self._begun else 0.0)}
+        """The result so far, for JSON; its seconds are those until now. `conditions`: what its figures were made on."""
+        seconds = self.result.seconds or (self._now() if self._begun else 0.0)
+        return {**self.result.as_dict(), "seconds": seconds, "conditions": self.result.conditions()}
 
     def stop(self) -> None:
         """End it, from another thread: who has not run yet does not, and `run` returns."""
@@ -163,10 +164,10 @@ class Course:
 
     def _heard(self, message: dict[str, Any], standing: Standing) -> None:
         match message:
-            case {"state": "running", "done": done, "seconds": seconds}:
+            case {"state": "running", "done": done, "seconds": seconds, "so_far": so_far}:
                 of_time = workloads.load(standing.workload).limit == "seconds"
                 part = seconds / self._sizes.seconds if of_time else done / self._sizes.operations
-                standing.part, standing.rate = min(part, 1.0), done / seconds
+                standing.part, standing.rate, standing.so_far = min(part, 1.0), done / seconds, so_far
             case {"state": "done", "figures": figures}:
                 standing.part, standing.rate, standing.figures = 1.0, figures["rate"], figures
             case {"state": "missing", "reason": reason}:

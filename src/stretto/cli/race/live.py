@@ -111,13 +111,11 @@ def _cells(standing: Standing, best: float, width: int) -> list[str]:
     name, figures = _name(standing), standing.figures
     if figures is not None:
         bar = "━" * max(1, round(width * figures["rate"] / best))
-        per_second, cpu = figures["rate"], _short(figures["client_us"])
-        waits = _short(figures["p99_ms"]) if "p99_ms" in figures else "–"  # too few waits
-        return [name, bar, f"{per_second:,.0f}", waits, cpu, f"{standing.connections}"]
+        return [name, bar, *_numbers(standing, figures)]
     match standing.state:
         case "running":
             done = round(width * standing.part)
-            return [name, "━" * done + "╌" * (width - done), f"{standing.rate:,.0f}", "", "", ""]
+            return [name, "━" * done + "╌" * (width - done), *_numbers(standing, standing.so_far)]
         case "starting":
             return [name, "╌" * width, "", "", "", ""]
         case "missing":
@@ -125,6 +123,12 @@ def _cells(standing: Standing, best: float, width: int) -> list[str]:
         case "failed":
             return [name, "", "failed", "", "", ""]
     return [name, "", "", "", "", ""]
+
+
+def _numbers(standing: Standing, figures: dict[str, float]) -> list[str]:
+    waits = _short(figures["p99_ms"]) if "p99_ms" in figures else "–"  # too few waits
+    cpu = _short(figures["client_us"]) if "client_us" in figures else ""
+    return [f"{standing.rate:,.0f}", waits, cpu, f"{standing.connections}"]
 
 
 def _short(figure: float) -> str:

@@ -15,7 +15,10 @@ ENDED = ("done", "failed", "missing")
 
 @dataclass
 class Standing:
-    """How one stands. Times are in seconds since the race began; `part` is from 0 to 1; `connections` the most seen."""
+    """How one stands. Times are in seconds since the race began; `part` is from 0 to 1; `connections` the most seen.
+
+    `so_far`: p99 and CPU as they were told last, while it ran; `figures` has those of the whole.
+    """
 
     workload: str
     library: str
@@ -31,6 +34,7 @@ class Standing:
     begun: float | None = None
     ended: float | None = None
     connections: int = 0
+    so_far: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, workload: str, entry: Entry) -> Standing:

@@ -4,11 +4,19 @@ const here = (path) => new URL(path, location.href.replace(/\/?([?#].*)?$/, "/")
 const ENDED = ["done", "failed", "missing"];
 
 const number = (value) => Math.round(value).toLocaleString("en");
+const short = (value) => (value >= 100 ? number(value) : `${Number(value.toPrecision(3))}`);
 const title = (who) => [who.library, who.place, who.way].filter(Boolean).join(", ");
 
 function value(who) {
   if (who.state === "done" || who.state === "running") return number(who.rate);
   return { missing: "not installed", failed: "failed", starting: "…" }[who.state] ?? "";
+}
+
+function figure(span, who, name) {
+  const found = (who.figures ?? who.so_far)[name];
+  const none = found === undefined && (who.state === "done" || who.state === "running");
+  span.textContent = none ? "–" : found === undefined ? "" : short(found); // of fewer than 100 waits there is no p99
+  span.classList.toggle("none", none);
 }
 
 function bars(standings) {
@@ -19,13 +27,16 @@ function bars(standings) {
     let item = list.children[place];
     if (!item) {
       item = list.appendChild(document.createElement("li"));
-      item.innerHTML = '<span class="name"></span><span class="track"><span class="bar"></span></span><span class="value"></span>';
+      item.innerHTML = '<span class="name"></span><span class="track"><span class="bar"></span></span><span class="value"></span>' +
+        '<span class="figure p99"></span><span class="figure cpu"></span>';
     }
     item.className = `${who.ours ? "ours" : "peer"} ${who.state}`;
     item.title = who.reason;
     item.children[0].textContent = title(who);
     item.children[1].firstChild.style.width = `${100 * (who.state === "done" ? who.rate / best : who.part)}%`;
     item.children[2].textContent = value(who);
+    figure(item.children[3], who, "p99_ms");
+    figure(item.children[4], who, "client_us");
   });
 }
 
@@ -55,6 +66,8 @@ function show(state) {
   $("title").textContent = `${heat.title}: ${heat.unit} a second`;
   $("about").textContent = `${heat.about}.`;
   bars(heat.standings);
+  const beware = state.result.machine.beware;
+  $("conditions").textContent = `${state.result.conditions}.${beware ? ` Beware: ${beware}.` : ""}`;
   const begun = Math.min(...heat.standings.map((who) => who.begun ?? Infinity));
   curve(state.result.connections, Number.isFinite(begun) ? begun : 0, state.result.seconds);
 }
