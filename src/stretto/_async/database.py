@@ -8,7 +8,7 @@ from os import PathLike
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
-from stretto._async.connection import GIVEN_BACK, AsyncConnection
+from stretto._async.connection import AsyncConnection
 from stretto._async.pool import AsyncPool
 from stretto._async.reserving import block
 from stretto._async.session import session_of
@@ -29,7 +29,7 @@ from stretto.pool.lifetime import Limits, Stats
 from stretto.pool.scheduler import QUEUE
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Turns
-from stretto.runtime.tracing import Sink, own
+from stretto.runtime.tracing import Sink
 
 if TYPE_CHECKING:
     import stretto
@@ -182,9 +182,7 @@ class AsyncDatabase(AsyncTransacting):
         try:
             yield connection
         finally:
-            link.tap = own(link.tap, None)
-            connection._link = GIVEN_BACK
-            await self._pool.release(link, used=True)
+            await connection._part(self._pool)
 
     @overload
     def stream(

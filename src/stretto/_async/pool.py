@@ -6,12 +6,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from stretto.errors import Error
+from stretto.errors import Error, UsageError
 from stretto.flows.query import execute
 from stretto.runtime.aio import Link
 from stretto.runtime.atraffic import Traffic
 from stretto.runtime.aturns import pause
-from stretto.runtime.base import may_cancel
+from stretto.runtime.base import given_back, may_cancel
 from stretto.runtime.forks import forked
 from stretto.runtime.keeper import closed
 
@@ -78,6 +78,21 @@ class AsyncPool(Traffic):
             self._free(link.lane)
         else:
             self._spawn(self._restore, link, used)
+
+    async def discard(self, link: Link) -> None:
+        """Close a connection that its block has left and somebody still uses, who is told; what he runs is stopped."""
+        if link.closed:
+            return
+        running = may_cancel(link.machine)
+        for request in link.machine.due():
+            request.failure = request.failure or given_back()
+        link.abort(UsageError("its block of connection() has ended"))
+        if running:
+            self._spawn(self._cancel, link)
+
+    async def _cancel(self, link: Link) -> None:
+        with suppress(Error, OSError):
+            await link.cancel()
 
     async def _restore(self, link: Link, used: bool) -> None:
         """Roll back what is open and reset the session; a connection that can't be made as new is closed."""

@@ -47,5 +47,5 @@ class AsyncSession(AsyncConnection):
     def _copying(self, copying: bool) -> None:
         self._transaction._entered().trunk.copying = copying
 
-    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None, alone: bool = False) -> Any:
         return await self._transaction._drive(flow, timeout, reserved=True)

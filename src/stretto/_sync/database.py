@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, 
 from stretto._conninfo import without_locals
 from stretto._habits import DATABASE, names_elsewhere
 from stretto._numbers import check_counts, check_seconds
-from stretto._sync.connection import GIVEN_BACK, Connection
+from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
 from stretto._sync.reserving import block
 from stretto._sync.session import session_of
@@ -29,7 +29,7 @@ from stretto.pool.lifetime import Limits, Stats
 from stretto.pool.scheduler import QUEUE
 from stretto.runtime.blocking import Link
 from stretto.runtime.call import call
-from stretto.runtime.tracing import Sink, own
+from stretto.runtime.tracing import Sink
 from stretto.runtime.turns import Turns
 
 if TYPE_CHECKING:
@@ -183,9 +183,7 @@ class Database(Transacting):
         try:
             yield connection
         finally:
-            link.tap = own(link.tap, None)
-            connection._link = GIVEN_BACK
-            self._pool.release(link, used=True)
+            connection._part(self._pool)
 
     @overload
     def stream(

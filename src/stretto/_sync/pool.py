@@ -7,9 +7,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from stretto.errors import Error
+from stretto.errors import Error, UsageError
 from stretto.flows.query import execute
-from stretto.runtime.base import may_cancel
+from stretto.runtime.base import given_back, may_cancel
 from stretto.runtime.blocking import Link
 from stretto.runtime.forks import forked
 from stretto.runtime.keeper import closed
@@ -79,6 +79,21 @@ class Pool(Traffic):
             self._free(link.lane)
         else:
             self._spawn(self._restore, link, used)
+
+    def discard(self, link: Link) -> None:
+        """Close a connection that its block has left and somebody still uses, who is told; what he runs is stopped."""
+        if link.closed:
+            return
+        running = may_cancel(link.machine)
+        for request in link.machine.due():
+            request.failure = request.failure or given_back()
+        link.abort(UsageError("its block of connection() has ended"))
+        if running:
+            self._spawn(self._cancel, link)
+
+    def _cancel(self, link: Link) -> None:
+        with suppress(Error, OSError):
+            link.cancel()
 
     def _restore(self, link: Link, used: bool) -> None:
         """Roll back what is open and reset the session; a connection that can't be made as new is closed."""

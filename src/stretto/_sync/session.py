@@ -48,5 +48,5 @@ class Session(Connection):
     def _copying(self, copying: bool) -> None:
         self._transaction._entered().trunk.copying = copying
 
-    def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None, alone: bool = False) -> Any:
         return self._transaction._drive(flow, timeout, reserved=True)

@@ -104,6 +104,7 @@ class Link:
         self.traffic: Traffic | None = None
         self.listening = False
         self._loop = loop
+        self._reason: Error | None = None
         self.inherited = False  # from a parent process, whose session and loop they are
         self._sock = sock
         self._fd = sock.fileno()
@@ -193,7 +194,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = why_lost(machine, self.inherited)
+                request.failure = self.why_lost()
                 request.done = True
                 return
             busy = machine.submit(request)
@@ -577,11 +578,12 @@ class Link:
 
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
-        return why_lost(self.machine, self.inherited)
+        return why_lost(self.machine, self.inherited, self._reason)
 
-    def abort(self) -> None:
-        """Close the socket at once."""
-        self._lost(None)
+    def abort(self, reason: Error | None = None) -> None:
+        """Close the socket at once; ``reason``: for those who use it later."""
+        self._reason = reason
+        self._lost(reason)
 
     def leave(self) -> None:
         """Say Terminate and close the socket at once."""

@@ -173,7 +173,7 @@ class Link(Pump):
         try:
             if not request.queued:
                 if machine.closed:
-                    request.failure = why_lost(machine, self.inherited)
+                    request.failure = self.why_lost()
                     request.done = True
                     return
                 machine.submit(request)
@@ -385,7 +385,7 @@ class Link(Pump):
 
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
-        return why_lost(self.machine, self.inherited)
+        return why_lost(self.machine, self.inherited, self._reason)
 
     def leave(self) -> None:
         """Say Terminate and close."""

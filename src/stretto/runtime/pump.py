@@ -15,7 +15,7 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from stretto.errors import ProtocolError, UsageError
+from stretto.errors import Error, ProtocolError, UsageError
 from stretto.flows.sockets import Patience
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
@@ -49,6 +49,7 @@ class Pump:
         self.patience: Patience | None = None
         self.traffic: Traffic | None = None
         self.listening = False
+        self._reason: Error | None = None
         self.inherited = False  # from a parent process, whose session it is
         tell(self)
 
@@ -221,9 +222,10 @@ class Pump:
         drop(self._sock)
         self._wake_all(forsake(self.machine))
 
-    def abort(self) -> None:
-        """Close the socket at once."""
-        self._lost(None)
+    def abort(self, reason: Error | None = None) -> None:
+        """Close the socket at once; ``reason``: for those who use it later."""
+        self._reason = reason
+        self._lost(reason)
 
     def _say_goodbye(self) -> None:
         """Say Terminate, if the socket takes it."""

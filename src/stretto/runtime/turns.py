@@ -18,7 +18,7 @@ Work = Callable[..., T]  # what transact() calls
 
 
 class Turns:
-    """The turns in one block: everybody goes alone, because whoever waits for an answer reads the socket himself.
+    """The turns in one block, or on one connection: everybody goes alone, for whoever waits reads the socket himself.
 
     Each turn is a thread's or greenlet's. What interrupts it, a signal handler, can't wait for it.
     """
@@ -52,9 +52,9 @@ class Turns:
                 return  # a child process: whoever had the turn may not be here
             if me in (self._holder, *(ident for _, ident in self._waiting)):
                 raise UsageError(
-                    "this thread is in the middle of another statement or nested block of the same transaction, and "
-                    "what interrupts it there, as a signal handler, can't wait for its end: nothing was sent; use "
-                    "stretto.detached() for another connection, or only note here what is to be done later"
+                    "this thread is in the middle of another statement or nested block of the same transaction or "
+                    "connection, and what interrupts it there, as a signal handler, can't wait for its end: nothing "
+                    "was sent; use stretto.detached() for another connection, or only note what is to be done later"
                 )
             turn = threading.Event()
             self._waiting.append((turn, me))
@@ -67,7 +67,7 @@ class Turns:
             raise
         if self._withdraw(turn):
             raise StatementTimeout(
-                f"the transaction's connection was in use by its other statements for {timeout} seconds",
+                f"the block's connection was in use by its other statements for {timeout} seconds",
                 outcome="not_sent",
             )
 
