@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, 
 
 from stretto._conninfo import without_locals
 from stretto._habits import DATABASE, names_elsewhere
-from stretto._numbers import check_counts, check_seconds
+from stretto._numbers import FAR, check_counts, check_seconds
 from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
 from stretto._sync.reserving import block
@@ -140,8 +140,8 @@ class Database(Transacting):
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
-        elif not isinstance(timeout, (float, int)):
-            check_seconds(timeout=timeout)  # type: ignore[unreachable]  # for those who check no types
+        elif type(timeout) is not float or not timeout <= FAR:
+            check_seconds(timeout=timeout)
         now = ambient()
         if now is not None:
             return self._within(now, flow, timeout, exclusive, since)
@@ -150,6 +150,7 @@ class Database(Transacting):
     def _turn(self, timeout: float | None, block: bool = False) -> Any:
         if timeout is None and not block:  # the Database's timeout is for statements
             timeout = self._timeout
+        check_seconds(timeout=timeout)
         now = ambient()
         return self._pool.turn(timeout) if now is None else self._turn_within(now, timeout)
 

@@ -75,7 +75,8 @@ class Pool(Traffic):
         """
         if link.closed:
             return
-        if link.machine.status == "I" and link.machine.idle() and not used and not link.machine.changed:
+        machine = link.machine
+        if machine.status == "I" and machine.idle() and not (used or machine.changed or link.recovering):
             self._free(link.lane)
         else:
             self._spawn(self._restore, link, used)
@@ -143,9 +144,9 @@ class Pool(Traffic):
         """Close all connections, those in use too, and stop what they run."""
         if not self._over:
             self._report_holders()
-        self._over = True
+        waiters = self._shut()
         self._stop_timers()
-        self._fail_all(self._everybody(), closed())
+        self._fail_all(waiters, closed())
         links = [lane.link for lane in list(self.scheduler.lanes)]
         running = [link for link in links if self._refusal is closed and may_cancel(link.machine)]
         for link in links:

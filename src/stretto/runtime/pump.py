@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stretto.runtime.tracing import Tap
     from stretto.runtime.traffic import Traffic
 
+_LONGEST = (1 << 31) - 1  # milliseconds that poll() waits at most
 _SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
 
 
@@ -241,7 +242,7 @@ def readable(sock: socket.socket, timeout: float | None, *, or_writable: bool = 
     """Wait until a socket can be read (or written), and tell whether it can be read. It takes any descriptor."""
     poll = _poll_of_python()() if timeout == 0 else select.poll()
     poll.register(sock, select.POLLIN | (select.POLLOUT if or_writable else 0))
-    found = poll.poll(None if timeout is None else math.ceil(timeout * 1000))
+    found = poll.poll(None if timeout is None else min(math.ceil(timeout * 1000), _LONGEST))
     return bool(found) and found[0][1] != select.POLLOUT
 
 

@@ -8,10 +8,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stretto.errors import StatementTimeout, UsageError
+from stretto.errors import Error, StatementTimeout, UsageError
+from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.lazy import refuse_generated
+
+if TYPE_CHECKING:
+    from stretto.runtime.blocking import Link
 
 T = TypeVar("T")
 Work = Callable[..., T]  # what transact() calls
@@ -79,9 +83,28 @@ class Turns:
             self._waiting = deque(one for one in self._waiting if one[0] is not turn)
             return True
 
-    def seize(self) -> bool:
-        """Go in when whoever is inside has ended: two can't read one socket."""
-        self.enter(True, None)
+    def seize(self, link_of: Callable[[], Link | None], why: Callable[[], Error]) -> bool:
+        """Go in when whoever is inside has ended: two can't read one socket. What he runs is stopped, and he is told.
+
+        False: he did not end by that, and the connection was closed. Who ends a transaction is waited for.
+        """
+        if self.try_enter(True):
+            return True
+        from stretto.runtime.recovery import AGAIN, stop  # with all that connecting needs
+
+        pause, until = AGAIN, time.monotonic() + CANCEL_GRACE
+        while not self.try_enter(True):
+            link = link_of()
+            stopping = link is not None and stop(link, why)
+            if link is not None and stopping and time.monotonic() >= until:
+                link.abort()
+                return False
+            try:
+                self.enter(True, pause if stopping else None)
+            except StatementTimeout:
+                pause *= 2
+            else:
+                break
         return True
 
     def leave(self, alone: bool) -> None:
