@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import stretto
-from stretto.errors import UsageError
+from stretto.errors import PoolClosed, UsageError
+from stretto.runtime.traffic import Ticket
 
 
 def test_a_statement_beside_a_thread_that_listens_is_refused(server_url: str) -> None:
@@ -36,3 +37,23 @@ def test_the_rows_of_executemany_may_come_from_the_same_connection(server_url: s
 def rows_again(connection: Any) -> Any:
     for number in range(2):
         yield (connection.fetchval("select $1::int", number),)
+
+
+def test_who_joins_the_queue_while_it_is_closed_is_told(server_url: str) -> None:
+    db = stretto.Database(server_url, connections=1)
+    pool, ticket, inside = db._pool, Ticket(patient=True), threading.Event()
+
+    def join() -> None:
+        with pool._lock:
+            inside.set()
+            while pool._refusal is None:
+                threading.Event().wait(0.001)
+            threading.Event().wait(0.05)  # for who closes without the lock to be through
+            pool.scheduler.enqueue(ticket)
+
+    with ThreadPoolExecutor(1) as threads:
+        joined = threads.submit(join)
+        assert inside.wait(20)
+        db.close(0)
+        joined.result(20)
+    assert isinstance(ticket.failure, PoolClosed)

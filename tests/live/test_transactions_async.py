@@ -469,18 +469,20 @@ async def test_a_cancelled_statement_fails_its_block(db: AsyncDatabase, t: str) 
 
 
 async def test_a_copy_that_is_cancelled_fails_its_block(one: AsyncDatabase, t: str) -> None:
-    async def endless() -> Any:
+    async def endless(limit: asyncio.Timeout) -> Any:
         number = 0
         while True:
             yield ((number := number + 1),)
+            if number == 100:  # the COPY has begun
+                limit.reschedule(0.0)
             await asyncio.sleep(0)
 
     with pytest.raises(TransactionAborted):
         async with one.transaction():
             await put(one, -1)
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.02):
-                    await one.copy_in("t", endless())
+                async with asyncio.timeout(None) as limit:
+                    await one.copy_in("t", endless(limit))
             with pytest.raises(TransactionAborted):
                 await put(one, -2)
     assert await one.fetchval(SEEN) is None

@@ -186,8 +186,7 @@ class AsyncConnection(AsyncHeld):
         yield head + reader.finish()
 
     async def _copy_messages(self, sql: str, messages: AsyncIterator[bytes]) -> str:
-        request = await self._run(copy.start(sql, copy.COPY_IN), None)
-        self._copying = True
+        request = await self._run(self._claimed(copy.start(sql, copy.COPY_IN)), None)
         try:
             await self._feed(request, messages)
             return await self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
@@ -240,8 +239,7 @@ class AsyncConnection(AsyncHeld):
         """
         sql = copy.copy_sql(source, columns, "TO STDOUT", format, options)
         async with asink_of(sink) as write:
-            request = await self._run(copy.start(sql, copy.COPY_OUT), None)
-            self._copying = True
+            request = await self._run(self._claimed(copy.start(sql, copy.COPY_OUT)), None)
             try:
                 while chunks := await self._drive(copy.receive(request, sql), None):
                     await write(b"".join(chunks))

@@ -11,6 +11,7 @@ from stretto.errors import Notice, UsageError
 from stretto.flows import stream
 from stretto.flows.ending import rollback
 from stretto.flows.listen import read_notices
+from stretto.flows.query import Flow
 from stretto.flows.shared import Shared
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Turns
@@ -95,6 +96,12 @@ class AsyncHeld(AsyncTransacting):
         if self._unclean:
             await self._drive(rollback(), timeout)
             self._unclean = False
+
+    def _claimed(self, start: Flow) -> Flow:
+        """The beginning of a COPY, which has the connection from then on: before anybody else has a turn."""
+        request = yield from start
+        self._copying = True
+        return request
 
     def _check_free(self) -> None:
         if self._copying or self._lent:

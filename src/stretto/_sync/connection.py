@@ -187,8 +187,7 @@ class Connection(Held):
         yield head + reader.finish()
 
     def _copy_messages(self, sql: str, messages: Iterator[bytes]) -> str:
-        request = self._run(copy.start(sql, copy.COPY_IN), None)
-        self._copying = True
+        request = self._run(self._claimed(copy.start(sql, copy.COPY_IN)), None)
         try:
             self._feed(request, messages)
             return self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
@@ -241,8 +240,7 @@ class Connection(Held):
         """
         sql = copy.copy_sql(source, columns, "TO STDOUT", format, options)
         with sink_of(sink) as write:
-            request = self._run(copy.start(sql, copy.COPY_OUT), None)
-            self._copying = True
+            request = self._run(self._claimed(copy.start(sql, copy.COPY_OUT)), None)
             try:
                 while chunks := self._drive(copy.receive(request, sql), None):
                     write(b"".join(chunks))

@@ -140,7 +140,7 @@ class Database(Transacting):
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
-        elif type(timeout) is not float or not timeout <= FAR:
+        elif (type(timeout) is not float and type(timeout) is not int) or not timeout <= FAR:
             check_seconds(timeout=timeout)
         now = ambient()
         if now is not None:
