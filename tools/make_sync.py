@@ -22,6 +22,7 @@ WORDS = {
     "AsyncDatabase": "Database",
     "AsyncFinal": "Final",
     "AsyncGenerator": "Generator",
+    "AsyncHeld": "Held",
     "AsyncIterator": "Iterator",
     "AsyncKeptLane": "KeptLane",
     "AsyncLane": "Lane",

@@ -7,6 +7,8 @@ from typing import Any
 
 from stretto.errors import UsageError
 
+FAR = 1e9  # seconds, thirty years: what the clocks of systems surely take
+
 
 def check_seconds(**given: Any) -> None:
     """Raise UsageError for what is neither a finite number nor None. One below zero is a time that has passed."""
@@ -15,7 +17,7 @@ def check_seconds(**given: Any) -> None:
             continue
         if isinstance(value, bool) or not _is_real(value):
             raise UsageError(f"{name}: a number of seconds, or None, not {type(value).__name__}")
-        if not isfinite(value):
+        if not isfinite(value) or value > FAR:
             raise UsageError(f"{name}: a finite number of seconds, not {value}; None is no limit")
 
 

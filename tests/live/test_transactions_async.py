@@ -470,6 +470,8 @@ async def test_a_copy_that_is_cancelled_fails_its_block(one: AsyncDatabase, t: s
         number = 0
         while True:
             yield ((number := number + 1),)
+            if number == 20_000:  # the COPY has begun
+                limit.reschedule(0.0)
             await asyncio.sleep(0)
             if number == 1000:
                 limit.reschedule(0)

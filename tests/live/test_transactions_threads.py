@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import signal
@@ -28,9 +29,14 @@ from tests.live.test_runtimes import run_program
 import stretto
 from stretto._sync.database import Database
 from stretto._sync.transaction import Transaction
-from stretto.errors import TransactionClosed, UsageError
+from stretto.errors import TransactionAborted, TransactionClosed, UsageError
+from stretto.runtime import turns
 from stretto.runtime.turns import Turns
 
+RUNNING = (
+    "select count(*) from pg_stat_activity where application_name = %s and query like '%%pg_sleep(600)%%' "
+    "and state = 'active'"
+)
 SEEN = "select array_agg(i order by i) from t"
 
 
@@ -162,6 +168,52 @@ def test_a_thread_that_outlives_the_block_is_told(db: Database, t: str) -> None:
         go.set()
         with pytest.raises(TransactionClosed, match=r"test_transactions_threads\.py:\d+"):
             future.result()
+    assert db.fetchval(SEEN) is None
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_threads_statement_is_cancelled_where_the_block_is_left(
+    db: Database, t: str, outside: psycopg.Connection[Any], nested: bool
+) -> None:
+    with ThreadPoolExecutor(1) as pool, db.transaction() if nested else contextlib.nullcontext():
+        if nested:
+            db.execute("insert into t values (0)")
+        with pytest.raises(Broken), db.transaction():
+            db.execute("insert into t values (1)")
+            running = pool.submit(in_context(db.fetchval, "select pg_sleep(600)"))
+            until(outside, RUNNING, t, wanted=1)
+            raise Broken
+        with pytest.raises(TransactionAborted, match="was left by Broken while it ran"):
+            running.result(20)
+        assert db.fetchval(SEEN) == ([0] if nested else None)
+    until(outside, RUNNING, t, wanted=0)
+    assert db.stats().held == 0
+    assert db.stats().opened <= 2
+
+
+def test_who_leaves_a_block_does_not_wait_for_a_thread_that_does_not_leave_its_own(
+    db: Database, t: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "CANCEL_GRACE", 0.05)
+    begun, go = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with db.transaction():
+            db.execute("insert into t values (2)")
+            begun.set()
+            go.wait(20)
+            db.execute("insert into t values (3)")
+
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(Broken), db.transaction():
+            db.execute("insert into t values (1)")
+            staying = pool.submit(in_context(stay))
+            assert begun.wait(20)
+            raise Broken
+        assert db.stats().held == 0
+        go.set()
+        with pytest.raises(TransactionClosed):
+            staying.result(20)
     assert db.fetchval(SEEN) is None
 
 

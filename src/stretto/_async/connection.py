@@ -7,15 +7,14 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, overload
 
-from stretto._async.transacting import AsyncTransacting
+from stretto._async.held import GIVEN_BACK, AsyncHeld
 from stretto._habits import CONNECTION, names_elsewhere
 from stretto._numbers import check_seconds
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.ambient import Ambient, ambient, present, scope_of
-from stretto.flows.ending import rollback
-from stretto.flows.listen import Notification, notifications, read_notices
+from stretto.flows.listen import Notification, notifications
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
@@ -31,31 +30,16 @@ T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
 
 
-class _GivenBack:
-    """Stands in the place of a link whose block has ended: others use it now."""
-
-    closed = True
-
-    def __getattr__(self, name: str) -> Any:
-        raise UsageError("this connection was given back at the end of its block: take another one by connection()")
-
-
-GIVEN_BACK: Any = _GivenBack()
-
-
 @names_elsewhere(CONNECTION)
-class AsyncConnection(AsyncTransacting):
-    """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
+class AsyncConnection(AsyncHeld):
+    """One server session, in the hands of one task at a time; get one by ``db.connection()``.
+
+    Statements of other threads wait for their turn. What still runs here when the block ends gets UsageError.
+    """
 
     def __init__(self, link: Link, shared: Shared, database: Any = None) -> None:
-        self._link = link
+        super().__init__(link, shared, database)
         self._pid = link.greeting.pid
-        self._shared = shared
-        self._notice_listener: Callable[[Notice], None] | None = None
-        self._portal: stream.Portal | None = None
-        self._copying = False
-        self._unclean = False
-        self._database = database
         self._track_commit = database is not None and database._track_commit
         link.machine.notifications.clear()  # what came for the last one who had this connection
 
@@ -86,53 +70,12 @@ class AsyncConnection(AsyncTransacting):
     async def _run(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
     ) -> Any:
+        if timeout is not None:
+            check_seconds(timeout=timeout)
         now = ambient()
         if now is not None:
             return await self._within(now, flow, timeout)
         return await self._alone(flow, timeout)
-
-    async def _take(self, timeout: float | None, since: float = 0.0) -> Link:
-        """Lend the connection to a transaction."""
-        await self._make_ready(timeout)
-        if self._link.closed:
-            raise self._link.why_lost()
-        if self.in_transaction:
-            raise UsageError("a transaction that was begun by hand is open on this connection: end it first")
-        return self._link
-
-    def _elsewhere(self) -> Any:
-        return self._database
-
-    async def _give(self, link: Link) -> None:
-        self._unclean = (not link.closed and link.machine.status != "I") or link.recovering
-
-    async def _alone(
-        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
-    ) -> Any:
-        await self._make_ready(timeout)
-        return await self._drive(flow, timeout)
-
-    async def _make_ready(self, timeout: float | None) -> None:
-        """End what was left open: a stream, a transaction whose task was cancelled."""
-        if self._copying:
-            raise UsageError("a COPY is running on this connection: take another one for other statements")
-        if self._portal is not None:
-            portal, self._portal = self._portal, None
-            await self._drive(portal.close(), timeout)
-        if self._unclean:
-            await self._drive(rollback(), timeout)
-            self._unclean = False
-
-    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        try:
-            return await self._link.run(flow, timeout)
-        except TypeError:
-            check_seconds(timeout=timeout)
-            raise
-        finally:
-            if self._notice_listener is not None:
-                for notice in read_notices(self._link.machine):
-                    self._notice_listener(notice)
 
     def on_notice(self, listener: Callable[[Notice], None] | None) -> None:
         """Call ``listener`` with each Notice that the server sends from now on; None: no longer."""
@@ -253,8 +196,7 @@ class AsyncConnection(AsyncTransacting):
         yield head + reader.finish()
 
     async def _copy_messages(self, sql: str, messages: AsyncIterator[bytes]) -> str:
-        request = await self._run(copy.start(sql, copy.COPY_IN), None)
-        self._copying = True
+        request = await self._run(self._claimed(copy.start(sql, copy.COPY_IN)), None)
         try:
             await self._feed(request, messages)
             return await self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
@@ -307,8 +249,7 @@ class AsyncConnection(AsyncTransacting):
         """
         sql = copy.copy_sql(source, columns, "TO STDOUT", format, options)
         async with asink_of(sink) as write:
-            request = await self._run(copy.start(sql, copy.COPY_OUT), None)
-            self._copying = True
+            request = await self._run(self._claimed(copy.start(sql, copy.COPY_OUT)), None)
             try:
                 while chunks := await self._drive(copy.receive(request, sql), None):
                     await write(b"".join(chunks))
@@ -334,13 +275,30 @@ class AsyncConnection(AsyncTransacting):
 
         Raises ConnectionLost when the connection is gone.
         """
+        check_seconds(timeout=timeout)
         while True:
             for notification in notifications(self._link.machine):
                 yield notification
-            if not await self._link.wait_notification(timeout):
+            if not await self._heard(timeout):
                 if self._link.closed:
                     raise self._link.why_lost()
                 return
+
+    async def _heard(self, timeout: float | None) -> bool:
+        """Wait for a notification, in a turn; False when the time is up or the connection is gone."""
+        link, turns = self._link, self._turns
+        if self._listening:
+            raise UsageError("another task or thread waits for notifications on this connection already")
+        self._listening = True
+        try:
+            if not turns.try_enter(False):
+                await turns.enter(False, timeout)
+            try:
+                return await link.wait_notification(timeout)
+            finally:
+                turns.leave(False)
+        finally:
+            self._listening = False
 
     async def cancel(self) -> None:
         """Ask the server to cancel what runs on this connection (CancelRequest): its caller gets QueryCanceled.

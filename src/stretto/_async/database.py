@@ -8,7 +8,7 @@ from os import PathLike
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, TypeVar, overload
 
-from stretto._async.connection import GIVEN_BACK, AsyncConnection
+from stretto._async.connection import AsyncConnection
 from stretto._async.pool import AsyncPool
 from stretto._async.reserving import block
 from stretto._async.session import session_of
@@ -16,7 +16,7 @@ from stretto._async.transacting import AsyncTransacting
 from stretto._bridge.call import acall
 from stretto._conninfo import without_locals
 from stretto._habits import DATABASE, names_elsewhere
-from stretto._numbers import check_counts, check_seconds
+from stretto._numbers import FAR, check_counts, check_seconds
 from stretto.codecs.makers import Row
 from stretto.config import Config
 from stretto.errors import ConnectionLost, PoolTimeout, UsageError
@@ -29,7 +29,7 @@ from stretto.pool.lifetime import Limits, Stats
 from stretto.pool.scheduler import QUEUE
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Turns
-from stretto.runtime.tracing import Sink, own
+from stretto.runtime.tracing import Sink
 
 if TYPE_CHECKING:
     import stretto
@@ -139,8 +139,8 @@ class AsyncDatabase(AsyncTransacting):
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
-        elif not isinstance(timeout, (float, int)):
-            check_seconds(timeout=timeout)  # type: ignore[unreachable]  # for those who check no types
+        elif (type(timeout) is not float and type(timeout) is not int) or not timeout <= FAR:
+            check_seconds(timeout=timeout)
         now = ambient()
         if now is not None:
             return self._within(now, flow, timeout, exclusive, since)
@@ -149,6 +149,7 @@ class AsyncDatabase(AsyncTransacting):
     def _turn(self, timeout: float | None, block: bool = False) -> Any:
         if timeout is None and not block:  # the Database's timeout is for statements
             timeout = self._timeout
+        check_seconds(timeout=timeout)
         now = ambient()
         return self._pool.turn(timeout) if now is None else self._turn_within(now, timeout)
 
@@ -182,9 +183,7 @@ class AsyncDatabase(AsyncTransacting):
         try:
             yield connection
         finally:
-            link.tap = own(link.tap, None)
-            connection._link = GIVEN_BACK
-            await self._pool.release(link, used=True)
+            await connection._part(self._pool)
 
     @overload
     def stream(

@@ -98,8 +98,7 @@ class Parts:
 
     async def _data(self, session: AsyncConnection, sql: str, size: list[int]) -> AsyncIterator[bytes]:
         """What a COPY out says, as it comes."""
-        request = await session._run(copy.start(sql, copy.COPY_OUT), None)
-        session._copying = True
+        request = await session._run(session._claimed(copy.start(sql, copy.COPY_OUT)), None)
         try:
             while True:
                 data, rows = await session._drive(moving.receive_joined(request, sql), None)

@@ -6,12 +6,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from stretto.errors import Error
+from stretto.errors import Error, UsageError
 from stretto.flows.query import execute
 from stretto.runtime.aio import Link
 from stretto.runtime.atraffic import Traffic
 from stretto.runtime.aturns import pause
-from stretto.runtime.base import may_cancel
+from stretto.runtime.base import given_back, may_cancel
 from stretto.runtime.forks import forked
 from stretto.runtime.keeper import closed
 
@@ -74,10 +74,26 @@ class AsyncPool(Traffic):
         """
         if link.closed:
             return
-        if link.machine.status == "I" and link.machine.idle() and not used and not link.machine.changed:
+        machine = link.machine
+        if machine.status == "I" and machine.idle() and not (used or machine.changed or link.recovering):
             self._free(link.lane)
         else:
             self._spawn(self._restore, link, used)
+
+    async def discard(self, link: Link) -> None:
+        """Close a connection that its block has left and somebody still uses, who is told; what he runs is stopped."""
+        if link.closed:
+            return
+        running = may_cancel(link.machine)
+        for request in link.machine.due():
+            request.failure = request.failure or given_back()
+        link.abort(UsageError("its block of connection() has ended"))
+        if running:
+            self._spawn(self._cancel, link)
+
+    async def _cancel(self, link: Link) -> None:
+        with suppress(Error, OSError):
+            await link.cancel()
 
     async def _restore(self, link: Link, used: bool) -> None:
         """Roll back what is open and reset the session; a connection that can't be made as new is closed."""
@@ -127,9 +143,9 @@ class AsyncPool(Traffic):
         """Close all connections, those in use too, and stop what they run."""
         if not self._over:
             self._report_holders()
-        self._over = True
+        waiters = self._shut()
         self._stop_timers()
-        self._fail_all(self._everybody(), closed())
+        self._fail_all(waiters, closed())
         links = [lane.link for lane in list(self.scheduler.lanes)]
         running = [link for link in links if self._refusal is closed and may_cancel(link.machine)]
         for link in links:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from stretto._async.connection import GIVEN_BACK, AsyncConnection
+from stretto._async.connection import AsyncConnection
 from stretto._async.lanes import AsyncLane, is_in_parallel, turn_of
 from stretto.errors import Error
 from stretto.runtime.aio import Link
@@ -93,5 +93,4 @@ class AsyncReserve(AsyncLane):
         try:
             yield connection
         finally:
-            connection._link = GIVEN_BACK
-            await self._db._pool.release(link, used=True)
+            await connection._part(self._db._pool)

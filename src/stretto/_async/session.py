@@ -50,5 +50,5 @@ class AsyncSession(AsyncConnection):
     def _left(self) -> list[bytes]:
         return self._transaction._entered().trunk.left
 
-    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    async def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None, alone: bool = False) -> Any:
         return await self._transaction._drive(flow, timeout, reserved=True)

@@ -110,15 +110,13 @@ class AsyncTransaction(AsyncVerbs):
     async def _run(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
     ) -> Any:
+        if timeout is not None:
+            check_seconds(timeout=timeout)
         now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: use its verbs, or the Database's, until it ends")
-        try:
-            return await self._limited(self._drive, now, flow, timeout)
-        except TypeError:
-            check_seconds(timeout=timeout)
-            raise
+        return await self._limited(self._drive, now, flow, timeout)
 
     async def _limited(self, drive: Any, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a flow with no more time than the deadline leaves."""
@@ -211,6 +209,7 @@ class AsyncTransaction(AsyncVerbs):
         """Run a statement with COMMIT in its flight, and end the transaction."""
         if self._parent is not None:
             return await self._run(flow, timeout)
+        check_seconds(timeout=timeout)
         now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
@@ -313,16 +312,17 @@ class AsyncTransaction(AsyncVerbs):
         """
         if error is None:
             try:
-                left = self._inside.remaining(None, monotonic())
+                limit = self._inside.remaining(None, monotonic())
                 if not self._turns.try_enter(True):
-                    await self._turns.enter(True, left)
+                    await self._turns.enter(True, limit)
             except BaseException as late:
                 error = late
             else:
                 scope.closed = True
                 return True, scope.verdict(None)
         scope.closed = True
-        return await self._turns.seize(), scope.verdict(error)
+        root, why = self._outermost or self, scope.verdict(error)
+        return await self._turns.seize(lambda: root._link, partial(left, why)), why
 
     async def _end_nested(self, scope: Scope, parent: AsyncTransaction, error: BaseException | None) -> None:
         mine, why = await self._stop(scope, error)

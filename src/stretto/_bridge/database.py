@@ -9,8 +9,9 @@ from greenlet import getcurrent
 
 from stretto._bridge.connection import BridgedConnection
 from stretto._bridge.transaction import BridgedTransacting
-from stretto._sync.connection import GIVEN_BACK, Connection
+from stretto._sync.connection import Connection
 from stretto._sync.database import CLOSING, Database
+from stretto._sync.held import GIVEN_BACK
 from stretto._sync.reserving import block
 from stretto.flows.listen import Notification
 from stretto.pool.lifetime import Stats

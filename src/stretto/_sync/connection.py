@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, overload
 
 from stretto._habits import CONNECTION, names_elsewhere
 from stretto._numbers import check_seconds
-from stretto._sync.transacting import Transacting
+from stretto._sync.held import GIVEN_BACK, Held
 from stretto.codecs.makers import Row
 from stretto.errors import Notice, StatementTimeout, UsageError
 from stretto.flows import copy, stream
 from stretto.flows.ambient import Ambient, ambient, present, scope_of
-from stretto.flows.ending import rollback
-from stretto.flows.listen import Notification, notifications, read_notices
+from stretto.flows.listen import Notification, notifications
 from stretto.flows.names import quote_name
 from stretto.flows.shared import Shared
 from stretto.model.statements import Query
@@ -32,31 +31,16 @@ T = TypeVar("T")
 COPY_GRACE = 5.0  # seconds for the server to answer a COPY that failed here
 
 
-class _GivenBack:
-    """Stands in the place of a link whose block has ended: others use it now."""
-
-    closed = True
-
-    def __getattr__(self, name: str) -> Any:
-        raise UsageError("this connection was given back at the end of its block: take another one by connection()")
-
-
-GIVEN_BACK: Any = _GivenBack()
-
-
 @names_elsewhere(CONNECTION)
-class Connection(Transacting):
-    """One server session, in the hands of one task at a time; get one by ``db.connection()``."""
+class Connection(Held):
+    """One server session, in the hands of one task at a time; get one by ``db.connection()``.
+
+    Statements of other threads wait for their turn. What still runs here when the block ends gets UsageError.
+    """
 
     def __init__(self, link: Link, shared: Shared, database: Any = None) -> None:
-        self._link = link
+        super().__init__(link, shared, database)
         self._pid = link.greeting.pid
-        self._shared = shared
-        self._notice_listener: Callable[[Notice], None] | None = None
-        self._portal: stream.Portal | None = None
-        self._copying = False
-        self._unclean = False
-        self._database = database
         self._track_commit = database is not None and database._track_commit
         link.machine.notifications.clear()  # what came for the last one who had this connection
 
@@ -87,53 +71,12 @@ class Connection(Transacting):
     def _run(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
     ) -> Any:
+        if timeout is not None:
+            check_seconds(timeout=timeout)
         now = ambient()
         if now is not None:
             return self._within(now, flow, timeout)
         return self._alone(flow, timeout)
-
-    def _take(self, timeout: float | None, since: float = 0.0) -> Link:
-        """Lend the connection to a transaction."""
-        self._make_ready(timeout)
-        if self._link.closed:
-            raise self._link.why_lost()
-        if self.in_transaction:
-            raise UsageError("a transaction that was begun by hand is open on this connection: end it first")
-        return self._link
-
-    def _elsewhere(self) -> Any:
-        return self._database
-
-    def _give(self, link: Link) -> None:
-        self._unclean = (not link.closed and link.machine.status != "I") or link.recovering
-
-    def _alone(
-        self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
-    ) -> Any:
-        self._make_ready(timeout)
-        return self._drive(flow, timeout)
-
-    def _make_ready(self, timeout: float | None) -> None:
-        """End what was left open: a stream, a transaction whose task was cancelled."""
-        if self._copying:
-            raise UsageError("a COPY is running on this connection: take another one for other statements")
-        if self._portal is not None:
-            portal, self._portal = self._portal, None
-            self._drive(portal.close(), timeout)
-        if self._unclean:
-            self._drive(rollback(), timeout)
-            self._unclean = False
-
-    def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
-        try:
-            return self._link.run(flow, timeout)
-        except TypeError:
-            check_seconds(timeout=timeout)
-            raise
-        finally:
-            if self._notice_listener is not None:
-                for notice in read_notices(self._link.machine):
-                    self._notice_listener(notice)
 
     def on_notice(self, listener: Callable[[Notice], None] | None) -> None:
         """Call ``listener`` with each Notice that the server sends from now on; None: no longer."""
@@ -254,8 +197,7 @@ class Connection(Transacting):
         yield head + reader.finish()
 
     def _copy_messages(self, sql: str, messages: Iterator[bytes]) -> str:
-        request = self._run(copy.start(sql, copy.COPY_IN), None)
-        self._copying = True
+        request = self._run(self._claimed(copy.start(sql, copy.COPY_IN)), None)
         try:
             self._feed(request, messages)
             return self._drive(copy.finish(request, sql), None)  # type: ignore[no-any-return]  # flows are untyped at their ends
@@ -308,8 +250,7 @@ class Connection(Transacting):
         """
         sql = copy.copy_sql(source, columns, "TO STDOUT", format, options)
         with sink_of(sink) as write:
-            request = self._run(copy.start(sql, copy.COPY_OUT), None)
-            self._copying = True
+            request = self._run(self._claimed(copy.start(sql, copy.COPY_OUT)), None)
             try:
                 while chunks := self._drive(copy.receive(request, sql), None):
                     write(b"".join(chunks))
@@ -335,13 +276,30 @@ class Connection(Transacting):
 
         Raises ConnectionLost when the connection is gone.
         """
+        check_seconds(timeout=timeout)
         while True:
             for notification in notifications(self._link.machine):
                 yield notification
-            if not self._link.wait_notification(timeout):
+            if not self._heard(timeout):
                 if self._link.closed:
                     raise self._link.why_lost()
                 return
+
+    def _heard(self, timeout: float | None) -> bool:
+        """Wait for a notification, in a turn; False when the time is up or the connection is gone."""
+        link, turns = self._link, self._turns
+        if self._listening:
+            raise UsageError("another task or thread waits for notifications on this connection already")
+        self._listening = True
+        try:
+            if not turns.try_enter(False):
+                turns.enter(False, timeout)
+            try:
+                return link.wait_notification(timeout)
+            finally:
+                turns.leave(False)
+        finally:
+            self._listening = False
 
     def cancel(self) -> None:
         """Ask the server to cancel what runs on this connection (CancelRequest): its caller gets QueryCanceled.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TextIO, 
 
 from stretto._conninfo import without_locals
 from stretto._habits import DATABASE, names_elsewhere
-from stretto._numbers import check_counts, check_seconds
-from stretto._sync.connection import GIVEN_BACK, Connection
+from stretto._numbers import FAR, check_counts, check_seconds
+from stretto._sync.connection import Connection
 from stretto._sync.pool import Pool
 from stretto._sync.reserving import block
 from stretto._sync.session import session_of
@@ -29,7 +29,7 @@ from stretto.pool.lifetime import Limits, Stats
 from stretto.pool.scheduler import QUEUE
 from stretto.runtime.blocking import Link
 from stretto.runtime.call import call
-from stretto.runtime.tracing import Sink, own
+from stretto.runtime.tracing import Sink
 from stretto.runtime.turns import Turns
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ class Database(Transacting):
         # Not a coroutine function: what it returns is awaited by the verb, one coroutine less for each statement.
         if timeout is None:
             timeout = self._timeout
-        elif not isinstance(timeout, (float, int)):
-            check_seconds(timeout=timeout)  # type: ignore[unreachable]  # for those who check no types
+        elif (type(timeout) is not float and type(timeout) is not int) or not timeout <= FAR:
+            check_seconds(timeout=timeout)
         now = ambient()
         if now is not None:
             return self._within(now, flow, timeout, exclusive, since)
@@ -150,6 +150,7 @@ class Database(Transacting):
     def _turn(self, timeout: float | None, block: bool = False) -> Any:
         if timeout is None and not block:  # the Database's timeout is for statements
             timeout = self._timeout
+        check_seconds(timeout=timeout)
         now = ambient()
         return self._pool.turn(timeout) if now is None else self._turn_within(now, timeout)
 
@@ -183,9 +184,7 @@ class Database(Transacting):
         try:
             yield connection
         finally:
-            link.tap = own(link.tap, None)
-            connection._link = GIVEN_BACK
-            self._pool.release(link, used=True)
+            connection._part(self._pool)
 
     @overload
     def stream(

@@ -99,8 +99,7 @@ class Parts:
 
     def _data(self, session: Connection, sql: str, size: list[int]) -> Iterator[bytes]:
         """What a COPY out says, as it comes."""
-        request = session._run(copy.start(sql, copy.COPY_OUT), None)
-        session._copying = True
+        request = session._run(session._claimed(copy.start(sql, copy.COPY_OUT)), None)
         try:
             while True:
                 data, rows = session._drive(moving.receive_joined(request, sql), None)

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stretto._sync.connection import GIVEN_BACK, Connection
+from stretto._sync.connection import Connection
 from stretto._sync.lanes import Lane, is_in_parallel, turn_of
 from stretto.errors import Error
 from stretto.runtime.blocking import Link
@@ -94,5 +94,4 @@ class Reserve(Lane):
         try:
             yield connection
         finally:
-            connection._link = GIVEN_BACK
-            self._db._pool.release(link, used=True)
+            connection._part(self._db._pool)

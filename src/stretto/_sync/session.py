@@ -51,5 +51,5 @@ class Session(Connection):
     def _left(self) -> list[bytes]:
         return self._transaction._entered().trunk.left
 
-    def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
+    def _drive(self, flow: Generator[Any, Any, Any], timeout: float | None, alone: bool = False) -> Any:
         return self._transaction._drive(flow, timeout, reserved=True)

@@ -111,15 +111,13 @@ class Transaction(Verbs):
     def _run(
         self, flow: Generator[Any, Any, Any], timeout: float | None, exclusive: bool = False, since: float = 0.0
     ) -> Any:
+        if timeout is not None:
+            check_seconds(timeout=timeout)
         now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
             raise UsageError("a nested transaction() is open here: use its verbs, or the Database's, until it ends")
-        try:
-            return self._limited(self._drive, now, flow, timeout)
-        except TypeError:
-            check_seconds(timeout=timeout)
-            raise
+        return self._limited(self._drive, now, flow, timeout)
 
     def _limited(self, drive: Any, now: Ambient, flow: Generator[Any, Any, Any], timeout: float | None) -> Any:
         """Run a flow with no more time than the deadline leaves."""
@@ -212,6 +210,7 @@ class Transaction(Verbs):
         """Run a statement with COMMIT in its flight, and end the transaction."""
         if self._parent is not None:
             return self._run(flow, timeout)
+        check_seconds(timeout=timeout)
         now = present()
         inner = now.scope_of(self._owner)
         if inner is not None and inner.is_inside(self._entered()):
@@ -314,16 +313,17 @@ class Transaction(Verbs):
         """
         if error is None:
             try:
-                left = self._inside.remaining(None, monotonic())
+                limit = self._inside.remaining(None, monotonic())
                 if not self._turns.try_enter(True):
-                    self._turns.enter(True, left)
+                    self._turns.enter(True, limit)
             except BaseException as late:
                 error = late
             else:
                 scope.closed = True
                 return True, scope.verdict(None)
         scope.closed = True
-        return self._turns.seize(), scope.verdict(error)
+        root, why = self._outermost or self, scope.verdict(error)
+        return self._turns.seize(lambda: root._link, partial(left, why)), why
 
     def _end_nested(self, scope: Scope, parent: Transaction, error: BaseException | None) -> None:
         mine, why = self._stop(scope, error)

@@ -385,15 +385,15 @@ def execute(shared: Shared, sql: Any, args: tuple[Any, ...]) -> Flow:
 
 def executemany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]]) -> Flow:
     """Execute for each row under one Sync: all or nothing, outside a transaction too. Round trips as perform."""
-    arguments = rows_of(rows)
-    if arguments:
-        yield from perform(shared, sql, arguments, None, None, True)
+    return _many(shared, sql, rows_of(rows), None, None)  # now: who makes the rows may ask the same connection
 
 
 def fetchmany(shared: Shared, sql: str, rows: Iterable[Sequence[Any]], into: Any = None) -> Flow:
     """As executemany, and return the rows of all executions as one list."""
-    arguments = rows_of(rows)
-    found: list[Any] = []
+    return _many(shared, sql, rows_of(rows), into, [])
+
+
+def _many(shared: Shared, sql: str, arguments: list[Any], into: Any, found: list[Any] | None) -> Flow:
     if arguments:
         yield from perform(shared, sql, arguments, into, found, True)
     return found

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from itertools import count
 from typing import Any
 
+from stretto._numbers import check_counts
 from stretto.codecs.base import UnknownTypes
 from stretto.errors import DecodeError, UsageError
 from stretto.flows.query import Flow, as_here, check, fitting, heal, maker_for, prepare
@@ -41,8 +42,7 @@ class Portal:
     def __init__(
         self, shared: Shared, sql: Any, args: tuple[Any, ...], into: Any, batch: int, left: list[bytes] | None = None
     ) -> None:
-        if batch < 1:
-            raise UsageError(f"batch={batch}: at least one row at a time")
+        check_counts(batch=batch)
         if not isinstance(sql, str):
             sql, args, into = unpack(sql, args, into, shared.codecs.get)
         self._shared = shared

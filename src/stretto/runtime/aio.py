@@ -104,6 +104,7 @@ class Link:
         self.traffic: Traffic | None = None
         self.listening = False
         self._loop = loop
+        self._reason: Error | None = None
         self.inherited = False  # from a parent process, whose session and loop they are
         self._sock = sock
         self._fd = sock.fileno()
@@ -193,7 +194,7 @@ class Link:
         machine = self.machine
         if not request.queued:
             if machine.closed:
-                request.failure = why_lost(machine, self.inherited)
+                request.failure = self.why_lost()
                 request.done = True
                 return
             busy = machine.submit(request)
@@ -515,16 +516,17 @@ class Link:
             if request.waiter is not None:
                 wake(request.waiter)
         if not machine.idle() and not self.recovering:
-            self._recovery = self._loop.create_task(self._recover())
+            self._recovery = self._loop.create_task(self._recover(shared=False))
 
     def _reap(self, request: Request) -> None:
         """See whether what was given up has ended, and whether it can be cancelled by now."""
         if request.done or self.machine.closed or self.recovering:
             return
         if self.machine.forsaken():
-            if self.traffic is not None and self.machine.shared:
+            shared = self.traffic is not None and self.machine.shared
+            if self.traffic is not None and shared:
                 self.traffic.recovering(self.lane)
-            self._recovery = self._loop.create_task(self._recover())
+            self._recovery = self._loop.create_task(self._recover(shared=shared))
         else:
             self._loop.call_later(REAP_EVERY, self._reap, request)
 
@@ -541,7 +543,7 @@ class Link:
             await asyncio.wait((recovery,))
             self._recovery = None
 
-    async def _recover(self) -> None:
+    async def _recover(self, *, shared: bool) -> None:
         """Cancel what runs, and wait for both: the end of the cancel's socket and ReadyForQuery.
 
         Several may have been given up: each that still runs after a while is asked to stop.
@@ -551,7 +553,7 @@ class Link:
             self._resume()
         try:
             async with asyncio.timeout(CANCEL_GRACE):
-                if not machine.shared:
+                if not shared:
                     await self._quiet_for(CANCEL_AFTER)  # it may end by itself
                 while not machine.idle():
                     with contextlib.suppress(Error, OSError):
@@ -563,7 +565,7 @@ class Link:
                     await self._quiet_for(CANCEL_AGAIN)
         except TimeoutError:
             self.abort()
-        if self.traffic is not None and machine.shared and not machine.closed:
+        if self.traffic is not None and shared and not machine.closed:
             self.traffic.recovered(self.lane)
 
     async def _quiet_for(self, seconds: float) -> None:
@@ -577,11 +579,12 @@ class Link:
 
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
-        return why_lost(self.machine, self.inherited)
+        return why_lost(self.machine, self.inherited, self._reason)
 
-    def abort(self) -> None:
-        """Close the socket at once."""
-        self._lost(None)
+    def abort(self, reason: Error | None = None) -> None:
+        """Close the socket at once; ``reason``: for those who use it later."""
+        self._reason = reason
+        self._lost(reason)
 
     def leave(self) -> None:
         """Say Terminate and close the socket at once."""

@@ -53,7 +53,7 @@ class Turns:
                 raise too_late(timeout) from None
             raise
 
-    async def seize(self) -> bool:
+    async def seize(self, link_of: Any, why: Any) -> bool:
         """Go in alone before everybody else if nobody is inside; else False: their answers need not be waited for."""
         if not self._free(True):
             return False

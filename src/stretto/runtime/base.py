@@ -61,12 +61,12 @@ def fail_all(machine: Machine, cause: BaseException | None) -> list[Request]:
     return requests
 
 
-def why_lost(machine: Machine, inherited: bool) -> Error:
+def why_lost(machine: Machine, inherited: bool, reason: Error | None) -> Error:
     """Make the error for a connection that is gone while nothing was asked. ``inherited``: it is a parent process's."""
     if inherited:
         return forked()
     farewell = machine.farewell
-    return lost(None if farewell is None else told(farewell), "not_sent")
+    return lost(reason if farewell is None else told(farewell), "not_sent")
 
 
 def forsake(machine: Machine) -> list[Request]:
@@ -96,7 +96,9 @@ def lost(cause: BaseException | None, outcome: Outcome) -> Error:
 
 def given_back() -> Error:
     """Make the error for whoever still waits on a connection that its block has given back."""
-    return UsageError("the block of this connection ended while the statement ran, and it was cancelled: wait for it")
+    return UsageError(
+        "the block of this connection ended while the statement ran, which was cancelled or may have run: wait for it"
+    )
 
 
 def release(machine: Machine, head: Request) -> None:

@@ -173,7 +173,7 @@ class Link(Pump):
         try:
             if not request.queued:
                 if machine.closed:
-                    request.failure = why_lost(machine, self.inherited)
+                    request.failure = self.why_lost()
                     request.done = True
                     return
                 machine.submit(request)
@@ -299,7 +299,7 @@ class Link(Pump):
     @property
     def recovering(self) -> bool:
         """Whether a statement was given up here, and its reply is still to come."""
-        return bool(self._given_up)
+        return self._recovery is not None or bool(self._given_up)
 
     def give_up(self, request: Request) -> None:
         """Nobody waits for the request any more: its reply is thrown away.
@@ -330,9 +330,10 @@ class Link(Pump):
             return
         from stretto.runtime.recovery import Recovery
 
-        if self.traffic is not None and self.machine.shared:
+        shared = self.traffic is not None and self.machine.shared
+        if self.traffic is not None and shared:
             self.traffic.recovering(self.lane)
-        self._recovery = Recovery(self)
+        self._recovery = Recovery(self, shared=shared)
         self._recovery.start()
 
     def _is_wanted(self, request: Request) -> bool:
@@ -354,11 +355,14 @@ class Link(Pump):
         if not ended:
             raise StatementTimeout(f"the connection was not free within {timeout} seconds", outcome="not_sent")
 
-    def recovered(self) -> None:
-        """Nothing that was given up is due any more, or the connection is closed."""
+    def recovered(self, *, shared: bool) -> None:
+        """Nothing that was given up is due any more, or the connection is closed.
+
+        ``shared``: it was when that began. One that was held may be in other hands as soon as ``recovering`` is over.
+        """
         self._given_up.clear()
         self._recovery = None
-        if self.traffic is not None and self.machine.shared and not self.machine.closed:
+        if self.traffic is not None and shared and not self.machine.closed:
             self.traffic.recovered(self.lane)
 
     def let_go(self, request: Request) -> None:
@@ -385,7 +389,7 @@ class Link(Pump):
 
     def why_lost(self) -> Error:
         """The error for whoever waits on this connection, which is gone, without a statement of his own."""
-        return why_lost(self.machine, self.inherited)
+        return why_lost(self.machine, self.inherited, self._reason)
 
     def leave(self) -> None:
         """Say Terminate and close."""

@@ -106,8 +106,9 @@ class Keeper:
             told += here
         return told
 
-    def _everybody(self) -> list[Any]:
-        """Take all who wait out of the queue."""
+    def _shut(self) -> list[Any]:
+        """Let nobody wait any more; take all who do out of the queue."""
+        self._over = True
         waiters = [*self.scheduler.waiting, *self.crowd.outside]
         self.scheduler.waiting.clear()
         self.crowd.clear()

@@ -15,7 +15,7 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from stretto.errors import ProtocolError, UsageError
+from stretto.errors import Error, ProtocolError, UsageError
 from stretto.flows.sockets import Patience
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stretto.runtime.tracing import Tap
     from stretto.runtime.traffic import Traffic
 
+_LONGEST = (1 << 31) - 1  # milliseconds that poll() waits at most
 _SMALL = 1 << 14  # up to here a message surely fits the socket's buffer while the server waits for us
 
 
@@ -49,6 +50,7 @@ class Pump:
         self.patience: Patience | None = None
         self.traffic: Traffic | None = None
         self.listening = False
+        self._reason: Error | None = None
         self.inherited = False  # from a parent process, whose session it is
         tell(self)
 
@@ -221,9 +223,10 @@ class Pump:
         drop(self._sock)
         self._wake_all(forsake(self.machine))
 
-    def abort(self) -> None:
-        """Close the socket at once."""
-        self._lost(None)
+    def abort(self, reason: Error | None = None) -> None:
+        """Close the socket at once; ``reason``: for those who use it later."""
+        self._reason = reason
+        self._lost(reason)
 
     def _say_goodbye(self) -> None:
         """Say Terminate, if the socket takes it."""
@@ -239,7 +242,7 @@ def readable(sock: socket.socket, timeout: float | None, *, or_writable: bool = 
     """Wait until a socket can be read (or written), and tell whether it can be read. It takes any descriptor."""
     poll = _poll_of_python()() if timeout == 0 else select.poll()
     poll.register(sock, select.POLLIN | (select.POLLOUT if or_writable else 0))
-    found = poll.poll(None if timeout is None else math.ceil(timeout * 1000))
+    found = poll.poll(None if timeout is None else min(math.ceil(timeout * 1000), _LONGEST))
     return bool(found) and found[0][1] != select.POLLOUT
 
 

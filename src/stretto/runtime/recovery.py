@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stretto.errors import Error
 from stretto.flows.cancel import UnreadCancelError, cancel
+from stretto.protocol.classify import CONTROL
 from stretto.protocol.request import Request
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.plug import Plug
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 class Recovery:
     """A CancelRequest for what a Link runs, and the wait for both: the end of the cancel's socket and ReadyForQuery."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, shared: bool) -> None:
         self._link = link
+        self._shared = shared
         self._plug = Plug(CANCEL_GRACE / 2)
         self._ended = threading.Event()
 
@@ -82,12 +85,29 @@ class Recovery:
                 pause *= 2
 
     def _cancel(self) -> None:
-        with contextlib.suppress(Error, OSError):
-            try:
-                self._plug.drive(cancel(self._link.shared.config, self._link.greeting))
-            except UnreadCancelError:  # it would hit a stranger's statement
-                self._link.abort()
+        _send(self._plug, self._link)
 
     def _end(self) -> None:
-        self._link.recovered()
+        self._link.recovered(shared=self._shared)
         self._ended.set()
+
+
+def stop(link: Link, why: Callable[[], Error]) -> bool:
+    """Cancel what another thread runs and reads the answer of, and give it an error; False: it must come to its end."""
+    machine = link.machine
+    due = machine.due()
+    if any(request.kind == CONTROL for request in due):
+        return False
+    for request in due:
+        request.failure = request.failure or why()
+    if due and not machine.closed:
+        _send(Plug(CANCEL_GRACE / 2), link)
+    return True
+
+
+def _send(plug: Plug, link: Link) -> None:
+    with contextlib.suppress(Error, OSError):
+        try:
+            plug.drive(cancel(link.shared.config, link.greeting))
+        except UnreadCancelError:  # it would hit a stranger's statement
+            link.abort()

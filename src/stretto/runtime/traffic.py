@@ -298,6 +298,10 @@ class Traffic(Keeper):
             if waiter.done:
                 self.answered(lane, [waiter])
 
+    def _shut(self) -> list[Any]:
+        with self._lock:  # else one might join the queue, or get a connection, in between
+            return super()._shut()
+
     def _fail_all(self, waiters: list[Any], error: Error) -> None:
         """Those get no connection."""
         with self._lock:

@@ -8,17 +8,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stretto.errors import StatementTimeout, UsageError
+from stretto.errors import Error, StatementTimeout, UsageError
+from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.lazy import refuse_generated
+
+if TYPE_CHECKING:
+    from stretto.runtime.blocking import Link
 
 T = TypeVar("T")
 Work = Callable[..., T]  # what transact() calls
 
 
 class Turns:
-    """The turns in one block: everybody goes alone, because whoever waits for an answer reads the socket himself.
+    """The turns in one block, or on one connection: everybody goes alone, for whoever waits reads the socket himself.
 
     Each turn is a thread's or greenlet's. What interrupts it, a signal handler, can't wait for it.
     """
@@ -52,9 +56,9 @@ class Turns:
                 return  # a child process: whoever had the turn may not be here
             if me in (self._holder, *(ident for _, ident in self._waiting)):
                 raise UsageError(
-                    "this thread is in the middle of another statement or nested block of the same transaction, and "
-                    "what interrupts it there, as a signal handler, can't wait for its end: nothing was sent; use "
-                    "stretto.detached() for another connection, or only note here what is to be done later"
+                    "this thread is in the middle of another statement or nested block of the same transaction or "
+                    "connection, and what interrupts it there, as a signal handler, can't wait for its end: nothing "
+                    "was sent; use stretto.detached() for another connection, or only note what is to be done later"
                 )
             turn = threading.Event()
             self._waiting.append((turn, me))
@@ -67,7 +71,7 @@ class Turns:
             raise
         if self._withdraw(turn):
             raise StatementTimeout(
-                f"the transaction's connection was in use by its other statements for {timeout} seconds",
+                f"the block's connection was in use by its other statements for {timeout} seconds",
                 outcome="not_sent",
             )
 
@@ -79,9 +83,28 @@ class Turns:
             self._waiting = deque(one for one in self._waiting if one[0] is not turn)
             return True
 
-    def seize(self) -> bool:
-        """Go in when whoever is inside has ended: two can't read one socket."""
-        self.enter(True, None)
+    def seize(self, link_of: Callable[[], Link | None], why: Callable[[], Error]) -> bool:
+        """Go in when whoever is inside has ended: two can't read one socket. What he runs is stopped, and he is told.
+
+        False: he did not end by that, and the connection was closed. Who ends a transaction is waited for.
+        """
+        if self.try_enter(True):
+            return True
+        from stretto.runtime.recovery import AGAIN, stop  # with all that connecting needs
+
+        pause, until = AGAIN, time.monotonic() + CANCEL_GRACE
+        while not self.try_enter(True):
+            link = link_of()
+            stopping = link is not None and stop(link, why)
+            if link is not None and stopping and time.monotonic() >= until:
+                link.abort()
+                return False
+            try:
+                self.enter(True, pause if stopping else None)
+            except StatementTimeout:
+                pause *= 2
+            else:
+                break
         return True
 
     def leave(self, alone: bool) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from stretto._async.database import AsyncDatabase
 from stretto.codecs.makers import Row
-from stretto.errors import DatabaseError, UsageError
+from stretto.errors import DatabaseError, PoolTimeout, StatementTimeout, UsageError
 
 
 class Pair(NamedTuple):
@@ -97,6 +97,7 @@ BAD_CALLS: dict[str, Callable[..., Any]] = {
     "executemany": lambda verbs: verbs.executemany("select $1::int", [(1,)], timeout="5"),
     "transact": lambda verbs: verbs.transact(lambda: None, timeout="5"),
 }
+ENDLESS = (float("nan"), float("inf"), 1e300)
 
 
 @pytest.mark.parametrize("call", BAD_CALLS)
@@ -121,6 +122,43 @@ async def test_so_is_a_transactions(one: AsyncDatabase) -> None:
             with pytest.raises(UsageError, match=text):
                 await verbs.fetch("select 1", timeout="5")  # type: ignore[call-overload]  # the mistake
             assert await verbs.fetchval("select 1") == 1
+
+
+@pytest.mark.parametrize("seconds", ENDLESS)
+async def test_a_timeout_that_never_comes_is_refused(one: AsyncDatabase, seconds: float) -> None:
+    with pytest.raises(UsageError, match=r"^timeout: a finite number of seconds, not .*; None is no limit$"):
+        await one.fetchval("select 1", timeout=seconds)
+    async with one.connection() as connection:
+        for call in (connection.fetchval, connection.execute):
+            with pytest.raises(UsageError, match="a finite number of seconds"):
+                await call("select 1", timeout=seconds)
+        with pytest.raises(UsageError, match="a finite number of seconds"):
+            async for _ in connection.notifications(timeout=seconds):
+                pass
+        assert await connection.fetchval("select 1") == 1
+    async with one.transaction() as transaction:
+        for verbs in (transaction, one, transaction.final):
+            with pytest.raises(UsageError, match="a finite number of seconds"):
+                await verbs.fetchval("select 1", timeout=seconds)
+        assert await one.fetchval("select 1", timeout=1e6) == 1
+
+
+async def test_a_timeout_below_zero_has_passed(one: AsyncDatabase) -> None:
+    with pytest.raises((StatementTimeout, PoolTimeout)):
+        await one.fetchval("select 1", timeout=-1.0)
+    assert await one.fetchval("select 1") == 1
+
+
+@pytest.mark.parametrize(("batch", "text"), [("5", "not str"), (2.0, "not float"), (True, "not bool"), (0, "at least")])
+async def test_a_batch_is_a_count(one: AsyncDatabase, batch: Any, text: str) -> None:
+    async with one.connection() as connection:
+        with pytest.raises(UsageError, match=f"^batch.*{text}"):
+            async for _ in connection.stream("select 1", batch=batch):
+                pass
+        assert await connection.fetchval("select 1") == 1
+    with pytest.raises(UsageError, match=f"^batch.*{text}"):
+        async for _ in one.stream("select 1", batch=batch):
+            pass
 
 
 async def test_a_column_is_a_number(one: AsyncDatabase) -> None:

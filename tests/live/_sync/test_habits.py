@@ -14,7 +14,7 @@ import pytest
 
 from stretto._sync.database import Database
 from stretto.codecs.makers import Row
-from stretto.errors import DatabaseError, UsageError
+from stretto.errors import DatabaseError, PoolTimeout, StatementTimeout, UsageError
 
 
 class Pair(NamedTuple):
@@ -96,6 +96,7 @@ BAD_CALLS: dict[str, Callable[..., Any]] = {
     "executemany": lambda verbs: verbs.executemany("select $1::int", [(1,)], timeout="5"),
     "transact": lambda verbs: verbs.transact(lambda: None, timeout="5"),
 }
+ENDLESS = (float("nan"), float("inf"), 1e300)
 
 
 @pytest.mark.parametrize("call", BAD_CALLS)
@@ -120,6 +121,43 @@ def test_so_is_a_transactions(one: Database) -> None:
             with pytest.raises(UsageError, match=text):
                 verbs.fetch("select 1", timeout="5")  # type: ignore[call-overload]  # the mistake
             assert verbs.fetchval("select 1") == 1
+
+
+@pytest.mark.parametrize("seconds", ENDLESS)
+def test_a_timeout_that_never_comes_is_refused(one: Database, seconds: float) -> None:
+    with pytest.raises(UsageError, match=r"^timeout: a finite number of seconds, not .*; None is no limit$"):
+        one.fetchval("select 1", timeout=seconds)
+    with one.connection() as connection:
+        for call in (connection.fetchval, connection.execute):
+            with pytest.raises(UsageError, match="a finite number of seconds"):
+                call("select 1", timeout=seconds)
+        with pytest.raises(UsageError, match="a finite number of seconds"):
+            for _ in connection.notifications(timeout=seconds):
+                pass
+        assert connection.fetchval("select 1") == 1
+    with one.transaction() as transaction:
+        for verbs in (transaction, one, transaction.final):
+            with pytest.raises(UsageError, match="a finite number of seconds"):
+                verbs.fetchval("select 1", timeout=seconds)
+        assert one.fetchval("select 1", timeout=1e6) == 1
+
+
+def test_a_timeout_below_zero_has_passed(one: Database) -> None:
+    with pytest.raises((StatementTimeout, PoolTimeout)):
+        one.fetchval("select 1", timeout=-1.0)
+    assert one.fetchval("select 1") == 1
+
+
+@pytest.mark.parametrize(("batch", "text"), [("5", "not str"), (2.0, "not float"), (True, "not bool"), (0, "at least")])
+def test_a_batch_is_a_count(one: Database, batch: Any, text: str) -> None:
+    with one.connection() as connection:
+        with pytest.raises(UsageError, match=f"^batch.*{text}"):
+            for _ in connection.stream("select 1", batch=batch):
+                pass
+        assert connection.fetchval("select 1") == 1
+    with pytest.raises(UsageError, match=f"^batch.*{text}"):
+        for _ in one.stream("select 1", batch=batch):
+            pass
 
 
 def test_a_column_is_a_number(one: Database) -> None:
