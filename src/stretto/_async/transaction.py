@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from stretto._async.ending import Owner, call_hooks, commit, discard, fate, part
+from stretto._async.ending import Owner, all_left, call_hooks, commit, discard, fate, part
 from stretto._async.verbs import AsyncVerbs
 from stretto._habits import TRANSACTION, names_elsewhere
 from stretto._numbers import check_seconds
@@ -260,10 +260,10 @@ class AsyncTransaction(AsyncVerbs):
         else:
             trunk = await self._join(outer, around)
         self._scope = scope = Scope(self._owner, trunk, self._place, outer, around.scope)
-        scope.opened_by(self)
         self._loop = here()
         self._inside = around.inside(scope)
         enter(self._inside, before)
+        scope.opened_by(self, self._inside.opener)
         return self
 
     async def _join(self, outer: Scope, around: Ambient) -> Trunk:
@@ -291,7 +291,7 @@ class AsyncTransaction(AsyncVerbs):
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         scope = self._entered()
         leave(self._inside, self._before)
-        scope.left_by = self._inside.opener
+        scope.left_by = scope.opener
         if self._ended:  # by its last statement
             why = scope.verdict(error)
             if why is not None and why is not error:
@@ -315,7 +315,7 @@ class AsyncTransaction(AsyncVerbs):
             try:
                 left = self._inside.remaining(None, monotonic())
                 if not self._turns.try_enter(True):
-                    await self._turns.enter(True, left)
+                    await all_left(scope, self._turns, left)
             except BaseException as late:
                 error = late
             else:

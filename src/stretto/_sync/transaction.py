@@ -12,7 +12,7 @@ from typing import Any
 from stretto._habits import TRANSACTION, names_elsewhere
 from stretto._numbers import check_seconds
 from stretto._places import caller
-from stretto._sync.ending import Owner, call_hooks, commit, discard, fate, part
+from stretto._sync.ending import Owner, all_left, call_hooks, commit, discard, fate, part
 from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, TransactionClosed, UsageError
 from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present
@@ -261,10 +261,10 @@ class Transaction(Verbs):
         else:
             trunk = self._join(outer, around)
         self._scope = scope = Scope(self._owner, trunk, self._place, outer, around.scope)
-        scope.opened_by(self)
         self._loop = here()
         self._inside = around.inside(scope)
         enter(self._inside, before)
+        scope.opened_by(self, self._inside.opener)
         return self
 
     def _join(self, outer: Scope, around: Ambient) -> Trunk:
@@ -292,7 +292,7 @@ class Transaction(Verbs):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         scope = self._entered()
         leave(self._inside, self._before)
-        scope.left_by = self._inside.opener
+        scope.left_by = scope.opener
         if self._ended:  # by its last statement
             why = scope.verdict(error)
             if why is not None and why is not error:
@@ -316,7 +316,7 @@ class Transaction(Verbs):
             try:
                 left = self._inside.remaining(None, monotonic())
                 if not self._turns.try_enter(True):
-                    self._turns.enter(True, left)
+                    all_left(scope, self._turns, left)
             except BaseException as late:
                 error = late
             else:

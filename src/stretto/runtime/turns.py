@@ -80,7 +80,12 @@ class Turns:
             return True
 
     def seize(self) -> bool:
-        """Go in when whoever is inside has ended: two can't read one socket."""
+        """Go in when whoever is inside has ended: two can't read one socket.
+
+        False where that is this very thread, which goes on there when it has gone on here.
+        """
+        if self._taken and self._holder == threading.get_ident():
+            return False
         self.enter(True, None)
         return True
 
@@ -101,6 +106,10 @@ def value_of(found: Any) -> Any:
         found.close()
         raise UsageError("an async function needs an AsyncDatabase: here it would never run")
     return found
+
+
+def forgotten_closed(timeout: float | None) -> None:
+    """Nothing: a generator that nobody has any more is closed at once."""
 
 
 def pause(seconds: float) -> None:
