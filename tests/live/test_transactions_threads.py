@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import signal
@@ -165,6 +166,28 @@ def test_a_thread_that_outlives_the_block_is_told(db: Database, t: str) -> None:
     assert db.fetchval(SEEN) is None
 
 
+def test_a_body_that_fails_does_not_wait_for_the_nested_block_of_another_thread(db: Database, t: str) -> None:
+    opened, go = threading.Event(), threading.Event()
+
+    def nested() -> None:
+        with db.transaction():
+            db.execute("insert into t values (2)")
+            opened.set()
+            assert go.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        with contextlib.suppress(ZeroDivisionError), db.transaction():
+            db.execute("insert into t values (1)")
+            future = pool.submit(in_context(nested))
+            assert opened.wait(20)
+            raise ZeroDivisionError
+        assert db.stats().held == 0
+        go.set()
+        with pytest.raises(TransactionClosed, match=r"test_transactions_threads\.py:\d+"):
+            future.result()
+    assert db.fetchval(SEEN) is None
+
+
 def test_transfers_of_many_threads_lose_nothing(open_db: Callable[..., Any], outside: psycopg.Connection[Any]) -> None:
     """Conflicts are tried again: the sum never changes, and each transfer that was acknowledged is there."""
     db = open_db(connections=8)
@@ -206,6 +229,7 @@ def test_an_interrupt_at_any_statement_leaves_nothing(one: Database, t: str) -> 
 GEVENT = """
 from gevent import monkey
 monkey.patch_all()
+import contextlib
 import contextvars, sys
 import gevent
 import stretto

@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from stretto._async.ending import Owner, all_left, call_hooks, commit, discard, fate, part
+from stretto._async.ending import Owner, all_left, call_hooks, commit, discard, fate, part, seize
 from stretto._async.verbs import AsyncVerbs
 from stretto._habits import TRANSACTION, names_elsewhere
 from stretto._numbers import check_seconds
@@ -306,10 +306,10 @@ class AsyncTransaction(AsyncVerbs):
             if raised is not error:
                 raise
 
-    async def _stop(self, scope: Scope, error: BaseException | None) -> tuple[bool, BaseException | None]:
+    async def _stop(self, scope: Scope, error: BaseException | None) -> tuple[Turns | None, BaseException | None]:
         """Let nothing more into the block. Without an error, what is under way comes to its end first.
 
-        Returns whether nobody else is at the connection, and what the block ends with.
+        Returns where a turn was taken, None where others are still at the connection; and what the block ends with.
         """
         if error is None:
             try:
@@ -320,21 +320,21 @@ class AsyncTransaction(AsyncVerbs):
                 error = late
             else:
                 scope.closed = True
-                return True, scope.verdict(None)
+                return self._turns, scope.verdict(None)
         scope.closed = True
-        return await self._turns.seize(), scope.verdict(error)
+        return await seize(scope, self._turns), scope.verdict(error)
 
     async def _end_nested(self, scope: Scope, parent: AsyncTransaction, error: BaseException | None) -> None:
         mine, why = await self._stop(scope, error)
         try:
             link = (self._outermost or self)._link
-            if not mine and link is not None:
+            if mine is None and link is not None:
                 link.give_up_all(partial(left, why))
             scope.leave(keep=why is None)
         finally:
             self._ended = True
-            if mine:
-                self._turns.leave(True)
+            if mine is not None:
+                mine.leave(True)
             parent._turns.leave(True)
         if why is not None:
             parent._inner = why
@@ -354,10 +354,10 @@ class AsyncTransaction(AsyncVerbs):
                     held = await commit(scope.trunk, self._link, self._inside.limit(None, monotonic()))
                 except BaseException as interrupt:
                     why = interrupt
-            await self._finish(scope, why, held, mine)
+            await self._finish(scope, why, held, mine is not None)
         finally:
-            if mine:
-                self._turns.leave(True)
+            if mine is not None:
+                mine.leave(True)
 
     async def _finish(
         self, scope: Scope, why: BaseException | None, held: BaseException | None, mine: bool = True

@@ -57,6 +57,19 @@ def all_left(scope: Scope, turns: Turns, timeout: float | None) -> None:
     turns.enter(True, timeout)
 
 
+def seize(scope: Scope, turns: Turns) -> Turns | None:
+    """Go in alone where a block is left by an error. The nested one that is open may stay so: it can do nothing more.
+
+    So a turn is taken in the innermost. None where others are at the connection, whom asyncio does not wait for.
+    """
+    inner = scope.inner
+    while inner is not None:
+        door = inner.door()
+        turns = Turns() if door is None else door._turns
+        inner = inner.inner
+    return turns if turns.seize() else None
+
+
 def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:
     """Send COMMIT and wait for its answer. Returns a cancellation that is still to be delivered."""
     if link.recovering:  # a cancellation is under way on the server, and must not hit COMMIT

@@ -12,7 +12,7 @@ from typing import Any
 from stretto._habits import TRANSACTION, names_elsewhere
 from stretto._numbers import check_seconds
 from stretto._places import caller
-from stretto._sync.ending import Owner, all_left, call_hooks, commit, discard, fate, part
+from stretto._sync.ending import Owner, all_left, call_hooks, commit, discard, fate, part, seize
 from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, TransactionClosed, UsageError
 from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present
@@ -307,10 +307,10 @@ class Transaction(Verbs):
             if raised is not error:
                 raise
 
-    def _stop(self, scope: Scope, error: BaseException | None) -> tuple[bool, BaseException | None]:
+    def _stop(self, scope: Scope, error: BaseException | None) -> tuple[Turns | None, BaseException | None]:
         """Let nothing more into the block. Without an error, what is under way comes to its end first.
 
-        Returns whether nobody else is at the connection, and what the block ends with.
+        Returns where a turn was taken, None where others are still at the connection; and what the block ends with.
         """
         if error is None:
             try:
@@ -321,21 +321,21 @@ class Transaction(Verbs):
                 error = late
             else:
                 scope.closed = True
-                return True, scope.verdict(None)
+                return self._turns, scope.verdict(None)
         scope.closed = True
-        return self._turns.seize(), scope.verdict(error)
+        return seize(scope, self._turns), scope.verdict(error)
 
     def _end_nested(self, scope: Scope, parent: Transaction, error: BaseException | None) -> None:
         mine, why = self._stop(scope, error)
         try:
             link = (self._outermost or self)._link
-            if not mine and link is not None:
+            if mine is None and link is not None:
                 link.give_up_all(partial(left, why))
             scope.leave(keep=why is None)
         finally:
             self._ended = True
-            if mine:
-                self._turns.leave(True)
+            if mine is not None:
+                mine.leave(True)
             parent._turns.leave(True)
         if why is not None:
             parent._inner = why
@@ -355,10 +355,10 @@ class Transaction(Verbs):
                     held = commit(scope.trunk, self._link, self._inside.limit(None, monotonic()))
                 except BaseException as interrupt:
                     why = interrupt
-            self._finish(scope, why, held, mine)
+            self._finish(scope, why, held, mine is not None)
         finally:
-            if mine:
-                self._turns.leave(True)
+            if mine is not None:
+                mine.leave(True)
 
     def _finish(self, scope: Scope, why: BaseException | None, held: BaseException | None, mine: bool = True) -> None:
         """Give the connection back, see what became of COMMIT, call the hooks, and raise what there is to raise."""

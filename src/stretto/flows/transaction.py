@@ -233,7 +233,7 @@ class Scope:
         A nested block of a task that has ended is as good as his: neither will leave it.
         """
         inner = self.inner
-        while inner is not None and (inner.left_by is not None or not (inner.opener is who or is_over(inner.opener))):
+        while inner and (inner.left_by is not None or not (inner.opener is who or is_over(inner.opener))):
             inner = inner.inner
         return None if inner is None else still_open(self.place, inner.place)
 
