@@ -227,13 +227,13 @@ class Scope:
         if self.parent is not None:
             self.parent.inner = self
 
-    def held_by(self, who: object) -> UsageError | None:
-        """What to raise where this block is left by one who has not left a nested one, as a generator may hold it.
+    def held_by(self, who: object = None) -> UsageError | None:
+        """What to raise where this block is left before a nested one by who has opened either. None: by whoever has.
 
         A nested block of a task that has ended is as good as his: neither will leave it.
         """
-        inner = self.inner
-        while inner and (inner.left_by is not None or not (inner.opener is who or is_over(inner.opener))):
+        inner, these = self.inner, (who, self.opener)
+        while inner and (inner.left_by or not (who is None or inner.opener in these or is_over(inner.opener))):
             inner = inner.inner
         return None if inner is None else still_open(self.place, inner.place)
 
