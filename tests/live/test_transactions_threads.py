@@ -150,6 +150,16 @@ def wait_twice(turns: Turns) -> str:
     return "came in"
 
 
+def test_a_thread_that_has_a_turn_does_not_wait_for_its_own_end() -> None:
+    turns = Turns()
+    assert turns.try_enter(True)
+    assert not turns.seize()
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(turns.seize)
+        turns.leave(True)
+        assert other.result()
+
+
 def test_a_thread_that_outlives_the_block_is_told(db: Database, t: str) -> None:
     go = threading.Event()
 
