@@ -77,3 +77,9 @@ def me() -> object:
     loop = running()
     task = None if loop is None else task_of(loop)
     return _thread.token if task is None else weakref.ref(task)
+
+
+def is_over(who: object) -> bool:
+    """Tell of what ``me`` gave whether it is a task that has ended. Of a thread or greenlet nobody knows."""
+    task = who() if isinstance(who, weakref.ref) else None
+    return isinstance(who, weakref.ref) and (task is None or task.done())

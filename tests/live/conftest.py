@@ -49,6 +49,7 @@ EVERYWHERE = (
     "test_expect",
     "test_crowd",
     "test_transaction_streams",
+    "test_transactions_held",
 )
 IN_RUN = (
     "test_bulk",

@@ -177,6 +177,60 @@ async def test_a_statement_under_way_is_waited_for_at_commit(db: AsyncDatabase, 
     assert await db.fetchval(SEEN) == [1, 2]
 
 
+async def test_a_nested_block_of_another_task_is_waited_for_at_commit(db: AsyncDatabase, t: str) -> None:
+    async def nested() -> None:
+        async with db.transaction():
+            await put(db, 2)
+            open_now.set()
+            await leaving.wait()
+            await put(db, 3)
+
+    open_now, leaving = asyncio.Event(), asyncio.Event()
+    async with db.transaction():
+        await put(db, 1)
+        task = asyncio.ensure_future(nested())
+        await open_now.wait()
+        asyncio.get_running_loop().call_later(0.01, leaving.set)
+    await task
+    assert await db.fetchval(SEEN) == [1, 2, 3]
+
+
+async def test_a_nested_block_whose_task_has_ended_is_not_waited_for(db: AsyncDatabase, t: str) -> None:
+    async def pieces() -> Any:
+        async with db.transaction():
+            await put(db, 2)
+            yield 1
+
+    async def first() -> None:  # as asyncio.wait_for() does in Python 3.11
+        assert await anext(generator) == 1
+
+    generator = pieces()
+    with pytest.raises(UsageError, match=r"nested one opened at .*test_transactions_async.py:.* was still open"):
+        async with db.transaction():
+            await put(db, 1)
+            await asyncio.ensure_future(first())
+    assert db.stats().held == 0
+    assert await db.fetchval(SEEN) is None
+    await generator.aclose()
+
+
+async def test_a_generator_that_the_loop_closes_slowly_is_waited_for(db: AsyncDatabase, t: str) -> None:
+    async def pieces() -> Any:
+        async with db.transaction():
+            await put(db, 2)
+            try:
+                yield 1
+            finally:
+                await db.execute("select pg_sleep(0.05)")
+                await asyncio.sleep(0)
+
+    async with db.transaction():
+        await put(db, 1)
+        async for _ in pieces():
+            break
+    assert await db.fetchval(SEEN) == [1]
+
+
 async def test_a_body_that_fails_does_not_wait_for_its_tasks(db: AsyncDatabase, t: str) -> None:
     with pytest.raises(Broken):
         async with db.transaction():

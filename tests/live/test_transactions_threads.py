@@ -30,7 +30,6 @@ import stretto
 from stretto._sync.database import Database
 from stretto._sync.transaction import Transaction
 from stretto.errors import TransactionAborted, TransactionClosed, UsageError
-from stretto.runtime import turns
 from stretto.runtime.turns import Turns
 
 RUNNING = (
@@ -155,6 +154,16 @@ def wait_twice(turns: Turns) -> str:
     return "came in"
 
 
+def test_a_thread_that_has_a_turn_does_not_wait_for_its_own_end() -> None:
+    turns = Turns()
+    assert turns.try_enter(True)
+    assert not turns.seize(lambda: None, TransactionAborted)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(turns.seize, lambda: None, TransactionAborted)
+        turns.leave(True)
+        assert other.result()
+
+
 def test_a_thread_that_outlives_the_block_is_told(db: Database, t: str) -> None:
     go = threading.Event()
 
@@ -191,29 +200,25 @@ def test_a_threads_statement_is_cancelled_where_the_block_is_left(
     assert db.stats().opened <= 2
 
 
-def test_who_leaves_a_block_does_not_wait_for_a_thread_that_does_not_leave_its_own(
-    db: Database, t: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turns, "CANCEL_GRACE", 0.05)
-    begun, go = threading.Event(), threading.Event()
+def test_a_body_that_fails_does_not_wait_for_the_nested_block_of_another_thread(db: Database, t: str) -> None:
+    opened, go = threading.Event(), threading.Event()
 
-    def stay() -> None:
+    def nested() -> None:
         with db.transaction():
             db.execute("insert into t values (2)")
-            begun.set()
-            go.wait(20)
-            db.execute("insert into t values (3)")
+            opened.set()
+            assert go.wait(20)
 
     with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(Broken), db.transaction():
+        with contextlib.suppress(ZeroDivisionError), db.transaction():
             db.execute("insert into t values (1)")
-            staying = pool.submit(in_context(stay))
-            assert begun.wait(20)
-            raise Broken
+            future = pool.submit(in_context(nested))
+            assert opened.wait(20)
+            raise ZeroDivisionError
         assert db.stats().held == 0
         go.set()
-        with pytest.raises(TransactionClosed):
-            staying.result(20)
+        with pytest.raises(TransactionClosed, match=r"test_transactions_threads\.py:\d+"):
+            future.result()
     assert db.fetchval(SEEN) is None
 
 
@@ -258,6 +263,7 @@ def test_an_interrupt_at_any_statement_leaves_nothing(one: Database, t: str) -> 
 GEVENT = """
 from gevent import monkey
 monkey.patch_all()
+import contextlib
 import contextvars, sys
 import gevent
 import stretto

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -15,11 +16,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from tests.web.asgi import Client
 
+import stretto
 from stretto import AsyncDatabase, Database, errors
 from stretto.errors import TransactionClosed, UsageError
 from stretto.sqlstate import ForeignKeyViolation, ReadOnlySqlTransaction, SerializationFailure
@@ -221,6 +224,107 @@ async def test_a_stream_runs_behind_the_transaction(db: AsyncDatabase, seen: Any
     client.spec_version = spec_version
     assert await client.request("/") == (200, b"[1, 2] 1 2 [1, 2, 3]")
     assert client.seen == [1, 2]
+
+
+async def in_a_block(db: Any) -> Any:
+    async with db.transaction():
+        for number in (1, 2):
+            await db.execute(INSERT, number)
+            yield f"{number} "
+
+
+async def by_a_stream(db: Any) -> Any:
+    async for number in db.stream("select generate_series(1, 2)", into=int):
+        yield f"{number} "
+
+
+async def detached(db: Any) -> Any:
+    with stretto.detached():
+        async for piece in in_a_block(db):
+            yield piece
+
+
+def in_a_thread(db: Any) -> Any:
+    with db.transaction() as tx:  # each piece is made in a context of its own
+        for number in (1, 2):
+            tx.execute(INSERT, number)
+            yield f"{number} "
+
+
+BODIES: dict[str, Callable[[Any], Any]] = {"block": in_a_block, "stream": by_a_stream, "detached": detached}
+
+
+def streaming(made: Any) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return StreamingResponse(made())
+
+    return endpoint
+
+
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
+@pytest.mark.parametrize("body", BODIES)
+async def test_a_body_may_be_made_behind_a_middleware_that_holds_the_start_back_around_ours(
+    db: AsyncDatabase, seen: Any, body: str, spec_version: str
+) -> None:
+    middleware = [Middleware(GZipMiddleware, minimum_size=0), Middleware(TransactionMiddleware, db)]
+    route = Route("/", streaming(lambda: BODIES[body](db)), methods=["POST"])
+    client = Client(Starlette(routes=[route], middleware=middleware), spec_version=spec_version)
+    status, sent = await client.request("/", headers=[(b"accept-encoding", b"gzip")])
+    assert (status, gzip.decompress(sent)) == (200, b"1 2 ")
+    assert seen() == (None if body == "stream" else [1, 2])
+
+
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
+@pytest.mark.parametrize(
+    ("body", "error"), [("block", "was still open"), ("stream", "has ended"), ("detached", None)], ids=list(BODIES)
+)
+async def test_what_a_body_that_is_begun_before_its_response_starts_leaves_open_is_told(
+    db: AsyncDatabase, seen: Any, body: str, error: str | None, spec_version: str
+) -> None:
+    inside = [Middleware(GZipMiddleware, minimum_size=0)]
+    client = client_of(streaming(lambda: BODIES[body](db)), db, inside=inside)
+    client.spec_version = spec_version
+    for _ in range(5):  # more than the database has connections
+        request = client.request("/", headers=[(b"accept-encoding", b"gzip")])
+        status, _ = await asyncio.ensure_future(request)  # in a context of its own, as a server has it
+        if error is None:
+            assert client.error is None
+            await db.execute("delete from t")
+        else:
+            assert isinstance(client.error, TransactionClosed if body == "stream" else UsageError)
+            assert error in str(client.error)
+            assert body != "stream" or "stretto.detached()" in client.error.__notes__[0]
+        assert status == (500 if body == "block" else 200)
+        client.error = None
+    assert seen() is None
+    assert db.stats().held == 0
+
+
+async def test_what_a_handler_makes_of_a_body_before_it_answers_is_told(db: AsyncDatabase, seen: Any) -> None:
+    async def endpoint(request: Request) -> Response:
+        body = in_a_block(db)
+        assert await anext(body) == "1 "
+        return StreamingResponse(body)
+
+    client = client_of(endpoint, db)
+    assert await client.request("/") == (500, b"")
+    assert isinstance(client.error, UsageError)
+    assert db.stats().held == 0
+    assert seen() is None
+
+
+async def test_a_body_that_is_made_in_threads_is_told_too(server_url: str, t: str, seen: Any) -> None:
+    with Database(server_url, server_settings={"search_path": t}, connections=1) as blocking:
+        endpoint = streaming(lambda: in_a_thread(blocking))
+        for _ in range(2):
+            client = client_of(endpoint, blocking, inside=[Middleware(GZipMiddleware, minimum_size=0)])
+            assert await client.request("/", headers=[(b"accept-encoding", b"gzip")]) == (500, b"")
+            assert isinstance(client.error, UsageError)
+            assert "was still open" in str(client.error)
+        assert blocking.stats().held == 0
+        assert seen() is None
+        assert await client_of(endpoint, blocking).request("/") == (200, b"1 2 ")
+        assert seen() == [1, 2]
 
 
 async def test_background_tasks_run_outside(db: AsyncDatabase, seen: Any) -> None:

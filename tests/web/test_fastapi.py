@@ -2,12 +2,13 @@
 
 # Annotations are not kept as text here: FastAPI would look for the names of a function in the module only.
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import psycopg
 import pytest
-from fastapi import BackgroundTasks, FastAPI, HTTPException
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException
+from fastapi.exceptions import DependencyScopeError
 from pydantic import BaseModel
 from tests.web.asgi import Client
 
@@ -111,6 +112,32 @@ async def test_plain_path_operations_with_a_blocking_database(server_url: str, t
         assert await client.request("/10") == (409, b'{"detail":"no"}')
         assert await client.request("/1000") == (500, b"")
         assert seen() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_dependency_of_ones_own_that_yields_ends_inside(
+    db: stretto.AsyncDatabase, seen: Any, fails: bool
+) -> None:
+    opened = transaction(db)
+
+    async def audited(tx: Any = opened) -> AsyncIterator[None]:
+        yield
+        await tx.execute(INSERT, 2)
+        if fails:
+            raise ValueError
+
+    app = FastAPI()
+
+    @app.post("/{number}")
+    async def put(number: int, audit: Annotated[None, Depends(audited, scope="function")], tx: Any = opened) -> int:
+        await tx.execute(INSERT, number)
+        return number
+
+    client = Client(app, seen)
+    assert await client.request("/1") == ((500, b"") if fails else (200, b"1"))
+    assert (client.seen, seen()) == ((None, None) if fails else ([1, 2], [1, 2]))
+    with pytest.raises(DependencyScopeError, match="audited"):
+        app.post("/late/{number}", dependencies=[Depends(audited)])(put)
 
 
 async def test_options(db: stretto.AsyncDatabase) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 from tests.live.support import until
+from tornado import gen
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httputil import HTTPHeaders
-from tornado.web import Finish, HTTPError
+from tornado.web import Finish, HTTPError, authenticated
+from tornado.websocket import WebSocketHandler, websocket_connect
 
 from stretto import AsyncDatabase, Database, errors
 from stretto.errors import UsageError
@@ -333,6 +335,83 @@ async def test_an_async_method_needs_an_async_database(blocking: Database) -> No
         post(None)
     with pytest.raises(UsageError, match="not NoneType"):
         transactional(lambda self: None)(None)
+
+
+async def with_an_await(self: Any, path: str) -> None:
+    self.db.execute(INSERT, 1)
+    await asyncio.sleep(0)
+    self.db.execute(INSERT, 2)
+    self.write("done")
+
+
+def with_a_yield(self: Any, path: str) -> Any:
+    self.db.execute(INSERT, 1)
+    yield gen.sleep(0)
+    self.db.execute(INSERT, 2)
+    self.write("done")
+
+
+def in_a_task(self: Any, path: str) -> Any:
+    self.db.execute(INSERT, 1)
+    return asyncio.ensure_future(with_an_await(self, path))
+
+
+@pytest.mark.parametrize(
+    "method", [authenticated(with_an_await), gen.coroutine(with_a_yield), in_a_task], ids=["coroutine", "yield", "task"]
+)
+async def test_a_method_that_another_decorator_makes_async_needs_an_async_database(
+    blocking: Database, seen: Any, method: Any
+) -> None:
+    handler = handler_of(transactional(method), seen)
+    handler.get_current_user = lambda self: "somebody"  # type: ignore[method-assign]  # a class of its own
+    handler.log_exception = lambda self, *error: told.append(error[1])  # type: ignore[method-assign]  # the same
+    told: list[Any] = []
+    answer = await ask(blocking, handler)
+    assert (answer.code, b"done" in answer.body) == (500, False)
+    assert isinstance(told[0], UsageError)
+    assert "needs an AsyncDatabase" in str(told[0])
+    for _ in range(3):  # what still runs of it
+        await asyncio.sleep(0)
+    assert seen() is None
+
+
+async def test_a_method_that_another_decorator_makes_async_with_an_async_database(db: AsyncDatabase, seen: Any) -> None:
+    def post(self: Any, path: str) -> Any:
+        for number in (1, 2):
+            yield self.db.execute(INSERT, number)
+        self.write("done")
+
+    answer = await ask(db, handler_of(transactional(gen.coroutine(post)), seen))
+    assert (answer.code, answer.body, seen()) == (200, b"done", [1, 2])
+
+
+async def test_messages_of_a_websocket(db: AsyncDatabase, seen: Any) -> None:
+    class Socket(HandlerMixin, WebSocketHandler):
+        @transactional
+        async def on_message(self, message: str | bytes) -> None:
+            await self.db.execute(INSERT, int(message))
+            await self.write_message("done")
+
+        def log_exception(self, *error: Any) -> None:
+            told.append(error)
+
+        async def _execute(self, *args: Any, **keywords: Any) -> None:
+            await super()._execute(*args, **keywords)
+            ended.set()
+
+    told, ended = list[Any](), asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with ApplicationMixin([("/", Socket)], db=db).serving(port, "127.0.0.1"):
+        client = await websocket_connect(f"ws://127.0.0.1:{port}/")
+        for message in ("1", "2"):
+            await client.write_message(message)
+            assert await client.read_message() == "done"
+        client.close()
+        assert await client.read_message() is None
+        await asyncio.wait_for(ended.wait(), 30)
+    assert seen() == [1, 2]
+    assert told == []
 
 
 async def test_the_database_is_closed_at_the_end(db: AsyncDatabase, blocking: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import subprocess
@@ -19,8 +20,9 @@ from wsgiref.validate import validator
 import psycopg
 import pytest
 
+import stretto
 from stretto import AsyncDatabase, Database, errors
-from stretto.errors import UsageError
+from stretto.errors import TransactionClosed, UsageError
 from stretto.sqlstate import ForeignKeyViolation, SerializationFailure
 from stretto.web import WSGITransactionMiddleware, retryable
 
@@ -41,6 +43,13 @@ def blocking(open_db: Any, t: str) -> Database:
 
 
 @pytest.fixture
+def one(open_db: Any, t: str) -> Database:
+    """A database with the table and one connection."""
+    found: Database = open_db(connections=1)
+    return found
+
+
+@pytest.fixture
 def seen(outside: psycopg.Connection[Any], t: str) -> Callable[[], list[int] | None]:
     """What another connection sees in the table."""
 
@@ -51,15 +60,18 @@ def seen(outside: psycopg.Connection[Any], t: str) -> Callable[[], list[int] | N
     return look
 
 
+def environ_of(path: str, method: str = "POST", body: bytes = b"") -> dict[str, Any]:
+    environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(body))}
+    setup_testing_defaults(environ)
+    return environ | {"wsgi.input": io.BytesIO(body), "wsgi.file_wrapper": FileWrapper}
+
+
 class Call:
     """What a server hears of one request: its status, body, and what was seen when the response started."""
 
     def __init__(self, app: Any, look: Any = None, body: bytes = b"", method: str = "POST", path: str = "/") -> None:
         self.status, self.written, self.seen = "", list[bytes](), None
-        environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(body))}
-        setup_testing_defaults(environ)
-        environ["wsgi.input"] = io.BytesIO(body)
-        environ["wsgi.file_wrapper"] = FileWrapper
+        environ = environ_of(path, method, body)
 
         def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
             if exc_info is not None:
@@ -119,6 +131,69 @@ def test_a_stream_runs_behind_the_transaction(blocking: Database, seen: Any) -> 
     call = Call(WSGITransactionMiddleware(app, blocking), seen)
     assert (call.status, call.body, call.seen) == ("200 OK", b"written None[1, 2, 3]", [1, 2])
     assert [each.closed for each in made] == [1]
+
+
+def in_a_block(db: Database) -> Iterator[bytes]:
+    with db.transaction():
+        for number in (1, 2):
+            db.execute(INSERT, number)
+            yield b"%d " % number
+
+
+def by_a_stream(db: Database) -> Iterator[bytes]:
+    for number in db.stream("select generate_series(1, 2)", into=int):
+        yield b"%d " % number
+
+
+def detached(db: Database) -> Iterator[bytes]:
+    with stretto.detached():
+        yield from in_a_block(db)
+
+
+def detached_stream(db: Database) -> Iterator[bytes]:
+    with stretto.detached():
+        yield from by_a_stream(db)
+
+
+def answering(body: Callable[[Database], Iterator[bytes]], db: Database) -> Any:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        return body(db)
+
+    return app
+
+
+def test_a_body_that_holds_a_block_open_over_its_pieces_is_told(one: Database, seen: Any) -> None:
+    app = WSGITransactionMiddleware(answering(in_a_block, one), one)
+    gc.disable()
+    try:
+        for _ in range(3):  # each would wait for the lock of the one before
+            with pytest.raises(UsageError, match=r"nested one opened at .*test_wsgi\.py:\d+ was still open"):
+                Call(app)
+            assert one.stats().held == 0
+    finally:
+        gc.enable()
+    assert seen() is None
+
+
+def test_a_body_that_reads_on_behind_the_start_is_told_how(one: Database) -> None:
+    app = WSGITransactionMiddleware(answering(by_a_stream, one), one)
+    result = app(environ_of("/"), lambda *_: bool)
+    with pytest.raises(TransactionClosed) as caught:
+        list(result)
+    assert "stretto.detached()" in caught.value.__notes__[0]
+    result.close()
+    assert one.stats().held == 0
+
+
+@pytest.mark.parametrize("body", [detached, detached_stream, by_a_stream, in_a_block])
+def test_a_body_that_is_read_outside_goes_on_behind_the_start(blocking: Database, seen: Any, body: Any) -> None:
+    skip = ["/"] if body in (by_a_stream, in_a_block) else []
+    app = WSGITransactionMiddleware(answering(body, blocking), blocking, skip=skip)
+    assert Call(app).body == b"1 2 "
+    assert seen() == ([1, 2] if body in (detached, in_a_block) else None)
+    assert blocking.stats().held == 0
+    assert blocking.fetchval("select 1") == 1
 
 
 def test_a_file_is_the_servers(blocking: Database) -> None:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
+from stretto._places import me
 from stretto.errors import ConnectionLost, Error, OperationalError
 from stretto.flows import ending as flows
 from stretto.flows.ambient import NOTHING, Ambient, surroundings
@@ -19,7 +21,7 @@ from stretto.flows.xid import STATUS, Found, outcome_of
 from stretto.runtime.base import CANCEL_GRACE
 from stretto.runtime.blocking import Link
 from stretto.runtime.crowd import Crowd
-from stretto.runtime.turns import pause, value_of
+from stretto.runtime.turns import Turns, forgotten_closed, pause, value_of
 
 _log = logging.getLogger("stretto")
 SETTLE = 5.0  # seconds to find out what has become of a COMMIT
@@ -40,6 +42,33 @@ class Owner(Protocol):
     def _give(self, link: Link) -> Any: ...
 
     def _elsewhere(self) -> Any: ...
+
+
+def all_left(scope: Scope, turns: Turns, timeout: float | None) -> None:
+    """Wait for the turn in which a block ends, until what others run in it has ended.
+
+    Raises UsageError where whoever leaves it has left a nested block open, which a generator may hold: there is nobody
+    who could close it meanwhile. One that has been forgotten is closed by the event loop.
+    """
+    if scope.held_by(me()) is not None:
+        forgotten_closed(timeout)
+    held = scope.held_by(me())
+    if held is not None:
+        raise held
+    turns.enter(True, timeout)
+
+
+def seize(scope: Scope, turns: Turns, link_of: Callable[[], Link | None], why: Callable[[], Error]) -> Turns | None:
+    """Go in alone where a block is left by an error. The nested one that is open may stay so: it can do nothing more.
+
+    So a turn is taken in the innermost. None where others are still at the connection.
+    """
+    inner = scope.inner
+    while inner is not None:
+        door = inner.door()
+        turns = Turns() if door is None else door._turns
+        inner = inner.inner
+    return turns if turns.seize(link_of, why) else None
 
 
 def commit(trunk: Trunk, link: Link, timeout: float | None) -> BaseException | None:

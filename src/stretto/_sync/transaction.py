@@ -12,7 +12,7 @@ from typing import Any
 from stretto._habits import TRANSACTION, names_elsewhere
 from stretto._numbers import check_seconds
 from stretto._places import caller
-from stretto._sync.ending import Owner, call_hooks, commit, discard, fate, part
+from stretto._sync.ending import Owner, all_left, call_hooks, commit, discard, fate, part, seize
 from stretto._sync.verbs import Verbs
 from stretto.errors import CommitUnknown, ConnectionLost, PoolTimeout, StatementTimeout, TransactionClosed, UsageError
 from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, present
@@ -260,10 +260,10 @@ class Transaction(Verbs):
         else:
             trunk = self._join(outer, around)
         self._scope = scope = Scope(self._owner, trunk, self._place, outer, around.scope)
-        scope.opened_by(self)
         self._loop = here()
         self._inside = around.inside(scope)
         enter(self._inside, before)
+        scope.opened_by(self, self._inside.opener)
         return self
 
     def _join(self, outer: Scope, around: Ambient) -> Trunk:
@@ -291,7 +291,7 @@ class Transaction(Verbs):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         scope = self._entered()
         leave(self._inside, self._before)
-        scope.left_by = self._inside.opener
+        scope.left_by = scope.opener
         if self._ended:  # by its last statement
             why = scope.verdict(error)
             if why is not None and why is not error:
@@ -306,36 +306,36 @@ class Transaction(Verbs):
             if raised is not error:
                 raise
 
-    def _stop(self, scope: Scope, error: BaseException | None) -> tuple[bool, BaseException | None]:
+    def _stop(self, scope: Scope, error: BaseException | None) -> tuple[Turns | None, BaseException | None]:
         """Let nothing more into the block. Without an error, what is under way comes to its end first.
 
-        Returns whether nobody else is at the connection, and what the block ends with.
+        Returns where a turn was taken, None where others are still at the connection; and what the block ends with.
         """
         if error is None:
             try:
                 limit = self._inside.remaining(None, monotonic())
                 if not self._turns.try_enter(True):
-                    self._turns.enter(True, limit)
+                    all_left(scope, self._turns, limit)
             except BaseException as late:
                 error = late
             else:
                 scope.closed = True
-                return True, scope.verdict(None)
+                return self._turns, scope.verdict(None)
         scope.closed = True
         root, why = self._outermost or self, scope.verdict(error)
-        return self._turns.seize(lambda: root._link, partial(left, why)), why
+        return seize(scope, self._turns, lambda: root._link, partial(left, why)), why
 
     def _end_nested(self, scope: Scope, parent: Transaction, error: BaseException | None) -> None:
         mine, why = self._stop(scope, error)
         try:
             link = (self._outermost or self)._link
-            if not mine and link is not None:
+            if mine is None and link is not None:
                 link.give_up_all(partial(left, why))
             scope.leave(keep=why is None)
         finally:
             self._ended = True
-            if mine:
-                self._turns.leave(True)
+            if mine is not None:
+                mine.leave(True)
             parent._turns.leave(True)
         if why is not None:
             parent._inner = why
@@ -355,10 +355,10 @@ class Transaction(Verbs):
                     held = commit(scope.trunk, self._link, self._inside.limit(None, monotonic()))
                 except BaseException as interrupt:
                     why = interrupt
-            self._finish(scope, why, held, mine)
+            self._finish(scope, why, held, mine is not None)
         finally:
-            if mine:
-                self._turns.leave(True)
+            if mine is not None:
+                mine.leave(True)
 
     def _finish(self, scope: Scope, why: BaseException | None, held: BaseException | None, mine: bool = True) -> None:
         """Give the connection back, see what became of COMMIT, call the hooks, and raise what there is to raise."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.errors import ConnectionLost, Error, TransactionAborted
+from stretto.errors import ConnectionLost, Error, TransactionAborted, UsageError
 
 
 def aborted(why: BaseException) -> Error:
@@ -35,3 +35,12 @@ def only_aborted(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(only_aborted(each) for each in error.exceptions)
     return isinstance(error, TransactionAborted)
+
+
+def still_open(outer: str, inner: str) -> UsageError:
+    """Make the error for whoever leaves a block and not the one that he has opened in it. The places are theirs."""
+    return UsageError(
+        f"the transaction opened at {outer} was left while the nested one opened at {inner} was still open, as in a "
+        "generator that has not come to its end: it was rolled back. Close the generator before, or open the block in "
+        "what consumes it"
+    )

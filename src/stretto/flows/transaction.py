@@ -12,8 +12,9 @@ import weakref
 from collections.abc import Callable, Generator
 from typing import Any
 
+from stretto._places import is_over
 from stretto.errors import ConnectionLost, DatabaseError, Error, TransactionAborted, TransactionClosed, UsageError
-from stretto.flows.failed import aborted, only_aborted, rolled_back
+from stretto.flows.failed import aborted, only_aborted, rolled_back, still_open
 from stretto.flows.options import Options
 from stretto.flows.query import Flow, server_error
 from stretto.flows.ridden import ridden
@@ -200,8 +201,8 @@ class Trunk:
 class Scope:
     """One block. ``root`` is the first error that failed it; ``door`` the object that runs its statements.
 
-    ``enclosing`` is the block around it of whatever Database, ``parent`` the one of the same.
-    ``left_by``: who had opened it, once it was left.
+    ``enclosing`` is the block around it of whatever Database, ``parent`` the one of the same, ``inner`` the one in it.
+    ``opener``: who opened it, ``left_by``: the same, once it was left.
     """
 
     __slots__ = (
@@ -210,8 +211,10 @@ class Scope:
         "door",
         "enclosing",
         "hooks",
+        "inner",
         "left_by",
         "name",
+        "opener",
         "owner",
         "parent",
         "place",
@@ -228,27 +231,51 @@ class Scope:
         self.enclosing = enclosing
         self.name = None if parent is None else trunk.savepoint()
         self.closed = False
+        self.opener: object = None
         self.left_by: object = None
+        self.inner: Scope | None = None
         self.root: BaseException | None = None
         self.hooks: tuple[tuple[bool, Callable[[], Any]], ...] = ()
         self.undo: list[Any] = []
         self.door: Callable[[], Any] = _no_door
         self._root_request: Request | None = None
 
-    def opened_by(self, door: Any) -> None:
+    def opened_by(self, door: Any, opener: object) -> None:
         """Keep a weak reference: a block that is forgotten must be found out."""
         self.door = weakref.ref(door)
+        self.opener = opener
+        if self.parent is not None:
+            self.parent.inner = self
+
+    def held_by(self, who: object = None) -> UsageError | None:
+        """What to raise where this block is left before a nested one by who has opened either. None: by whoever has.
+
+        A nested block of a task that has ended is as good as his: neither will leave it.
+        """
+        inner, these = self.inner, (who, self.opener)
+        while inner and (inner.left_by or not (who is None or inner.opener in these or is_over(inner.opener))):
+            inner = inner.inner
+        return None if inner is None else still_open(self.place, inner.place)
 
     def leave(self, *, keep: bool) -> None:
         """End a nested block: its work stays the transaction's, or is rolled back. Raises what is wrong around it."""
         parent, name = self.parent, self.name
         if parent is None or name is None:
             raise UsageError("this block is the outermost")
-        self.trunk.leave_savepoint(name, keep=keep)
+        parent.inner = None
+        if not self._is_undone():
+            self.trunk.leave_savepoint(name, keep=keep)
         if keep:
             parent.check()
             parent.hooks += self.hooks
             parent.undo += self.undo
+
+    def _is_undone(self) -> bool:
+        """Tell whether a block around has ended before: then it was rolled back, and this one's savepoint with it."""
+        scope = self.parent
+        while scope is not None and not scope.closed:
+            scope = scope.parent
+        return scope is not None
 
     def is_inside(self, other: Scope) -> bool:
         """Tell whether this block is nested in another."""

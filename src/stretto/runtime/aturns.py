@@ -13,6 +13,8 @@ from stretto.runtime.lazy import refuse_generated
 
 T = TypeVar("T")
 Work = Callable[..., Awaitable[T]]  # what transact() calls
+_ACLOSE = "async_generator_athrow"  # the type of what an async generator's aclose() returns
+_CLOSING = 5.0  # seconds for generators to be closed in
 
 
 class Turns:
@@ -101,6 +103,15 @@ async def value_of(found: Any) -> Any:
     result = await found if isawaitable(found) else found
     refuse_generated(result)
     return result
+
+
+async def forgotten_closed(timeout: float | None) -> None:
+    """Wait until the loop has closed the generators that nobody has any more. It does so in tasks of its own."""
+    await asyncio.sleep(0)  # the tasks for what was forgotten just now begin
+    mine = asyncio.current_task()
+    closing = [one for one in asyncio.all_tasks() if one is not mine and type(one.get_coro()).__name__ == _ACLOSE]
+    if closing:
+        await asyncio.wait(closing, timeout=_CLOSING if timeout is None else min(timeout, _CLOSING))
 
 
 async def pause(seconds: float) -> None:

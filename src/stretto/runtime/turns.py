@@ -86,8 +86,11 @@ class Turns:
     def seize(self, link_of: Callable[[], Link | None], why: Callable[[], Error]) -> bool:
         """Go in when whoever is inside has ended: two can't read one socket. What he runs is stopped, and he is told.
 
-        False: he did not end by that, and the connection was closed. Who ends a transaction is waited for.
+        False: he did not end by that, and the connection was closed; or it is this very thread, which goes on there
+        when it has gone on here. Who ends a transaction is waited for.
         """
+        if self._taken and self._holder == threading.get_ident():
+            return False
         if self.try_enter(True):
             return True
         from stretto.runtime.recovery import AGAIN, stop  # with all that connecting needs
@@ -100,7 +103,7 @@ class Turns:
                 link.abort()
                 return False
             try:
-                self.enter(True, pause if stopping else None)
+                Turns.enter(self, True, pause if stopping else None)  # a subclass may wait for another time
             except StatementTimeout:
                 pause *= 2
             else:
@@ -124,6 +127,10 @@ def value_of(found: Any) -> Any:
         found.close()
         raise UsageError("an async function needs an AsyncDatabase: here it would never run")
     return found
+
+
+def forgotten_closed(timeout: float | None) -> None:
+    """Nothing: a generator that nobody has any more is closed at once."""
 
 
 def pause(seconds: float) -> None:

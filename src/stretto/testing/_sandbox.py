@@ -13,9 +13,8 @@ from typing import Any, Generic, TypeVar
 from stretto._async.database import AsyncDatabase
 from stretto._async.transaction import AsyncTransaction
 from stretto._sync.database import Database
-from stretto._sync.ending import discard
 from stretto._sync.transaction import Transaction
-from stretto.errors import PoolTimeout, UsageError
+from stretto.errors import UsageError
 from stretto.flows.ambient import AMBIENT, Ambient, ambient, present
 from stretto.flows.bulk import Report
 from stretto.flows.moved import TableCopy
@@ -36,8 +35,7 @@ class sandbox(Generic[D]):  # noqa: N801  # a context manager, used as a functio
     ``readonly=`` are not looked at, ``on_commit`` functions are not called, constraints that are deferred are not
     checked at its end, and now() is the same all the time. ``stream()`` outside of one fetches all its rows first.
     ``detached()`` does not leave the sandbox; ``connection()`` and ``listen()`` do. Who waits for a turn longer than
-    the Database's ``acquire_timeout`` (30 seconds where that is None) gets PoolTimeout, which says whose turn it is;
-    at the end that is who waits for another thread, and the connection is closed.
+    the Database's ``acquire_timeout`` (30 seconds where that is None) gets PoolTimeout, which says whose turn it is.
     Raises UsageError where there is a sandbox or a transaction of it already.
     """
 
@@ -64,19 +62,8 @@ class sandbox(Generic[D]):  # noqa: N801  # a context manager, used as a functio
             self._remove(Database)
             done = _Done()
             self._transaction.__exit__(_Done, done, None)
-        except PoolTimeout:
-            self._discard()
-            raise
         finally:
             _open.release()
-
-    def _discard(self) -> None:
-        """End the transaction with its connection: another thread stays in a block of it."""
-        transaction = self._transaction
-        transaction._ended = True
-        link, transaction._link = transaction._link, None
-        if link is not None:
-            discard(self._db, link)
 
     async def __aenter__(self) -> D:
         if not isinstance(self._db, AsyncDatabase):

@@ -46,11 +46,15 @@ class Block:
 
     async def _leave(self, error: BaseException | None) -> None:
         # Left with an exception, a block returns where it has no other to raise.
-        kind = None if error is None else type(error)
         if isinstance(self._transaction, AsyncTransaction):
-            await self._transaction.__aexit__(kind, error, None)
-        else:
-            await in_thread(self._transaction.__exit__, kind, error, None)
+            await self._transaction.__aexit__(None if error is None else type(error), error, None)
+            return
+        # It is left in another thread than what holds a nested block of it: to wait there would be for ever.
+        held = None if error is not None else self._transaction._entered().held_by()
+        error = error or held
+        await in_thread(self._transaction.__exit__, None if error is None else type(error), error, None)
+        if held is not None:
+            raise held
 
 
 async def in_thread(function: Callable[..., Any], *args: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stretto.errors import TransactionAborted, UsageError
+from stretto.errors import TransactionAborted, TransactionClosed, UsageError
 
 Safe = Literal["readonly", "outside"]
 Skip = Collection[str] | Callable[[Mapping[str, Any]], bool]
@@ -15,6 +15,15 @@ SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS", "TRACE"])
 
 class Refused(TransactionAborted):
     """What a block is left with that is to be rolled back. The first error of the server, if any, comes out instead."""
+
+
+def explain(error: BaseException) -> None:
+    """Say in a TransactionClosed behind the start of a response what that means in a web application."""
+    if isinstance(error, TransactionClosed):
+        error.add_note(
+            "the request's transaction has ended with the start of the response, and this began before: a body that "
+            "reads as it is sent does so inside stretto.detached(), or its path is one of skip="
+        )
 
 
 @dataclass(frozen=True, slots=True)

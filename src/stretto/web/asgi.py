@@ -12,7 +12,7 @@ from stretto import AsyncDatabase, Database
 from stretto.web._again import PERMISSION, Permission, is_conflict, pause_after
 from stretto.web._block import Block, check, in_thread
 from stretto.web._inbox import Inbox, Watched
-from stretto.web._rules import Rules, Safe, Skip
+from stretto.web._rules import Rules, Safe, Skip, explain
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -147,7 +147,9 @@ class _Exchange:
         try:
             await app(scope, inbox.receive, self.send)
         except BaseException as error:
-            if not self.ended:
+            if self.ended:
+                explain(error)
+            else:
                 self.ended = True
                 self.first = await self._block.roll_back(error)
             if not isinstance(error, Exception):

@@ -21,6 +21,7 @@ from stretto.web._rules import Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OUTPUT = ("_headers", "_status_code", "_reason", "_write_buffer", "_new_cookie")  # what a second attempt starts from
+_HELD: tuple[str, ...] = ("finish", "flush")  # what sends
 
 __all__ = ["ApplicationMixin", "HandlerMixin", "transactional"]
 
@@ -94,13 +95,18 @@ class _Response:
         self._cancel: Callable[[], object] = bool
 
     def __enter__(self) -> None:
-        vars(self._handler).update(finish=self._hold_finish, flush=self._hold_flush)
+        own = vars(self._handler)
+        self._own = {name: own[name] for name in _HELD if name in own}  # a WebSocket's handler has some
+        self._was_finished = self._handler._finished
+        own.update(finish=self._hold_finish, flush=self._hold_flush)
         self._connection.set_close_callback(self._on_close)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         handler = self._handler
-        del vars(handler)["finish"], vars(handler)["flush"]
-        handler._finished = False
+        for name in _HELD:
+            del vars(handler)[name]
+        vars(handler).update(self._own)
+        handler._finished = self._was_finished
         if not self._closed:
             self._connection.set_close_callback(handler.on_connection_close)
         elif isinstance(error, asyncio.CancelledError):
@@ -112,7 +118,9 @@ class _Response:
         """Run the method, from where the output was before it; raises Refused where it is to be rolled back."""
         self._start()
         try:
-            self._call()
+            found = self._call()
+            if inspect.isawaitable(found):
+                self._refuse(found)
         except Finish as finish:
             self._finish = finish
         self._judge()
@@ -148,6 +156,14 @@ class _Response:
         self._refused = self._finished = self._handler._finished = False
         self._finish = None
         vars(self._handler).update({name: copy.copy(value) for name, value in self._before.items()})
+
+    def _refuse(self, found: Any) -> None:
+        """Nobody waits for what a method has returned that another decorator, as @gen.coroutine, has made async."""
+        getattr(found, "close", getattr(found, "cancel", bool))()
+        raise UsageError(
+            f"a @transactional method of {type(self._handler).__name__} is async behind another decorator, so it needs "
+            "an AsyncDatabase, not a blocking Database: what it has done was rolled back"
+        )
 
     def _judge(self) -> None:
         self._refused = self._handler.get_status() >= self._rollback_from

@@ -10,7 +10,7 @@ from typing import Any
 from stretto import Database
 from stretto.errors import UsageError
 from stretto.web._again import PERMISSION, Permission, is_conflict, pause_after
-from stretto.web._rules import Refused, Rules, Safe, Skip
+from stretto.web._rules import Refused, Rules, Safe, Skip, explain
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -162,7 +162,11 @@ class _Response:
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._written
-        yield from self._rest
+        try:
+            yield from self._rest
+        except Exception as error:
+            explain(error)
+            raise
 
     def close(self) -> None:
         """Tell the application that its response is over."""
