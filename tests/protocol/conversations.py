@@ -23,7 +23,8 @@ from stretto.flows.listen import notifications, read_notices
 from stretto.flows.options import Options
 from stretto.flows.shared import Shared
 from stretto.flows.stream import Portal
-from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.transaction import Scope, Trunk
+from stretto.flows.within import within
 from stretto.protocol.machine import Machine
 from stretto.protocol.request import Request
 from stretto.wire import trace

@@ -18,8 +18,9 @@ from stretto.flows.ambient import NOTHING, Ambient, ambient, enter, leave, prese
 from stretto.flows.ending import closing
 from stretto.flows.failed import left
 from stretto.flows.options import Options
-from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.transaction import Scope, Trunk
 from stretto.flows.undo import revert
+from stretto.flows.within import within
 from stretto.runtime.aio import Link
 from stretto.runtime.aturns import Turns, here, later
 
@@ -346,9 +347,7 @@ class AsyncTransaction(AsyncVerbs):
         mine, why = await self._stop(scope, error)
         held: BaseException | None = None
         try:
-            if scope.trunk.copying:
-                scope.trunk.discard = True
-                why = why or UsageError("a COPY of this transaction still runs: it must end inside the block")
+            why = scope.trunk.over(why)
             if why is None and self._link is not None and scope.trunk.sent:
                 try:
                     held = await commit(scope.trunk, self._link, self._inside.limit(None, monotonic()))

@@ -7,7 +7,8 @@ import random
 from stretto.errors import CommitUnknown, ConnectionLost, DatabaseError, Error, TransactionAborted
 from stretto.flows.query import Flow, server_error
 from stretto.flows.simple import simple
-from stretto.flows.transaction import Scope, Trunk, within
+from stretto.flows.transaction import Scope, Trunk
+from stretto.flows.within import within
 from stretto.flows.xid import Found
 from stretto.protocol.classify import CONTROL
 
