@@ -18,6 +18,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds
 def commit(trunk: Trunk) -> Flow:
     """Send COMMIT, before it what is due, and the question for the xid where it is not known."""
     yield from trunk.xid.settle()
+    for stream in trunk.portals:  # nobody reads on: its rows are not kept
+        stream.abandoned = True
     due = [command for command in trunk.pending if not command.startswith("RELEASE")]
     trunk.pending = []
     request = trunk.committing = simple("; ".join([*due, "COMMIT"]))

@@ -13,6 +13,7 @@ import stretto
 from stretto._async.database import AsyncDatabase
 from stretto.errors import TransactionAborted, TransactionClosed
 from stretto.flows.options import Options
+from stretto.flows.stream import Portal
 from stretto.sqlstate import DivisionByZero, SqlSyntaxError, UniqueViolation
 
 ROWS = "select generate_series(1, $1::int)"
@@ -103,6 +104,28 @@ async def test_wide_rows_of_a_stream_that_others_come_between(one: AsyncDatabase
                 if row.i in (3, 20, 33, 50):
                     assert await one.fetchval("select $1::int", row.i) == row.i
         assert had == list(range(1, 51))
+
+
+async def test_an_open_stream_keeps_no_rows_at_commit(
+    one: AsyncDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portals: list[Portal] = []
+
+    class Kept(Portal):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            portals.append(self)
+
+    monkeypatch.setattr(stretto.flows.stream, "Portal", Kept)
+    async with one.transaction():
+        rows = one.stream("select repeat('x', 20000) from generate_series(1, 500)")
+        async for _row in rows:
+            break
+    (portal,) = portals
+    assert portal._request.done
+    assert portal._request.slices == []
+    with pytest.raises(TransactionClosed):
+        assert [row async for row in rows] == []
 
 
 async def test_streams_in_streams(one: AsyncDatabase) -> None:
