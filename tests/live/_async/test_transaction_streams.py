@@ -106,9 +106,7 @@ async def test_wide_rows_of_a_stream_that_others_come_between(one: AsyncDatabase
         assert had == list(range(1, 51))
 
 
-async def test_an_open_stream_keeps_no_rows_at_commit(
-    one: AsyncDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_open_stream_keeps_no_rows_at_commit(one: AsyncDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     portals: list[Portal] = []
 
     class Kept(Portal):
