@@ -73,3 +73,44 @@ def test_who_has_it_next_keeps_it_when_the_recovery_ends(server_url: str) -> Non
         link.machine.shared = False
         db._pool.release(link)
         assert db.stats().held == 0
+
+
+def test_a_recovery_that_follows_another_at_once_is_waited_for_too(server_url: str) -> None:
+    """Else who has waited for the first one reads beside the second one, whose reader gets his answer."""
+
+    class Another:
+        def wait(self, _: float | None) -> bool:
+            waited.append(self)
+            link._recovery = Another() if len(waited) < 5 else None
+            return True
+
+    waited: list[Any] = []
+    with stretto.Database(server_url, connections=1) as db:
+        link: Any = db._pool.acquire()
+        link._recovery = Another()
+        assert link.run(execute(db._shared, "select 1", ())) == "SELECT 1"
+        assert len(waited) == 5
+        db._pool.release(link)
+
+
+def test_a_task_waits_for_both(server_url: str) -> None:
+    async def main() -> None:
+        async def first() -> None:
+            await asyncio.sleep(0)
+            link._recovery = asyncio.create_task(second())
+
+        async def second() -> None:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            waited.append(link.recovering)
+
+        waited: list[bool] = []
+        async with stretto.AsyncDatabase(server_url, connections=1) as db:
+            link: Any = await db._pool.acquire()
+            link._recovery = asyncio.create_task(first())
+            await link.recover()
+            assert waited == [True]
+            assert not link.recovering
+            await db._pool.release(link)
+
+    asyncio.run(main())

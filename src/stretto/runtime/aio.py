@@ -538,10 +538,10 @@ class Link:
 
     async def recover(self) -> None:
         """After a statement was given up: wait until the connection is usable again, or closed."""
-        recovery = self._recovery
-        if recovery is not None:
+        while (recovery := self._recovery) is not None:
             await asyncio.wait((recovery,))
-            self._recovery = None
+            if self._recovery is recovery:  # else another one has begun before this task goes on
+                self._recovery = None
 
     async def _recover(self, *, shared: bool) -> None:
         """Cancel what runs, and wait for both: the end of the cancel's socket and ReadyForQuery.

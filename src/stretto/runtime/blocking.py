@@ -345,15 +345,13 @@ class Link(Pump):
         self._recover_until(None, None)
 
     def _recover_until(self, deadline: float | None, timeout: float | None) -> None:
-        recovery = self._recovery
-        if recovery is None:
-            return
-        try:
-            ended = recovery.wait(remaining(deadline))
-        except TimeoutError:
-            ended = False
-        if not ended:
-            raise StatementTimeout(f"the connection was not free within {timeout} seconds", outcome="not_sent")
+        while (recovery := self._recovery) is not None:  # another one may have begun before this greenlet goes on
+            try:
+                ended = recovery.wait(remaining(deadline))
+            except TimeoutError:
+                ended = False
+            if not ended:
+                raise StatementTimeout(f"the connection was not free within {timeout} seconds", outcome="not_sent")
 
     def recovered(self, *, shared: bool) -> None:
         """Nothing that was given up is due any more, or the connection is closed.
