@@ -14,7 +14,7 @@ from stretto.errors import PoolFull
 from stretto.pool.queue import Queue
 from stretto.pool.scheduler import Scheduler
 
-CASES = cases(200)
+CASES = cases(200, cost=100)  # whole lives of a queue
 
 
 class Caller:
