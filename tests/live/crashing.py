@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
-import pytest
 
 import stretto.embedded
 
@@ -28,6 +27,7 @@ def session_killed(server: stretto.embedded.Server, witness: psycopg.Connection[
     """Kill a session as the system might, for which the server ends all others, the witness's too, and recovers."""
     with closing(psycopg.connect(server.url)) as victim:
         os.kill(victim.info.backend_pid, signal.SIGKILL)
-    with pytest.raises((psycopg.OperationalError, psycopg.InternalError)):  # what it says depends on when it is hit
+    with suppress(psycopg.Error):  # of whatever class: libpq has several words for it
         while True:
             witness.execute("select 1")
+    assert witness.closed

@@ -92,8 +92,9 @@ def check_when_back(server: stretto.embedded.Server, report: Report | None, erro
         with closing(back(server)) as after:
             try:
                 return check(after, report, error)
-            except psycopg.OperationalError:
-                continue
+            except psycopg.Error:
+                if not after.closed:
+                    raise
 
 
 @pytest.mark.parametrize("point", POINTS)
