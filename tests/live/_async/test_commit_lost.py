@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -160,15 +161,18 @@ async def test_a_xid_that_a_crash_has_given_again_is_not_taken_for_the_lost_one(
             before.execute("create table t (i int primary key)")
 
             def crash(direction: str, message: bytes) -> str:
-                if not (crashes and commit_said(direction, message)):
+                if direction == "<" and crashed.is_set():
+                    given.wait(20)  # the server's last words are heard when it has given the number again
+                if crashed.is_set() or not commit_said(direction, message):
                     return "pass"
-                crashes.clear()
+                crashed.set()
                 session_killed(server, before)
                 with closing(back(server)) as after:
                     after.execute("insert into t values (2)")
+                given.set()
                 return "cut"
 
-            crashes = [True]
+            crashed, given = threading.Event(), threading.Event()
             proxy.rule = crash
             db: AsyncDatabase = open_db(proxy.url, connections=2, **PLAIN)
             called: list[str] = []
