@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.builds import once
+from tests.house.databases import database_of_process
 from tests.house.test_copy_command import ROOT, lines
 
 import stretto
@@ -24,12 +25,8 @@ PEOPLE = 'Id;Full Name;Born;Seen\n1;"Ann; B";1990-01-02;2026-01-02 10:00:00+00\n
 
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
-    """A database of this process."""
-    name = f"load_command_{os.getpid()}"
-    with stretto.Database(server_url) as admin:
-        admin.execute(f"create database {name}")
-        yield f"{server_url.rpartition('/')[0]}/{name}"
-        admin.execute(f"drop database {name} with (force)")
+    with database_of_process(server_url, "load_command") as url:
+        yield url
 
 
 @pytest.fixture

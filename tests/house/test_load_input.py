@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.builds import once
+from tests.house.databases import database_of_process
 from tests.house.test_copy_command import ROOT, copy, lines
 from tests.house.test_load_command import load
 from typer.testing import CliRunner
@@ -120,12 +121,8 @@ def test_the_header_of_text(tmp_path: Path, data: bytes, expected: list[str]) ->
 
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
-    """A database of this process."""
-    name = f"load_names_{os.getpid()}"
-    with stretto.Database(server_url) as admin:
-        admin.execute(f"create database {name}")
-        yield f"{server_url.rpartition('/')[0]}/{name}"
-        admin.execute(f"drop database {name} with (force)")
+    with database_of_process(server_url, "load_names") as url:
+        yield url
 
 
 @pytest.fixture

@@ -291,7 +291,7 @@ class AsyncTransaction(AsyncVerbs):
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         scope = self._entered()
         leave(self._inside, self._before)
-        scope.left_by = scope.opener
+        scope.left = True
         if self._ended:  # by its last statement
             why = scope.verdict(error)
             if why is not None and why is not error:

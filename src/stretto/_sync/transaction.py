@@ -292,7 +292,7 @@ class Transaction(Verbs):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         scope = self._entered()
         leave(self._inside, self._before)
-        scope.left_by = scope.opener
+        scope.left = True
         if self._ended:  # by its last statement
             why = scope.verdict(error)
             if why is not None and why is not error:

@@ -41,7 +41,7 @@ class Ambient:
     def scope_of(self, owner: Any) -> Scope | None:
         """The innermost block of one Database or Connection; not one that was left by the task or thread that asks."""
         scope = self.scope
-        while scope is not None and (scope.owner is not owner or (scope.left_by is not None and scope.left_by is me())):
+        while scope is not None and (scope.owner is not owner or (scope.left and scope.opener is me())):
             scope = scope.enclosing
         return scope
 

@@ -18,7 +18,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds
 def commit(trunk: Trunk) -> Flow:
     """Send COMMIT, before it what is due, and the question for the xid where it is not known."""
     yield from trunk.xid.settle()
-    for stream in trunk.portals:  # nobody reads on: its rows are not kept
+    for _, stream in trunk.portals:  # nobody reads on: its rows are not kept
         stream.abandoned = True
     due = [command for command in trunk.pending if not command.startswith("RELEASE")]
     trunk.pending = []
@@ -40,8 +40,7 @@ def committed(scope: Scope) -> None:
         scope.heard(request)
         raise scope.root or server_error(request, None)
     if request.tag != b"COMMIT\0":
-        for portal in scope.trunk.portals:
-            scope.heard(portal)
+        scope.trunk.hear_streams()
         why = scope.verdict(None)
         raise why or TransactionAborted("COMMIT was answered by ROLLBACK: the transaction had failed")
 

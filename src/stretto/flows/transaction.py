@@ -34,8 +34,8 @@ class Trunk:
 
     ``sent``: BEGIN is on its way or answered, so the connection is not clean; ``confirmed``: it was answered.
     ``doom``: why nothing can be done any more but to roll back. ``discard``: the connection's state is not certain.
-    ``portals``: requests of streams, which may have failed in rows that nobody has read. ``left``: names of portals
-    that nobody wants any more.
+    ``portals``: requests of streams, which may have failed in rows that nobody has read, and in which blocks they run.
+    ``left``: names of portals that nobody wants any more.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class Trunk:
         self.copying = False
         self.doom: BaseException | None = None
         self.xid = Xid(wanted=track and not options.readonly)
-        self.portals: list[Request] = []
+        self.portals: list[tuple[Scope, Request]] = []
         self.left: list[bytes] = []
         self.committing: Request | None = None
         self.results: list[Any] | None = None
@@ -86,8 +86,6 @@ class Trunk:
 
     def leave_savepoint(self, name: str, *, keep: bool) -> None:
         """End a nested block. One that has sent nothing leaves no trace; what it still had due is void."""
-        if not keep:
-            self.portals.clear()  # their failures are undone
         begun = f"SAVEPOINT {name}"
         if begun in self.pending:
             del self.pending[self.pending.index(begun) :]
@@ -139,10 +137,17 @@ class Trunk:
         request.hurry = request.given_up = True
         yield request
 
-    def streams(self, request: Request) -> None:
+    def streams(self, scope: Scope, request: Request) -> None:
         """Remember a stream's request, and no longer those that have ended well."""
-        self.portals = [one for one in self.portals if not one.done or one.error is not None]
-        self.portals.append(request)
+        self.portals = [(where, one) for where, one in self.portals if not one.done or one.error is not None]
+        self.portals.append((scope, request))
+
+    def hear_streams(self) -> None:
+        """Let streams that have failed fail their blocks; those of a block that was kept, the one around it."""
+        for scope, request in self.portals:
+            while scope.closed and scope.parent is not None:
+                scope = scope.parent  # it has taken its place
+            scope.heard(request)
 
     def ahead(self) -> Request | None:
         """The request that went in front of the last one, once it is done."""
@@ -206,7 +211,7 @@ class Scope:
     """One block. ``root`` is the first error that failed it; ``door`` the object that runs its statements.
 
     ``enclosing`` is the block around it of whatever Database, ``parent`` the one of the same, ``inner`` the one in it.
-    ``opener``: who opened it, ``left_by``: the same, once it was left.
+    ``opener``: who opened it; ``left``: he has left it.
     """
 
     __slots__ = (
@@ -216,7 +221,7 @@ class Scope:
         "enclosing",
         "hooks",
         "inner",
-        "left_by",
+        "left",
         "name",
         "opener",
         "owner",
@@ -236,7 +241,7 @@ class Scope:
         self.name = None if parent is None else trunk.savepoint()
         self.closed = False
         self.opener: object = None
-        self.left_by: object = None
+        self.left = False
         self.inner: Scope | None = None
         self.root: BaseException | None = None
         self.hooks: tuple[tuple[bool, Callable[[], Any]], ...] = ()
@@ -257,7 +262,7 @@ class Scope:
         A nested block of a task that has ended is as good as his: neither will leave it.
         """
         inner, these = self.inner, (who, self.opener)
-        while inner and (inner.left_by or not (who is None or inner.opener in these or is_over(inner.opener))):
+        while inner and (inner.left or not (who is None or inner.opener in these or is_over(inner.opener))):
             inner = inner.inner
         return None if inner is None else still_open(self.place, inner.place)
 
@@ -269,6 +274,9 @@ class Scope:
         parent.inner = None
         if not self._is_undone():
             self.trunk.leave_savepoint(name, keep=keep)
+        if not keep:  # what its streams have failed with is undone
+            portals = self.trunk.portals
+            self.trunk.portals = [one for one in portals if one[0] is not self and not one[0].is_inside(self)]
         if keep:
             parent.check()
             parent.hooks += self.hooks
@@ -302,9 +310,16 @@ class Scope:
     def check(self) -> None:
         """Raise what keeps a statement from being sent in this block."""
         self.check_open()
-        why = self.root or self.trunk.doom
+        why = self.cause() or self.trunk.doom
         if why is not None:
             raise aborted(why)
+
+    def cause(self) -> BaseException | None:
+        """The first error that failed this block or one around it, if any did."""
+        scope: Scope | None = self
+        while scope is not None and scope.root is None:
+            scope = scope.parent
+        return None if scope is None else scope.root
 
     def fail(self, why: BaseException) -> None:
         """Record what failed the block, unless something has before."""
@@ -313,9 +328,14 @@ class Scope:
 
     def heard(self, request: Request) -> None:
         """Record the server's error, in the order in which it told. Its last words come again, as ConnectionLost."""
-        error = server_error(request, None) if self.root is None and request.error is not None else None
+        error = server_error(request, None) if request.error is not None and self.cause() is None else None
         if error is not None and error.severity not in ("FATAL", "PANIC"):
             self.root, self._root_request = error, request
+
+    def failed(self, request: Request) -> BaseException:
+        """What to raise where what rode in front of a request has failed: the root cause, or that one around has it."""
+        cause = self.cause()
+        return self.root or (server_error(request, None) if cause is None else aborted(cause))
 
     def told(self, request: Request, error: DatabaseError) -> BaseException:
         """What the caller gets for an error: the root cause stays the one object; who follows it is told of it."""
@@ -324,8 +344,8 @@ class Scope:
             rolled_back(error)
         if request is self._root_request and (error.sqlstate is not None or isinstance(error, ConnectionLost)):
             self.root = error
-        elif error.sqlstate == "25P02" and self.root is not None:
-            return aborted(self.root)
+        elif error.sqlstate == "25P02" and (cause := self.cause()) is not None:
+            return aborted(cause)
         return error
 
     def interrupted(self, error: BaseException) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stretto.errors import DatabaseError, UsageError
-from stretto.flows.query import Flow, server_error
+from stretto.flows.query import Flow
 from stretto.flows.transaction import Scope, Trunk
 from stretto.protocol.classify import CONTROL
 from stretto.protocol.request import Request
@@ -40,16 +40,16 @@ def within(scope: Scope, flow: Flow, last: Flow | None = None) -> Flow:
                 elif trunk.xid.due(request):
                     yield from trunk.xid.behind(request)
                 if not request.script.endswith((b"Y", b"Q")):
-                    trunk.streams(request)
+                    trunk.streams(scope, request)
                     request.hurry = request.hurry and trunk.confirmed  # nobody may follow where BEGIN has failed
             yield request
             _look_at(scope, trunk.ahead())
             if request.error is not None:
-                for one in (*trunk.portals, request):  # in the order in which they were asked
-                    scope.heard(one)
+                trunk.hear_streams()  # which were asked before
+                scope.heard(request)
             trunk.heard(request)
             if request.error is not None and request.before_due and not request.done:
-                raise scope.root or server_error(request, None)  # a stream's flow does not look at it yet
+                raise scope.failed(request)  # a stream's flow does not look at it yet
             try:
                 request = flow.send(request)
             except DatabaseError as error:
@@ -69,8 +69,9 @@ def _look_at(scope: Scope, ahead: Request | None) -> None:
         return
     scope.trunk.heard(ahead)
     if ahead.error is not None:
+        scope.trunk.hear_streams()
         scope.heard(ahead)
-        raise scope.root or server_error(ahead, None)
+        raise scope.failed(ahead)
     if ahead.failure is not None:
         raise ahead.failure
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import IO, Any
 
 from stretto.flows.copy import CHUNK_BYTES, CHUNK_ROWS
-from stretto.runtime.sources import Cutter, items_of, sink_of, there
+from stretto.runtime.sources import Portions, items_of, sink_of, there
 
 
 async def aitems_of(source: Any, format: str | None) -> AsyncGenerator[Any]:
@@ -48,10 +48,10 @@ async def aitems_of(source: Any, format: str | None) -> AsyncGenerator[Any]:
 
 async def acut(items: AsyncGenerator[Any], size: int) -> AsyncGenerator[Any]:
     """These lists, cut where there have been so many rows."""
-    cutter = Cutter(size)
+    portions = Portions(size)
     try:
         async for rows in items:
-            for part in cutter.parts(rows):
+            for part in portions.of(rows):
                 yield part
     finally:
         await items.aclose()

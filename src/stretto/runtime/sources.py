@@ -42,13 +42,13 @@ def there(data: Any, what: str) -> Any:
     return data
 
 
-class Cutter:
-    """Cuts lists of rows, one after the other, where there have been so many rows."""
+class Portions:
+    """Lists of rows, one after the other, cut where there have been so many rows."""
 
     def __init__(self, size: int) -> None:
         self._size = self._room = size
 
-    def parts(self, rows: list[Any]) -> Iterator[list[Any]]:
+    def of(self, rows: list[Any]) -> Iterator[list[Any]]:
         """The next list, in one part or several."""
         while rows:
             part, rows = rows[: self._room], rows[self._room :]
@@ -58,10 +58,10 @@ class Cutter:
 
 def cut(items: Generator[Any], size: int) -> Generator[Any]:
     """These lists, cut where there have been so many rows."""
-    cutter = Cutter(size)
+    portions = Portions(size)
     try:
         for rows in items:
-            yield from cutter.parts(rows)
+            yield from portions.of(rows)
     finally:
         items.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -240,6 +241,27 @@ async def test_the_error_of_a_stream_in_a_block_that_was_rolled_back_is_no_cause
                             pass
                 with suppress(UniqueViolation):
                     await plainly(one, 1)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["in a block", "in a block that was kept"])
+@pytest.mark.parametrize("sql", ["insert into t values (1)", "insert into t values ($1)"])
+async def test_a_stream_that_fails_unread_is_the_cause_of_what_fails_in_a_nested_block(
+    one: AsyncDatabase, t: str, outside: psycopg.Connection[Any], sql: str, kept: bool
+) -> None:
+    for _ in ("cold", "warm"):
+        with pytest.raises(DivisionByZero):
+            async with one.transaction():
+                async with one.transaction() if kept else contextlib.nullcontext():
+                    rows = one.stream("select 1 / (5 - generate_series(1, 9))", batch=3)
+                    async for _row in rows:
+                        break
+                with pytest.raises(TransactionAborted) as caught:
+                    async with one.transaction():
+                        await one.execute(sql, *[1] * sql.count("$1"))
+                assert isinstance(caught.value.__cause__, DivisionByZero)
+                with pytest.raises(TransactionAborted):
+                    await one.execute("insert into t values (2)")
+        assert outside.execute("select count(*) from t").fetchone() == (0,)
 
 
 async def test_a_statement_that_fails_first_is_told_by_the_stream(one: AsyncDatabase) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -241,6 +242,27 @@ def test_the_error_of_a_stream_in_a_block_that_was_rolled_back_is_no_cause(one: 
                             pass
                 with suppress(UniqueViolation):
                     plainly(one, 1)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["in a block", "in a block that was kept"])
+@pytest.mark.parametrize("sql", ["insert into t values (1)", "insert into t values ($1)"])
+def test_a_stream_that_fails_unread_is_the_cause_of_what_fails_in_a_nested_block(
+    one: Database, t: str, outside: psycopg.Connection[Any], sql: str, kept: bool
+) -> None:
+    for _ in ("cold", "warm"):
+        with pytest.raises(DivisionByZero):
+            with one.transaction():
+                with one.transaction() if kept else contextlib.nullcontext():
+                    rows = one.stream("select 1 / (5 - generate_series(1, 9))", batch=3)
+                    for _row in rows:
+                        break
+                with pytest.raises(TransactionAborted) as caught:
+                    with one.transaction():
+                        one.execute(sql, *[1] * sql.count("$1"))
+                assert isinstance(caught.value.__cause__, DivisionByZero)
+                with pytest.raises(TransactionAborted):
+                    one.execute("insert into t values (2)")
+        assert outside.execute("select count(*) from t").fetchone() == (0,)
 
 
 def test_a_statement_that_fails_first_is_told_by_the_stream(one: Database) -> None:
